@@ -1,0 +1,1 @@
+"""Send statements of solidarity campaigns to supporters, each in their own language, once."""

@@ -1,0 +1,67 @@
+"""One line of log per event: a name and fields, as JSON, never an address.
+
+In: an event's name and its fields. Out: a line on standard error through `logging`. Whatever looks
+like a mail address is struck out on the way, also in exception text, since libraries quote them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+_LOG = logging.getLogger("mailer")
+#: Anything with an at sign between non-blanks: better a lost word than a leaked person.
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:\[\]]+@[^\s<>\"'(),;:\[\]]+")
+STRUCK = "[address]"
+
+
+def scrub(text: str) -> str:
+    """Return `text` on one line, with whatever looks like a mail address struck out."""
+    return _ADDRESS.sub(STRUCK, " ".join(text.split()))
+
+
+class _JsonLines(logging.Formatter):
+    """Writes a record as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's time, level, event and fields; exception text scrubbed."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": scrub(record.getMessage()),
+        }
+        fields: dict[str, object] = getattr(record, "fields", {})
+        for name, value in fields.items():
+            line[name] = value if isinstance(value, int | float | bool) else scrub(str(value))
+        if record.exc_info:
+            line["error"] = scrub(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(*, process: str, level: int = logging.INFO) -> None:
+    """Send every logger's lines through the scrubbing formatter to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    _LOG.setLevel(level)
+    emit("started", process=process)
+
+
+def emit(event: str, **fields: object) -> None:
+    """Log that something happened; `fields` are ids, counts and codes, never a person's data."""
+    _LOG.info(event, extra={"fields": fields})
+
+
+def warn(event: str, **fields: object) -> None:
+    """Log something that staff should look at."""
+    _LOG.warning(event, extra={"fields": fields})
+
+
+def failed(event: str, **fields: object) -> None:
+    """Log an exception that is being handled, with its scrubbed text."""
+    _LOG.error(event, extra={"fields": fields}, exc_info=True)

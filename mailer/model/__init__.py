@@ -1,0 +1,1 @@
+"""What the program speaks of: frozen dataclasses and enums, standard library only."""

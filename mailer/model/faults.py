@@ -1,0 +1,65 @@
+"""A fault found in something a person wrote: what is wrong, where, and what to do.
+
+In: nothing. Out: `Fault`, which every check returns in a list, and `FaultsFound`, which a loader
+raises with all of them at once. A fault never holds a supporter's address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a fault stops the work."""
+
+    #: Must be mended first.
+    ERROR = "error"
+    #: Worth a look; nothing is stopped.
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing wrong in a file, a setting or an option."""
+
+    #: The file as the person named it, relative to the workspace; "" for an option.
+    file: str
+    #: Line counted from 1; 0 when the whole file is meant.
+    line: int
+    #: The field, key or option: "subject", "relays[0].host", "--segment".
+    field: str
+    #: What is wrong, in one sentence without a full stop.
+    problem: str
+    #: What to do about it, in one sentence without a full stop; may be "".
+    remedy: str = ""
+    #: Column counted from 1; 0 when unknown.
+    column: int = 0
+    #: Whether it stops the work.
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """Give `file:line:column: field: problem. Remedy.`, leaving out what is unknown."""
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        parts = [part for part in (place, self.field) if part]
+        text = ": ".join([*parts, self.problem])
+        mark = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{mark}{text}. {self.remedy}." if self.remedy else f"{mark}{text}."
+
+
+class FaultsFound(Exception):
+    """Something could not be used because of the faults it carries, all at once."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = tuple(sorted(faults))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def errors_in(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return the faults that stop the work, leaving the warnings out."""
+    return tuple(fault for fault in faults if fault.severity is Severity.ERROR)

@@ -1,0 +1,133 @@
+"""A mailing and what it pins: sender, design, targets, and what the relay answered.
+
+In: nothing. Out: frozen dataclasses, standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer.model.audience import ListDefinition
+from mailer.model.states import MailingState, Outcome
+from mailer.model.statement import LocalizedText
+
+
+@dataclass(frozen=True)
+class DkimKey:
+    """One DKIM signature to be made; the private key stays in its file."""
+
+    #: d= of the signature.
+    domain: str
+    #: s= of the signature.
+    selector: str
+    #: Path to the PEM private key: RSA-2048 or larger, or Ed25519.
+    key_file: str
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who a mailing comes from."""
+
+    key: str
+    #: Key of the organisation.
+    organisation: str
+    name: LocalizedText
+    #: The From address.
+    address: str
+    #: The Reply-To address; "" for none.
+    reply_to: str
+    #: Where public pages and unsubscribe links live, https and without a final slash.
+    base_url: str
+    #: Domain of the VERP return path.
+    return_path_domain: str
+    #: Local part before the plus sign of the VERP return path.
+    return_path_local: str = "b"
+    dkim: tuple[DkimKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that shapes a mail beside the statement: pinned, so that delivery reads no file."""
+
+    kind: str
+    message_html: str
+    message_text: str
+    style_css: str
+    #: language → msgid → forms, as `mailer.statements.catalog` reads them.
+    catalogs: Mapping[str, Mapping[str, tuple[str, ...]]]
+    #: language → the gettext plural rule.
+    plural_rules: Mapping[str, str]
+    #: SHA-256 in hex over all of it.
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One list a mailing goes to, in the order given, as it was at scheduling."""
+
+    position: int
+    list_row_id: int
+    definition: ListDefinition
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """One send of one revision from one sender to one audience."""
+
+    row_id: int
+    #: "<slug>-<n>", what people type.
+    key: str
+    state: MailingState
+    revision_id: int
+    design_id: int
+    sender: Sender
+    targets: tuple[Target, ...]
+    #: Segment expression; "" for everyone.
+    segment: str
+    #: Exclusion expression; "" for nobody.
+    exclude: str
+    #: When it falls due, UTC.
+    due_at: datetime
+    #: The zone the hour was given in, for showing.
+    time_zone: str
+    grace_s: int
+    #: How many people the person who scheduled it agreed to.
+    confirmed_count: int
+    #: Over revision, design and sender: what was approved is what is sent.
+    digest: str
+    #: Why it is held; "" when it is not.
+    held_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """MAIL FROM and RCPT TO of one transaction (RFC 5321 §2.3.1)."""
+
+    mail_from: str
+    rcpt_to: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a relay answered (RFC 5321 §4.2), with the enhanced code taken out (RFC 3463)."""
+
+    #: 250, 451, 550, ...; 0 when the connection died instead.
+    code: int
+    #: "5.1.1"; "" when there was none.
+    enhanced_code: str
+    #: Scrubbed of addresses before it is stored or logged.
+    text: str
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    """One SMTP transaction, over."""
+
+    delivery_id: int
+    outcome: Outcome
+    reply: Reply
+    started_at: datetime
+    duration_ms: int
+    relay: str

@@ -1,0 +1,192 @@
+"""A statement with its editions, as it is written, stored and rendered.
+
+In: nothing. Out: frozen dataclasses. `Revision` is what a mailing pins; its `document` form (see
+`mailer.statements.document`) is what the database keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class StatementKind(StrEnum):
+    """Which mail template a statement is sent with."""
+
+    #: A coalition's statement, signed by organisations.
+    STATEMENT = "statement"
+    #: A recurring collection of statements.
+    NEWSLETTER = "newsletter"
+    #: A call to act.
+    APPEAL = "appeal"
+
+
+class SupportedKind(StrEnum):
+    """Whom a statement supports."""
+
+    #: An organisation.
+    ORGANISATION = "organisation"
+    #: A person.
+    PERSON = "person"
+
+
+class RelatedKind(StrEnum):
+    """What a related item is."""
+
+    #: A report on the case or the country.
+    REPORT = "report"
+    #: A campaign that one can join.
+    CAMPAIGN = "campaign"
+    #: The case itself.
+    CASE = "case"
+    #: Where the statement was first published.
+    ORIGINAL = "original"
+
+
+#: Text per language tag, as in `{ en = "Harbour", ru = "Гавань" }`.
+LocalizedText = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Supported:
+    """An organisation or a person that a statement supports."""
+
+    kind: SupportedKind
+    name: LocalizedText
+    #: Web address, https; "" when there is none.
+    address: str
+
+
+@dataclass(frozen=True)
+class Hashtag:
+    """A hashtag and where it leads."""
+
+    #: With its leading number sign: "#FreeTheLibrary".
+    tag: str
+    #: Web address.
+    address: str
+
+
+@dataclass(frozen=True)
+class RelatedItem:
+    """Something to read or do beside the statement."""
+
+    kind: RelatedKind
+    title: LocalizedText
+    #: Web address.
+    address: str
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """An organisation that signs."""
+
+    name: LocalizedText
+    #: ISO 3166-1 alpha-2, upper case.
+    country: str
+    #: Web address; "" when there is none.
+    address: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that travels in the message, re-encoded at load."""
+
+    #: File name as the body names it.
+    name: str
+    #: "image/jpeg" or "image/png".
+    media_type: str
+    width_px: int
+    height_px: int
+    #: At most 100 kB.
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The statement in one language."""
+
+    #: BCP 47 tag: "en", "ru", "sr-Latn".
+    language: str
+    title: str
+    subject: str
+    preheader: str
+    #: What a stranger may read on a lock screen; "" until the discreet profile asks for it.
+    discreet_subject: str
+    discreet_preheader: str
+    #: Content hash of the source edition this was translated from; "" for the source itself.
+    translated_from: str
+    #: Markdown with `::: quote`, `::: demand` and `::: note` blocks, and Jinja slots.
+    body: str
+    #: Hash of title, subject, preheader and body: what `translated_from` refers to.
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An immutable state of a statement with all its editions."""
+
+    slug: str
+    kind: StatementKind
+    source_language: str
+    #: When it may be seen by the public; None when that is left to the first mailing.
+    published: datetime | None
+    supports: tuple[Supported, ...]
+    hashtags: tuple[Hashtag, ...]
+    related: tuple[RelatedItem, ...]
+    signatories: tuple[Signatory, ...]
+    #: Whether the page says "and others" after the signatories.
+    and_others: bool
+    #: Editions by language, source first, then by tag.
+    editions: Mapping[str, Edition]
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    #: SHA-256 in hex over everything above: two loads of the same files give one revision.
+    digest: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Return the tags of the editions there are, in order."""
+        return tuple(self.editions)
+
+
+@dataclass(frozen=True)
+class StoredRevision:
+    """A revision with the numbers the database gave it."""
+
+    revision_id: int
+    statement_id: int
+    #: Counted from 1 within the statement.
+    number: int
+    loaded_at: datetime
+    revision: Revision
+
+
+def localized(text: LocalizedText, language: str, source_language: str) -> str:
+    """Return the text in `language`, else in its base language, else in the source's, else any.
+
+    Names of organisations fall back openly: a name in another language is still that name.
+    """
+    base = language.split("-", 1)[0]
+    for tag in (language, base, source_language, "en"):
+        if tag in text:
+            return text[tag]
+    return next(iter(text.values()), "")
+
+
+__all__ = [
+    "Edition",
+    "Hashtag",
+    "LocalizedText",
+    "Picture",
+    "RelatedItem",
+    "RelatedKind",
+    "Revision",
+    "Signatory",
+    "StatementKind",
+    "StoredRevision",
+    "Supported",
+    "SupportedKind",
+    "localized",
+]

@@ -1,0 +1,173 @@
+"""Tokens in links and return paths: they say nothing and cannot be guessed.
+
+In: ids of deliveries and supporters. Out: short ASCII tokens, and the ids again. A token is a key
+id followed by AES-SIV (RFC 5297) over the ids with the purpose as associated data, so that one
+made for a purpose never passes for another. There is no table of tokens: they survive restore and
+retention.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from mailer.keys import ServiceKeys, derive
+
+_TAG_BYTES = 16
+_FEEDBACK_BYTES = 8
+_PERSON_ID_BYTES = 6
+#: 1 + base64url of 24 bytes.
+FEEDBACK_TOKEN_CHARACTERS = 33
+#: 1 + base64url of 28 bytes, without padding.
+UNSUBSCRIBE_TOKEN_CHARACTERS = 39
+#: 1 + base32 of 24 bytes, without padding.
+RETURN_PATH_TOKEN_CHARACTERS = 40
+
+
+class Purpose(StrEnum):
+    """What a token is good for, and nothing else."""
+
+    #: Finds the delivery a bounce or report is about.
+    FEEDBACK = "feedback"
+    #: Leaves the lists a delivery came through.
+    UNSUBSCRIBE = "unsubscribe"
+    #: Takes an unsubscription back for half an hour.
+    UNDO = "undo"
+    #: Opens the preferences of one supporter.
+    PREFERENCES = "preferences"
+    #: The part of a Message-ID that is ours to recognise.
+    MESSAGE_ID = "message-id"
+
+
+class BadToken(Exception):
+    """Not a token of ours for this purpose; says no more than that."""
+
+
+@dataclass(frozen=True)
+class PersonToken:
+    """What an unsubscribe, undo or preferences token holds."""
+
+    delivery_id: int
+    supporter_id: int
+
+
+class Tokens:
+    """Makes and reads tokens with the service keys."""
+
+    def __init__(self, keys: ServiceKeys) -> None:
+        self._current = keys.current_token
+        self._ciphers: Mapping[tuple[str, Purpose], AESSIV] = {
+            (key_id, purpose): AESSIV(
+                derive(root, f"mailer/token/{purpose.value}/v1/a")
+                + derive(root, f"mailer/token/{purpose.value}/v1/b")
+            )
+            for key_id, root in keys.token_roots.items()
+            for purpose in Purpose
+        }
+
+    def _seal(self, purpose: Purpose, plain: bytes) -> bytes:
+        cipher = self._ciphers[self._current, purpose]
+        return cipher.encrypt(plain, [purpose.value.encode()])
+
+    def _open(self, key_id: str, purpose: Purpose, sealed: bytes, plain_bytes: int) -> bytes:
+        cipher = self._ciphers.get((key_id, purpose))
+        if cipher is None or len(sealed) != plain_bytes + _TAG_BYTES:
+            raise BadToken
+        try:
+            return cipher.decrypt(sealed, [purpose.value.encode()])
+        except InvalidTag as error:
+            raise BadToken from error
+
+    def feedback(self, delivery_id: int) -> str:
+        """Return the 33-character base64url token of a delivery, for ENVID and Message-ID."""
+        sealed = self._seal(Purpose.FEEDBACK, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
+        return self._current + base64.urlsafe_b64encode(sealed).decode()
+
+    def return_path(self, delivery_id: int) -> str:
+        """Return the 40-character lower-case base32 token of a delivery, for mail addresses.
+
+        Mail systems may change the case of a local part; this alphabet does not mind.
+        """
+        sealed = self._seal(Purpose.FEEDBACK, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
+        return self._current + base64.b32encode(sealed).decode().rstrip("=").lower()
+
+    def message_id(self, delivery_id: int) -> str:
+        """Return the left side of a delivery's Message-ID: the same at every attempt."""
+        sealed = self._seal(Purpose.MESSAGE_ID, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
+        return self._current + base64.b32encode(sealed).decode().rstrip("=").lower()
+
+    def read_feedback(self, token: str) -> int:
+        """Return the delivery's id of a token made by `feedback` or `return_path`.
+
+        Raises:
+            BadToken: for anything else.
+        """
+        if len(token) == FEEDBACK_TOKEN_CHARACTERS:
+            sealed = _from_base64url(token[1:])
+            key_id = token[0]
+        else:
+            key_id, sealed = _split_base32(token)
+        return int.from_bytes(self._open(key_id, Purpose.FEEDBACK, sealed, _FEEDBACK_BYTES), "big")
+
+    def read_message_id(self, left_side: str) -> int:
+        """Return the delivery's id of a Message-ID's left side.
+
+        Raises:
+            BadToken: when it is not one of ours.
+        """
+        key_id, sealed = _split_base32(left_side)
+        plain = self._open(key_id, Purpose.MESSAGE_ID, sealed, _FEEDBACK_BYTES)
+        return int.from_bytes(plain, "big")
+
+    def person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> str:
+        """Return the 39-character token of a delivery and supporter for `purpose`."""
+        plain = delivery_id.to_bytes(_PERSON_ID_BYTES, "big") + supporter_id.to_bytes(
+            _PERSON_ID_BYTES, "big"
+        )
+        encoded = base64.urlsafe_b64encode(self._seal(purpose, plain)).decode().rstrip("=")
+        return self._current + encoded
+
+    def read_person(self, purpose: Purpose, token: str) -> PersonToken:
+        """Return what a token made by `person` for the same purpose holds.
+
+        Raises:
+            BadToken: for anything else.
+        """
+        if len(token) != UNSUBSCRIBE_TOKEN_CHARACTERS:
+            raise BadToken
+        sealed = _from_base64url(token[1:] + "==")
+        plain = self._open(token[0], purpose, sealed, 2 * _PERSON_ID_BYTES)
+        return PersonToken(
+            delivery_id=int.from_bytes(plain[:_PERSON_ID_BYTES], "big"),
+            supporter_id=int.from_bytes(plain[_PERSON_ID_BYTES:], "big"),
+        )
+
+
+def _from_base64url(text: str) -> bytes:
+    try:
+        decoded = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError) as error:
+        raise BadToken from error
+    # Two spellings of one token would be two tokens: only the canonical one is ours.
+    if base64.urlsafe_b64encode(decoded).decode() != text:
+        raise BadToken
+    return decoded
+
+
+def _split_base32(token: str) -> tuple[str, bytes]:
+    if len(token) != RETURN_PATH_TOKEN_CHARACTERS or not token.isascii():
+        raise BadToken
+    body = token[1:].upper()
+    try:
+        decoded = base64.b32decode(body + "=" * (-len(body) % 8))
+    except binascii.Error as error:
+        raise BadToken from error
+    if base64.b32encode(decoded).decode().rstrip("=") != body:
+        raise BadToken
+    return token[0].lower(), decoded
