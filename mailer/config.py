@@ -320,8 +320,15 @@ class Config(_Section):
             if value:
                 return value
             raise FaultsFound(
-                [Fault(CONFIG_FILE, 0, f"relays.{relay.key}.password_env",
-                       f"the environment has no {relay.password_env}", "Set it and start again")]
+                [
+                    Fault(
+                        CONFIG_FILE,
+                        0,
+                        f"relays.{relay.key}.password_env",
+                        f"the environment has no {relay.password_env}",
+                        "Set it and start again",
+                    )
+                ]
             )
         if not relay.password_file:
             return ""
@@ -329,8 +336,15 @@ class Config(_Section):
             return (self.root / relay.password_file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise FaultsFound(
-                [Fault(CONFIG_FILE, 0, f"relays.{relay.key}.password_file",
-                       "the file cannot be read", "Check its path and owner")]
+                [
+                    Fault(
+                        CONFIG_FILE,
+                        0,
+                        f"relays.{relay.key}.password_file",
+                        "the file cannot be read",
+                        "Check its path and owner",
+                    )
+                ]
             ) from error
 
 
@@ -394,8 +408,11 @@ def _cross_checks(config: Config) -> list[Fault]:
             fault(f"senders.{sender.key}.name", "has no language", 'Write name = { en = "…" }')
         for dkim in sender.dkim:
             if not (config.root / dkim.key_file).is_file():
-                fault(f"senders.{sender.key}.dkim", f"there is no file {dkim.key_file}",
-                      "Make the key or take the signature out")
+                fault(
+                    f"senders.{sender.key}.dkim",
+                    f"there is no file {dkim.key_file}",
+                    "Make the key or take the signature out",
+                )
     if config.database.url_env and not os.environ.get(config.database.url_env):
         fault("database.url_env", f"the environment has no {config.database.url_env}", "Set it")
     if config.workspace.live and not config.relays:
@@ -414,8 +431,15 @@ def load_config(root: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise FaultsFound(
-            [Fault(CONFIG_FILE, 0, "", f"cannot be read in {root}",
-                   "Go to a workspace, name one with --workspace, or make one with `mailer init`")]
+            [
+                Fault(
+                    CONFIG_FILE,
+                    0,
+                    "",
+                    f"cannot be read in {root}",
+                    "Go to a workspace, name one with --workspace, or make one with `mailer init`",
+                )
+            ]
         ) from error
     except UnicodeDecodeError as error:
         raise FaultsFound([Fault(CONFIG_FILE, 0, "", "is not UTF-8", "Save it so")]) from error

@@ -223,7 +223,11 @@ def load_service_keys(path: Path) -> ServiceKeys:
     tokens = _table(path, data.get("tokens"))
     roots = {name: _key(path, value) for name, value in tokens.items()}
     current = data.get("current_token")
-    if not isinstance(current, str) or current not in roots or any(len(name) != 1 for name in roots):
+    if (
+        not isinstance(current, str)
+        or current not in roots
+        or any(len(name) != 1 for name in roots)
+    ):
         raise KeyFileError(path, "is damaged: current_token names no key", "Put it back")
     return ServiceKeys(
         address_index=derive(index, "mailer/digest/address/v1"),

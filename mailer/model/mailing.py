@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.model.audience import ListDefinition
-from mailer.model.states import MailingState, Outcome
 from mailer.model.statement import LocalizedText
+from mailer.model.states import MailingState, Outcome
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,40 @@ class Mailing:
     digest: str
     #: Why it is held; "" when it is not.
     held_reason: str = ""
+
+
+@dataclass(frozen=True)
+class OutgoingDelivery:
+    """One claimed delivery with its person unsealed: what is merged and sent."""
+
+    delivery_id: int
+    mailing_id: int
+    supporter_id: int
+    #: To compare with withdrawals; never logged.
+    address_digest: bytes
+    #: The address as given, domain in A-labels.
+    address: str
+    needs_smtputf8: bool
+    #: Values for `{{ supporter.X }}`: "name", "country" and every attribute, "" when missing.
+    fields: Mapping[str, str]
+    #: Key of the list that gives the List-Id.
+    list_key: str
+    #: Tag of the edition sent.
+    language: str
+    #: The supporter's first language when the edition is not in it; else None: no notice.
+    wanted: str | None
+    domain_class: str
+    #: Counted from 1.
+    attempt_number: int
+    first_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ComposedMail:
+    """A message ready for the wire: CRLF, 7-bit unless SMTPUTF8, not dot-stuffed, signed."""
+
+    envelope: Envelope
+    content: bytes
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+# One command each; `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help dev demo check test lock bench catalogs clean
+
+help:
+	@grep -E '^## ' Makefile | sed 's/^## //'
+
+## make demo    show the main job on loopback (ARGS=--once ends by itself)
+demo: $(VENV)/.runtime
+	@$(BIN)/mailer demo $(ARGS)
+
+## make test    run every test, system packages included
+test: $(VENV)/.dev
+	@PYTHON=$(BIN)/python sh tests/system-packages.sh
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+## make check   format, lint, types, import contracts
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+## make dev     set up everything a developer needs
+dev: $(VENV)/.dev
+
+## make lock    renew the lock files (versions and hashes only)
+lock: $(VENV)/.dev
+	@sh tools/lock.sh
+
+$(VENV)/.venv-made:
+	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.venv-made requirements.lock pyproject.toml
+	@echo "Installing the locked packages ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.venv-made requirements-dev.lock pyproject.toml
+	@echo "Installing the locked packages for development ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.runtime
+
+clean:
+	@rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

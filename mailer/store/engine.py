@@ -1,0 +1,224 @@
+"""Open the database, read and write it in transactions, and bring its tables up to date.
+
+In: a SQLAlchemy address. Out: a `Store`, whose `read()` and `write()` give a connection inside one
+transaction. On SQLite a writer takes the lock at its beginning (BEGIN IMMEDIATE), since a reader
+that turns into a writer fails at once whatever the time-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.exc import OperationalError
+
+from mailer.store.tables import id_sequence, metadata, setting
+
+#: How long a SQLite writer waits for another, in seconds.
+BUSY_TIMEOUT_S = 15.0
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be opened, read or written; carries what to do."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem}. {remedy}.")
+
+
+class WrongKeys(Exception):
+    """The key file does not belong to this database."""
+
+    def __init__(self, file_name: str) -> None:
+        self.file_name = file_name
+        super().__init__(
+            f"{file_name} is not the one this database was made with. "
+            "Put back the file that belongs to it; nothing was changed."
+        )
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open database."""
+
+    engine: Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite, not PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that sees one state and changes nothing."""
+        with _plain_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that may write; committed at the end."""
+        with _plain_errors(), self.engine.connect() as connection:
+            connection.execution_options(mailer_writes=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn what the driver says of locks, disks and servers into what a person can act on."""
+    try:
+        yield
+    except OperationalError as error:
+        said = str(error.orig).lower()
+        if "locked" in said or "busy" in said:
+            raise StoreUnavailable(
+                f"The database was locked for {BUSY_TIMEOUT_S:.0f} s",
+                "See which program holds it, then try again; nothing was changed",
+            ) from error
+        if "disk" in said or "full" in said or "space" in said:
+            raise StoreUnavailable(
+                "The database could not be written: the disk is full or failing",
+                "Make room, then try again; nothing was changed",
+            ) from error
+        if "no such table" in said or "does not exist" in said:
+            raise StoreUnavailable(
+                "The database has no tables yet or is not up to date", "Run: mailer init or upgrade"
+            ) from error
+        if "unable to open" in said or "connect" in said or "readonly" in said:
+            raise StoreUnavailable(
+                "The database cannot be opened for writing",
+                "Check that it exists, that its server runs and who owns it",
+            ) from error
+        raise
+
+
+def _prepare_sqlite(engine: Engine, *, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        # What was deleted is overwritten, and sorting spills into memory, not into files.
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("mailer_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+
+def open_store(url: str, *, synchronous: str = "FULL") -> Store:
+    """Open the database at `url`; tables are not looked at.
+
+    Args:
+        url: SQLAlchemy's address: "sqlite:////path" or "postgresql+psycopg://…".
+        synchronous: SQLite's setting: FULL waits for the disk at every commit.
+
+    Raises:
+        StoreUnavailable: when the address is of no database known here.
+    """
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        _prepare_sqlite(engine, synchronous=synchronous)
+    elif url.startswith("postgresql+psycopg://"):
+        engine = create_engine(url, pool_pre_ping=True)
+    else:
+        raise StoreUnavailable(
+            "The database address is neither SQLite nor PostgreSQL",
+            "Mend database.url in config.toml",
+        )
+    return Store(engine)
+
+
+def _alembic(connection: Connection) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(store: Store) -> None:
+    """Bring the tables up to the newest migration, or leave them as they are.
+
+    Raises:
+        StoreUnavailable: when the database cannot be written.
+    """
+    with store.write() as connection:
+        command.upgrade(_alembic(connection), "head")
+
+
+def create_tables(store: Store) -> None:
+    """Create all tables at once, without migrations: for tests and benches."""
+    with store.write() as connection:
+        metadata.create_all(connection)
+
+
+def take_ids(connection: Connection, name: str, count: int) -> int:
+    """Take `count` ids of the sequence `name` and return the first; they are never given again."""
+    taken = connection.execute(
+        id_sequence.update()
+        .where(id_sequence.c.name == name)
+        .values(next_id=id_sequence.c.next_id + count)
+        .returning(id_sequence.c.next_id)
+    ).scalar_one_or_none()
+    if taken is None:
+        connection.execute(id_sequence.insert().values(name=name, next_id=1 + count))
+        return 1
+    return int(taken) - count
+
+
+def check_fingerprint(connection: Connection, name: str, fingerprint: str, file_name: str) -> None:
+    """Remember the fingerprint of a key file at its first use, and compare it ever after.
+
+    Raises:
+        WrongKeys: when the database was made with another one.
+    """
+    known = connection.execute(
+        select(setting.c.value).where(setting.c.name == name)
+    ).scalar_one_or_none()
+    if known is None:
+        connection.execute(setting.insert().values(name=name, value=fingerprint))
+    elif known != fingerprint:
+        raise WrongKeys(file_name)
+
+
+def ping(store: Store) -> None:
+    """Ask the database anything at all.
+
+    Raises:
+        StoreUnavailable: when it does not answer.
+    """
+    with store.read() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+__all__ = [
+    "Store",
+    "StoreUnavailable",
+    "WrongKeys",
+    "check_fingerprint",
+    "create_tables",
+    "open_store",
+    "ping",
+    "take_ids",
+    "upgrade",
+]

@@ -1,0 +1,410 @@
+"""The tables, in SQLAlchemy Core, for SQLite and PostgreSQL alike.
+
+In: nothing. Out: `metadata` and one `Table` each. No address and no name stands in a clear column:
+`*_sealed` holds them, `address_digest` finds them. Times are microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
+
+from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
+from mailer.model.statement import StatementKind
+from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
+from mailer.store.types import Digest, Document, Enum, Id, Instant, Sealed
+
+#: Alembic needs a name for every constraint; PostgreSQL cuts them at 63 characters.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _counted_id() -> Column[int]:
+    """Return an id that the database counts and never gives twice."""
+    return Column("id", Id, Identity(), primary_key=True)
+
+
+#: Facts about the database itself: fingerprints of the key files it belongs to.
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+#: Ids that are needed before the row is written, since sealing binds to them; never reused.
+id_sequence = Table(
+    "id_sequence",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("next_id", Id, nullable=False),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    _counted_id(),
+    Column("key", String(80), nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+mailing_list = Table(
+    "mailing_list",
+    metadata,
+    _counted_id(),
+    Column("key", String(80), nullable=False, unique=True),
+    Column("organisation_id", Id, ForeignKey("organisation.id"), nullable=False),
+    #: The list's file as it was last read, see `mailer.audience.lists`.
+    Column("definition", Document, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+language_profile = Table(
+    "language_profile",
+    metadata,
+    _counted_id(),
+    #: Tags in order, joined by commas: "uk,en"; "" when none were named.
+    Column("languages", String(400), nullable=False),
+    #: Tags never to be used, sorted, joined by commas.
+    Column("never", String(400), nullable=False),
+    UniqueConstraint("languages", "never"),
+    sqlite_autoincrement=True,
+)
+
+supporter = Table(
+    "supporter",
+    metadata,
+    #: From `id_sequence`, and part of unsubscribe tokens.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("organisation_id", Id, ForeignKey("organisation.id"), nullable=False),
+    Column("address_digest", Digest, nullable=False),
+    Column("address_sealed", Sealed, nullable=False),
+    #: JSON of the name and every attribute that is not clear.
+    Column("fields_sealed", Sealed, nullable=False),
+    Column("profile_id", Id, ForeignKey("language_profile.id"), nullable=False),
+    #: ISO 3166-1 alpha-2; "" when unknown.
+    Column("country", String(2), nullable=False, server_default=""),
+    #: IANA name; "" when unknown.
+    Column("time_zone", String(60), nullable=False, server_default=""),
+    #: When the person joined, by their own account or the export's; None when unknown.
+    Column("joined_at", Instant),
+    #: Coarse class of the mail domain, for pacing and reports: "gmail", "mailru", "other".
+    Column("domain_class", String(20), nullable=False, server_default="other"),
+    Column("domain_digest", Digest, nullable=False),
+    #: The local part is not ASCII: the relay must offer SMTPUTF8.
+    Column("needs_smtputf8", Boolean, nullable=False, server_default=false()),
+    Column("discreet", Boolean, nullable=False, server_default=false()),
+    Column("only_urgent", Boolean, nullable=False, server_default=false()),
+    Column("paused_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("organisation_id", "address_digest"),
+    Index("ix_supporter_address_digest", "address_digest"),
+)
+
+supporter_tag = Table(
+    "supporter_tag",
+    metadata,
+    Column("supporter_id", Id, ForeignKey("supporter.id"), primary_key=True),
+    Column("tag", String(120), primary_key=True),
+    Index("ix_supporter_tag_tag", "tag"),
+)
+
+#: Declared attributes with clear = true; one value column is filled, by the attribute's type.
+supporter_attribute = Table(
+    "supporter_attribute",
+    metadata,
+    Column("supporter_id", Id, ForeignKey("supporter.id"), primary_key=True),
+    Column("name", String(60), primary_key=True),
+    Column("text_value", Text),
+    Column("number_value", Float),
+    #: ISO 8601 day, which sorts as text.
+    Column("date_value", String(10)),
+    Column("boolean_value", Boolean),
+    Index("ix_supporter_attribute_name", "name"),
+)
+
+import_batch = Table(
+    "import_batch",
+    metadata,
+    _counted_id(),
+    Column("list_id", Id, ForeignKey("mailing_list.id"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    #: Counts by what happened to the rows.
+    Column("counts", Document),
+    sqlite_autoincrement=True,
+)
+
+membership = Table(
+    "membership",
+    metadata,
+    Column("list_id", Id, ForeignKey("mailing_list.id"), primary_key=True),
+    Column("supporter_id", Id, ForeignKey("supporter.id"), primary_key=True),
+    Column("state", Enum(MembershipState), nullable=False),
+    #: "" when none is on record: then the person is not mailed.
+    Column("consent_basis", String(40), nullable=False, server_default=""),
+    #: Where the consent came from: the import's source, a form.
+    Column("consent_source", Text, nullable=False, server_default=""),
+    Column("consented_at", Instant),
+    Column("added_at", Instant, nullable=False),
+    Column("left_at", Instant),
+    Column("batch_id", Id, ForeignKey("import_batch.id")),
+    Index("ix_membership_supporter_id", "supporter_id"),
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    _counted_id(),
+    Column("address_digest", Digest, nullable=False),
+    #: "all", or "organisation:<id>".
+    Column("scope", String(40), nullable=False),
+    Column("reason", Enum(SuppressionReason), nullable=False),
+    #: What it came from: "import", "staff", "bounce", "complaint".
+    Column("source", String(60), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("delivery_id", Id),
+    UniqueConstraint("address_digest", "scope"),
+    sqlite_autoincrement=True,
+)
+
+statement = Table(
+    "statement",
+    metadata,
+    _counted_id(),
+    Column("slug", String(120), nullable=False, unique=True),
+    Column("kind", Enum(StatementKind), nullable=False),
+    #: The revision that `mailer statements publish` fixed for the public page.
+    Column("published_revision_id", Id),
+    #: From when that revision is public.
+    Column("published_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+#: Immutable: no row of it is ever updated.
+revision = Table(
+    "revision",
+    metadata,
+    _counted_id(),
+    Column("statement_id", Id, ForeignKey("statement.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    #: The statement with all editions, see `mailer.statements.document`.
+    Column("document", Document, nullable=False),
+    Column("loaded_at", Instant, nullable=False),
+    UniqueConstraint("statement_id", "digest"),
+    UniqueConstraint("statement_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+revision_picture = Table(
+    "revision_picture",
+    metadata,
+    Column("revision_id", Id, ForeignKey("revision.id"), primary_key=True),
+    Column("name", String(120), primary_key=True),
+    Column("media_type", String(40), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+#: Immutable: mail template, style and catalogs as a mailing pins them.
+design = Table(
+    "design",
+    metadata,
+    _counted_id(),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("document", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+mailing = Table(
+    "mailing",
+    metadata,
+    _counted_id(),
+    #: "<slug>-<n>".
+    Column("key", String(140), nullable=False, unique=True),
+    Column("statement_id", Id, ForeignKey("statement.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("revision_id", Id, ForeignKey("revision.id"), nullable=False),
+    Column("design_id", Id, ForeignKey("design.id"), nullable=False),
+    #: The sender as it was when scheduled.
+    Column("sender", Document, nullable=False),
+    Column("state", Enum(MailingState), nullable=False),
+    #: What it goes back to when resumed or released.
+    Column("state_before", Enum(MailingState)),
+    Column("segment", Text, nullable=False, server_default=""),
+    Column("exclude", Text, nullable=False, server_default=""),
+    Column("due_at", Instant, nullable=False),
+    Column("time_zone", String(60), nullable=False),
+    Column("grace_s", Integer, nullable=False),
+    Column("confirmed_count", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("held_reason", String(200), nullable=False, server_default=""),
+    #: A person released it: grace and size no longer hold it.
+    Column("released_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    #: Progress of freezing, moved in the same transaction as the range's rows.
+    Column("freeze_pass", Integer, nullable=False, server_default="0"),
+    Column("freeze_position", Integer, nullable=False, server_default="0"),
+    Column("freeze_next_id", Id, nullable=False, server_default="0"),
+    Column("frozen_at", Instant),
+    UniqueConstraint("statement_id", "number"),
+    Index("ix_mailing_state", "state"),
+    sqlite_autoincrement=True,
+)
+
+mailing_target = Table(
+    "mailing_target",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("list_id", Id, ForeignKey("mailing_list.id"), nullable=False),
+    #: The list's definition as it was when scheduled.
+    Column("definition", Document, nullable=False),
+)
+
+#: Each language profile on each list, resolved once at freezing.
+mailing_language = Table(
+    "mailing_language",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    Column("profile_id", Id, primary_key=True),
+    #: Tag of the edition; None when there is none that is acceptable.
+    Column("language", String(40)),
+    Column("step", Enum(LanguageStep), nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    #: Part of tokens; never reused.
+    _counted_id(),
+    Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
+    Column("address_digest", Digest, nullable=False),
+    #: The row that is merged: of the first list, in the order given, that is a route.
+    Column("supporter_id", Id, nullable=False),
+    #: The list that gives the List-Id.
+    Column("list_id", Id, nullable=False),
+    Column("language", String(40)),
+    Column("step", Enum(LanguageStep)),
+    Column("state", Enum(DeliveryState), nullable=False),
+    Column("skip_reason", Enum(SkipReason)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant),
+    Column("first_attempt_at", Instant),
+    #: Name of the worker that holds it while sending.
+    Column("claimed_by", String(60)),
+    Column("relay", String(60)),
+    Column("code", Integer),
+    Column("enhanced_code", String(12)),
+    Column("finished_at", Instant),
+    UniqueConstraint("mailing_id", "address_digest"),
+    Index("ix_delivery_queue", "state", "mailing_id", "next_attempt_at"),
+    Index("ix_delivery_supporter_id", "supporter_id"),
+    sqlite_autoincrement=True,
+)
+
+#: Every list a delivery came through.
+delivery_list = Table(
+    "delivery_list",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("delivery.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    Column("supporter_id", Id, nullable=False),
+)
+
+#: One SMTP transaction of a delivery.
+attempt = Table(
+    "attempt",
+    metadata,
+    _counted_id(),
+    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("relay", String(60), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("outcome", Enum(Outcome), nullable=False),
+    Column("code", Integer, nullable=False),
+    Column("enhanced_code", String(12), nullable=False),
+    #: Scrubbed of addresses.
+    Column("reply", Text, nullable=False),
+    UniqueConstraint("delivery_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+#: Append-only; senders read it to stop before DATA, undo reads it to put things back.
+unsubscription = Table(
+    "unsubscription",
+    metadata,
+    _counted_id(),
+    Column("at", Instant, nullable=False),
+    Column("delivery_id", Id, nullable=False),
+    Column("supporter_id", Id, nullable=False),
+    Column("address_digest", Digest, nullable=False),
+    #: "one_click" or "page".
+    Column("source", String(20), nullable=False),
+    Column("undone_at", Instant),
+    Index("ix_unsubscription_delivery_id", "delivery_id", "supporter_id"),
+    sqlite_autoincrement=True,
+)
+
+#: What an unsubscription left, so that undo puts back exactly that.
+unsubscription_list = Table(
+    "unsubscription_list",
+    metadata,
+    Column("unsubscription_id", Id, ForeignKey("unsubscription.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    Column("supporter_id", Id, primary_key=True),
+)
+
+#: Processes that claim deliveries; a dead one's journal is read by the next.
+worker = Table(
+    "worker",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("pid", Integer, nullable=False),
+    #: The kernel's boot id: another one means that the power was cut.
+    Column("boot_id", String(60), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    #: Set once everything it claimed has its outcome.
+    Column("ended_at", Instant),
+)
+
+#: Who may do a thing that only one process may do.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("holder", String(60), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
