@@ -140,6 +140,8 @@ class SandboxSection(_Section):
     inbox_port: Port = 8027
     #: Most mails kept in memory; older ones are forgotten.
     keep: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    #: Refuse, defer and drop some addresses by their local part, to see every outcome.
+    misbehave: bool = False
 
 
 class OrganisationSection(_Section):

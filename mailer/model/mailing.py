@@ -99,6 +99,10 @@ class Mailing:
     digest: str
     #: Why it is held; "" when it is not.
     held_reason: str = ""
+    #: A person let it go although it was late or larger than confirmed.
+    released: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,378 @@
+"""Mailings: creating, loading, and moving them from state to state.
+
+In: what was scheduled. Out: `Mailing` objects and rows. A state changes only along
+`MAILING_TRANSITIONS`, by one UPDATE that names the state it expects, so that two processes never
+both make the same change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exists, func, select, update
+
+from mailer.model.audience import Attribute, AttributeType, ListDefinition
+from mailer.model.mailing import DkimKey, Mailing, Sender, Target
+from mailer.model.states import (
+    DeliveryState,
+    ForbiddenTransition,
+    MailingState,
+    check_mailing_transition,
+)
+from mailer.store.tables import delivery, lease, mailing, mailing_target, statement
+
+#: Deliveries whose outcome is still to come.
+OPEN_STATES = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
+#: How many deliveries one transaction cancels: well under 50 ms of write lock.
+CANCEL_CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class NewMailing:
+    """A mailing about to be written."""
+
+    statement_id: int
+    slug: str
+    revision_id: int
+    revision_digest: str
+    design_id: int
+    design_digest: str
+    sender: Sender
+    #: Row id of each list and its definition, in the order given.
+    lists: Sequence[tuple[int, ListDefinition]]
+    segment: str
+    exclude: str
+    due_at: datetime
+    time_zone: str
+    grace_s: int
+    confirmed_count: int
+
+
+class MailingNotFound(Exception):
+    """No mailing has that key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f'There is no mailing "{key}". See: mailer mailings list.')
+
+
+def sender_to_document(sender: Sender) -> dict[str, Any]:
+    """Return the sender as the mailing keeps it; key files by path, never by content."""
+    return asdict(sender)
+
+
+def sender_from_document(document: dict[str, Any]) -> Sender:
+    """Return the sender that `sender_to_document` was given."""
+    keys = tuple(DkimKey(**key) for key in document["dkim"])
+    return Sender(**{**document, "dkim": keys})
+
+
+def list_to_document(definition: ListDefinition) -> dict[str, Any]:
+    """Return a list's definition as JSON can hold it."""
+    return {**asdict(definition), "languages": list(definition.languages)}
+
+
+def list_from_document(document: dict[str, Any]) -> ListDefinition:
+    """Return the definition that `list_to_document` was given."""
+    attributes = {
+        name: Attribute(value["name"], AttributeType(value["type"]), value["clear"])
+        for name, value in document["attributes"].items()
+    }
+    return ListDefinition(
+        **{**document, "languages": tuple(document["languages"]), "attributes": attributes}
+    )
+
+
+def pinned_digest(revision_digest: str, design_digest: str, sender: Sender) -> str:
+    """Return the SHA-256 over everything that shapes the mails: what is approved is this."""
+    pinned = json.dumps(
+        [revision_digest, design_digest, sender_to_document(sender)],
+        ensure_ascii=False,
+        sort_keys=True,
+    )
+    return hashlib.sha256(pinned.encode()).hexdigest()
+
+
+def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Mailing:
+    """Write a mailing in state scheduled and return it with its key `<slug>-<n>`."""
+    # The statement's row is locked first, so that two who schedule get two numbers.
+    connection.execute(
+        update(statement).where(statement.c.id == new.statement_id).values(slug=new.slug)
+    )
+    last = connection.execute(
+        select(func.max(mailing.c.number)).where(mailing.c.statement_id == new.statement_id)
+    ).scalar()
+    number = (last or 0) + 1
+    row_id = connection.execute(
+        mailing.insert()
+        .values(
+            key=f"{new.slug}-{number}",
+            statement_id=new.statement_id,
+            number=number,
+            revision_id=new.revision_id,
+            design_id=new.design_id,
+            sender=sender_to_document(new.sender),
+            state=MailingState.SCHEDULED,
+            segment=new.segment,
+            exclude=new.exclude,
+            due_at=new.due_at,
+            time_zone=new.time_zone,
+            grace_s=new.grace_s,
+            confirmed_count=new.confirmed_count,
+            digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
+            created_at=now,
+        )
+        .returning(mailing.c.id)
+    ).scalar_one()
+    connection.execute(
+        mailing_target.insert(),
+        [
+            {
+                "mailing_id": row_id,
+                "position": position,
+                "list_id": list_id,
+                "definition": list_to_document(definition),
+            }
+            for position, (list_id, definition) in enumerate(new.lists)
+        ],
+    )
+    return load_mailing(connection, row_id)
+
+
+def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
+    targets = connection.execute(
+        select(mailing_target)
+        .where(mailing_target.c.mailing_id == row.id)
+        .order_by(mailing_target.c.position)
+    )
+    return Mailing(
+        row_id=row.id,
+        key=row.key,
+        state=row.state,
+        revision_id=row.revision_id,
+        design_id=row.design_id,
+        sender=sender_from_document(row.sender),
+        targets=tuple(
+            Target(target.position, target.list_id, list_from_document(target.definition))
+            for target in targets
+        ),
+        segment=row.segment,
+        exclude=row.exclude,
+        due_at=row.due_at,
+        time_zone=row.time_zone,
+        grace_s=row.grace_s,
+        confirmed_count=row.confirmed_count,
+        digest=row.digest,
+        held_reason=row.held_reason,
+        released=row.released_at is not None,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def load_mailing(connection: Connection, row_id: int) -> Mailing:
+    """Return the mailing of that row id.
+
+    Raises:
+        MailingNotFound: when there is none.
+    """
+    row = connection.execute(select(mailing).where(mailing.c.id == row_id)).one_or_none()
+    if row is None:
+        raise MailingNotFound(str(row_id))
+    return _mailing_of(connection, row)
+
+
+def find_mailing(connection: Connection, key: str) -> Mailing:
+    """Return the mailing of that key, "<slug>-<n>".
+
+    Raises:
+        MailingNotFound: when there is none.
+    """
+    row = connection.execute(select(mailing).where(mailing.c.key == key)).one_or_none()
+    if row is None:
+        raise MailingNotFound(key)
+    return _mailing_of(connection, row)
+
+
+def list_mailings(
+    connection: Connection, states: Iterable[MailingState] | None = None
+) -> list[Mailing]:
+    """Return mailings by their hour, the latest first; all, or those in `states`."""
+    query = select(mailing).order_by(mailing.c.due_at.desc(), mailing.c.id.desc())
+    if states is not None:
+        query = query.where(mailing.c.state.in_(list(states)))
+    return [_mailing_of(connection, row) for row in connection.execute(query).all()]
+
+
+def due_mailings(connection: Connection, now: datetime) -> list[Mailing]:
+    """Return the scheduled mailings whose hour has come, the oldest first."""
+    query = (
+        select(mailing)
+        .where(mailing.c.state == MailingState.SCHEDULED, mailing.c.due_at <= now)
+        .order_by(mailing.c.due_at, mailing.c.id)
+    )
+    return [_mailing_of(connection, row) for row in connection.execute(query).all()]
+
+
+def change_state(
+    connection: Connection,
+    row_id: int,
+    current: MailingState,
+    wanted: MailingState,
+    **values: object,
+) -> None:
+    """Move a mailing from `current` to `wanted`, with more columns if given.
+
+    Raises:
+        ForbiddenTransition: when the table does not allow it, or another process moved it first.
+    """
+    check_mailing_transition(current, wanted)
+    changed = connection.execute(
+        update(mailing)
+        .where(mailing.c.id == row_id, mailing.c.state == current)
+        .values(state=wanted, **values)
+    )
+    if changed.rowcount != 1:
+        actual = connection.execute(
+            select(mailing.c.state).where(mailing.c.id == row_id)
+        ).scalar_one()
+        raise ForbiddenTransition(actual, wanted)
+
+
+def pause(connection: Connection, key: str) -> Mailing:
+    """Stop a scheduled, freezing or running mailing; what is open is finished."""
+    found = find_mailing(connection, key)
+    change_state(
+        connection, found.row_id, found.state, MailingState.PAUSED, state_before=found.state
+    )
+    return find_mailing(connection, key)
+
+
+def resume(connection: Connection, key: str) -> Mailing:
+    """Let a paused mailing go on where it stood."""
+    found = find_mailing(connection, key)
+    if found.state is not MailingState.PAUSED:
+        raise ForbiddenTransition(found.state, MailingState.RUNNING)
+    before = _state_before(connection, found)
+    change_state(connection, found.row_id, found.state, before, state_before=None)
+    return find_mailing(connection, key)
+
+
+def hold(connection: Connection, found: Mailing, back_to: MailingState, reason: str) -> None:
+    """Put a mailing aside until a person releases it; `reason` is shown to them."""
+    change_state(
+        connection,
+        found.row_id,
+        found.state,
+        MailingState.HELD,
+        state_before=back_to,
+        held_reason=reason,
+    )
+
+
+def release(connection: Connection, key: str, now: datetime) -> Mailing:
+    """Let a held mailing go on; its lateness and size hold it no more."""
+    found = find_mailing(connection, key)
+    if found.state is not MailingState.HELD:
+        raise ForbiddenTransition(found.state, MailingState.SCHEDULED)
+    before = _state_before(connection, found)
+    extra = {"started_at": now} if before is MailingState.RUNNING and not found.started_at else {}
+    change_state(
+        connection,
+        found.row_id,
+        found.state,
+        before,
+        state_before=None,
+        held_reason="",
+        released_at=now,
+        **extra,
+    )
+    return find_mailing(connection, key)
+
+
+def cancel(connection: Connection, key: str, now: datetime) -> Mailing:
+    """End a mailing before everyone was mailed; deliveries follow in chunks."""
+    found = find_mailing(connection, key)
+    change_state(
+        connection,
+        found.row_id,
+        found.state,
+        MailingState.CANCELLED,
+        state_before=found.state,
+        finished_at=now,
+    )
+    return find_mailing(connection, key)
+
+
+def _state_before(connection: Connection, found: Mailing) -> MailingState:
+    before = connection.execute(
+        select(mailing.c.state_before).where(mailing.c.id == found.row_id)
+    ).scalar_one()
+    return MailingState(before) if before else MailingState.SCHEDULED
+
+
+def cancel_open_deliveries(connection: Connection, now: datetime) -> int:
+    """Cancel a chunk of what cancelled mailings still had to send; return how many."""
+    chunk = (
+        select(delivery.c.id)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(
+            mailing.c.state == MailingState.CANCELLED,
+            delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
+        )
+        .limit(CANCEL_CHUNK)
+    )
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(chunk.scalar_subquery()))
+        .values(state=DeliveryState.CANCELLED, finished_at=now, next_attempt_at=None)
+    ).rowcount
+
+
+def has_open_deliveries(connection: Connection, row_id: int) -> bool:
+    """Tell whether any delivery of the mailing still waits for its outcome."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(delivery.c.mailing_id == row_id, delivery.c.state.in_(OPEN_STATES))
+            )
+        ).scalar()
+    )
+
+
+def due_count(connection: Connection, row_id: int) -> int:
+    """Count the deliveries that freezing made due."""
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(delivery)
+            .where(delivery.c.mailing_id == row_id, delivery.c.state == DeliveryState.DUE)
+        ).scalar_one()
+    )
+
+
+def take_lease(
+    connection: Connection, name: str, holder: str, now: datetime, until: datetime
+) -> bool:
+    """Take or renew the lease `name`; False while another holder's has not run out."""
+    taken = connection.execute(
+        update(lease)
+        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.expires_at <= now))
+        .values(holder=holder, expires_at=until)
+    )
+    if taken.rowcount == 1:
+        return True
+    if connection.execute(select(lease.c.name).where(lease.c.name == name)).one_or_none():
+        return False
+    connection.execute(lease.insert().values(name=name, holder=holder, expires_at=until))
+    return True
+
+
+def drop_lease(connection: Connection, name: str, holder: str) -> None:
+    """Give the lease back so that the next holder need not wait."""
+    connection.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))
