@@ -1,0 +1,258 @@
+"""Figures about a mailing, counted by the database, and its deliveries one by one.
+
+In: a mailing's row id. Out: a `Report` and rows without anybody's name or address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from mailer.model.states import DeliveryState, SkipReason
+from mailer.store.tables import (
+    attempt,
+    delivery,
+    delivery_list,
+    mailing_list,
+    mailing_target,
+)
+
+#: Rows fetched at a time where a mailing's deliveries are written out.
+_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a mailing, in figures."""
+
+    #: Deliveries by state; a state without any is not in it.
+    by_state: dict[DeliveryState, int]
+    #: Language of the edition → state → deliveries.
+    by_language: dict[str, dict[DeliveryState, int]]
+    #: Key of the list a delivery is counted under → state → deliveries.
+    by_list: dict[str, dict[DeliveryState, int]]
+    #: Relay → accepted, deferred and refused attempts.
+    by_relay: dict[str, dict[str, int]]
+    #: Why people on the lists were not mailed; every reason that occurred.
+    not_mailed: dict[SkipReason, int]
+    #: "550 5.1.1" → refused deliveries.
+    refusals: dict[str, int]
+    #: Memberships on the chosen lists at freezing, over all of them.
+    memberships: int
+    #: Ids of the deliveries in doubt, for a person to settle.
+    in_doubt: tuple[int, ...] = ()
+
+    @property
+    def people(self) -> int:
+        """Return how many addresses the mailing has a delivery for, mailed or not."""
+        return sum(self.by_state.values())
+
+    @property
+    def to_mail(self) -> int:
+        """Return how many of them were or are to be mailed."""
+        return self.people - self.by_state.get(DeliveryState.SKIPPED, 0)
+
+    @property
+    def open(self) -> int:
+        """Return how many still wait for their outcome."""
+        waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
+        return sum(self.by_state.get(state, 0) for state in waiting)
+
+    @property
+    def unaccounted(self) -> int:
+        """Return how many people on the lists have neither a delivery nor a reason: always 0."""
+        duplicates = self.not_mailed.get(SkipReason.DUPLICATE_ADDRESS, 0)
+        return self.memberships - duplicates - self.people
+
+
+def report(connection: Connection, mailing_id: int) -> Report:
+    """Count everything about one mailing."""
+    keys = _list_keys(connection, mailing_id)
+    by_state: dict[DeliveryState, int] = {}
+    by_language: dict[str, dict[DeliveryState, int]] = {}
+    by_list: dict[str, dict[DeliveryState, int]] = {}
+    rows = connection.execute(
+        select(delivery.c.state, delivery.c.language, delivery.c.list_id, func.count())
+        .where(delivery.c.mailing_id == mailing_id)
+        .group_by(delivery.c.state, delivery.c.language, delivery.c.list_id)
+    )
+    for state, language, list_id, count in rows:
+        by_state[state] = by_state.get(state, 0) + count
+        if state is not DeliveryState.SKIPPED:
+            _add(by_language, language or "", state, count)
+        _add(by_list, keys.get(list_id, str(list_id)), state, count)
+    memberships = _memberships(connection, mailing_id)
+    not_mailed = _not_mailed(connection, mailing_id)
+    duplicates = memberships - sum(by_state.values())
+    if duplicates > 0:
+        not_mailed[SkipReason.DUPLICATE_ADDRESS] = duplicates
+    return Report(
+        by_state=by_state,
+        by_language=dict(sorted(by_language.items())),
+        by_list=by_list,
+        by_relay=_by_relay(connection, mailing_id),
+        not_mailed=not_mailed,
+        refusals=_refusals(connection, mailing_id),
+        memberships=memberships,
+        in_doubt=_in_doubt(connection, mailing_id),
+    )
+
+
+def _add(
+    table: dict[str, dict[DeliveryState, int]], key: str, state: DeliveryState, count: int
+) -> None:
+    row = table.setdefault(key, {})
+    row[state] = row.get(state, 0) + count
+
+
+def _list_keys(connection: Connection, mailing_id: int) -> dict[int, str]:
+    rows = connection.execute(
+        select(mailing_list.c.id, mailing_list.c.key)
+        .join(mailing_target, mailing_target.c.list_id == mailing_list.c.id)
+        .where(mailing_target.c.mailing_id == mailing_id)
+    )
+    return {row.id: row.key for row in rows}
+
+
+def _memberships(connection: Connection, mailing_id: int) -> int:
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(delivery_list)
+            .join(delivery, delivery.c.id == delivery_list.c.delivery_id)
+            .where(delivery.c.mailing_id == mailing_id)
+        ).scalar_one()
+    )
+
+
+def _not_mailed(connection: Connection, mailing_id: int) -> dict[SkipReason, int]:
+    rows = connection.execute(
+        select(delivery.c.skip_reason, func.count())
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.SKIPPED)
+        .group_by(delivery.c.skip_reason)
+    )
+    return {reason: count for reason, count in rows if reason is not None}
+
+
+def _refusals(connection: Connection, mailing_id: int) -> dict[str, int]:
+    rows = connection.execute(
+        select(delivery.c.code, delivery.c.enhanced_code, func.count())
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.REFUSED)
+        .group_by(delivery.c.code, delivery.c.enhanced_code)
+    )
+    return {f"{code or 0} {enhanced or ''}".strip(): count for code, enhanced, count in rows}
+
+
+def _by_relay(connection: Connection, mailing_id: int) -> dict[str, dict[str, int]]:
+    rows = connection.execute(
+        select(attempt.c.relay, attempt.c.outcome, func.count())
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .where(delivery.c.mailing_id == mailing_id)
+        .group_by(attempt.c.relay, attempt.c.outcome)
+    )
+    table: dict[str, dict[str, int]] = {}
+    for relay, outcome, count in rows:
+        table.setdefault(relay, {})[outcome.value] = count
+    return table
+
+
+def _in_doubt(connection: Connection, mailing_id: int) -> tuple[int, ...]:
+    return tuple(
+        connection.execute(
+            select(delivery.c.id)
+            .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.IN_DOUBT)
+            .order_by(delivery.c.id)
+        ).scalars()
+    )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a mailing is: cheap enough to ask for several times a second."""
+
+    by_state: dict[DeliveryState, int]
+
+    @property
+    def total(self) -> int:
+        """Return how many are or were to be mailed."""
+        return sum(
+            count for state, count in self.by_state.items() if state is not DeliveryState.SKIPPED
+        )
+
+    @property
+    def done(self) -> int:
+        """Return how many of them have their outcome."""
+        waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
+        return self.total - sum(self.by_state.get(state, 0) for state in waiting)
+
+
+def progress(connection: Connection, mailing_id: int) -> Progress:
+    """Count the deliveries of a mailing by state."""
+    rows = connection.execute(
+        select(delivery.c.state, func.count())
+        .where(delivery.c.mailing_id == mailing_id)
+        .group_by(delivery.c.state)
+    )
+    return Progress({state: count for state, count in rows})
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """One delivery as staff may export it: nobody's name or address."""
+
+    delivery_id: int
+    list_key: str
+    language: str
+    state: DeliveryState
+    reason: str
+    attempts: int
+    relay: str
+    code: int
+    enhanced_code: str
+    finished_at: datetime | None
+
+
+def deliveries(connection: Connection, mailing_id: int) -> Iterator[DeliveryRow]:
+    """Yield every delivery of a mailing in order of its id, a page at a time."""
+    keys = _list_keys(connection, mailing_id)
+    last = 0
+    while True:
+        page: list[Any] = list(
+            connection.execute(
+                select(delivery)
+                .where(delivery.c.mailing_id == mailing_id, delivery.c.id > last)
+                .order_by(delivery.c.id)
+                .limit(_PAGE)
+            )
+        )
+        if not page:
+            return
+        for row in page:
+            yield DeliveryRow(
+                delivery_id=row.id,
+                list_key=keys.get(row.list_id, str(row.list_id)),
+                language=row.language or "",
+                state=row.state,
+                reason=row.skip_reason.value if row.skip_reason else "",
+                attempts=row.attempts,
+                relay=row.relay or "",
+                code=row.code or 0,
+                enhanced_code=row.enhanced_code or "",
+                finished_at=row.finished_at,
+            )
+        last = page[-1].id
+
+
+def example_delivery(connection: Connection, mailing_id: int) -> tuple[int, int] | None:
+    """Return ids of one accepted delivery and its supporter, to show a link; None without any."""
+    row = connection.execute(
+        select(delivery.c.id, delivery.c.supporter_id)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.ACCEPTED)
+        .order_by(delivery.c.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.id, row.supporter_id)
