@@ -1,1 +1,1 @@
-"""."""
+"""When mailings fall due: one tick a second over our own tables."""

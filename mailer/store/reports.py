@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from mailer.model.audience import MembershipState
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.tables import (
     attempt,
@@ -19,6 +20,8 @@ from mailer.store.tables import (
     delivery_list,
     mailing_list,
     mailing_target,
+    membership,
+    supporter,
 )
 
 #: Rows fetched at a time where a mailing's deliveries are written out.
@@ -61,12 +64,6 @@ class Report:
         """Return how many still wait for their outcome."""
         waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
         return sum(self.by_state.get(state, 0) for state in waiting)
-
-    @property
-    def unaccounted(self) -> int:
-        """Return how many people on the lists have neither a delivery nor a reason: always 0."""
-        duplicates = self.not_mailed.get(SkipReason.DUPLICATE_ADDRESS, 0)
-        return self.memberships - duplicates - self.people
 
 
 def report(connection: Connection, mailing_id: int) -> Report:
@@ -193,11 +190,11 @@ class Progress:
 def progress(connection: Connection, mailing_id: int) -> Progress:
     """Count the deliveries of a mailing by state."""
     rows = connection.execute(
-        select(delivery.c.state, func.count())
+        select(delivery.c.state, func.count().label("count_"))
         .where(delivery.c.mailing_id == mailing_id)
         .group_by(delivery.c.state)
     )
-    return Progress({state: count for state, count in rows})
+    return Progress({row.state: row.count_ for row in rows})
 
 
 @dataclass(frozen=True)
@@ -256,3 +253,31 @@ def example_delivery(connection: Connection, mailing_id: int) -> tuple[int, int]
         .limit(1)
     ).one_or_none()
     return None if row is None else (row.id, row.supporter_id)
+
+
+@dataclass(frozen=True)
+class OnLists:
+    """Who is on a mailing's lists now, counted apart from its deliveries."""
+
+    #: Supporter × list, those who left not counted.
+    memberships: int
+    #: Distinct addresses among them.
+    addresses: int
+
+
+def on_lists(connection: Connection, mailing_id: int) -> OnLists:
+    """Count the people on the lists of a mailing, to hold against its deliveries."""
+    row = connection.execute(
+        select(
+            func.count().label("memberships"),
+            func.count(func.distinct(supporter.c.address_digest)).label("addresses"),
+        )
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(mailing_target, mailing_target.c.list_id == membership.c.list_id)
+        .where(
+            mailing_target.c.mailing_id == mailing_id,
+            membership.c.state == MembershipState.SUBSCRIBED,
+        )
+    ).one()
+    return OnLists(row.memberships, row.addresses)

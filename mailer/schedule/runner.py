@@ -1,0 +1,43 @@
+"""Let APScheduler call the ticker once a second until told to stop.
+
+In: a ticker and a stop event. Out: nothing; errors are logged and the next tick tries again. There
+is no job per mailing or zone: what is due stands in our tables, so a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from mailer.events import failed
+from mailer.schedule.ticker import LEASE, Ticker
+from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.mailings import drop_lease
+
+TICK_S = 1
+
+
+async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> None:
+    """Tick once a second until `stop` is set, then finish the tick under way and let go."""
+
+    def tick() -> None:
+        try:
+            ticker.tick()
+        except StoreUnavailable:
+            failed("tick put off")
+
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        timezone="UTC",
+    )
+    scheduler.add_job(tick, "interval", seconds=TICK_S, id="tick")
+    scheduler.start()
+    try:
+        await stop.wait()
+    finally:
+        await asyncio.to_thread(scheduler.shutdown, wait=True)
+        with store.write() as connection:
+            drop_lease(connection, LEASE, ticker.holder)

@@ -1,0 +1,137 @@
+"""Read once a second what is due and move mailings along.
+
+In: the tables, the time, and how to choose an edition. Out: mailings frozen, started, held and
+finished. Everything a tick does is written before the next thing is begun, so a killed tick loses
+nothing and the next one repeats nothing. One process at a time holds the lease.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from mailer.audience.freezing import freeze_step
+from mailer.clock import Clock
+from mailer.events import emit, warn
+from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
+from mailer.model.mailing import Mailing
+from mailer.model.states import ForbiddenTransition, MailingState
+from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
+from mailer.store.engine import Store
+from mailer.store.mailings import (
+    cancel_open_deliveries,
+    change_state,
+    due_count,
+    due_mailings,
+    has_open_deliveries,
+    hold,
+    list_mailings,
+    load_mailing,
+    take_lease,
+)
+
+#: Chooses the edition for a profile on a list, for one revision.
+Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
+#: Gives the chooser of a mailing's revision.
+ResolverFor = Callable[[Mailing], Resolve]
+
+LEASE = "scheduler"
+LEASE_S = 15
+#: A tick freezes this long, then lets the next one go on: the lease is renewed in between.
+FREEZE_BUDGET_S = 0.8
+
+
+class Ticker:
+    """Moves every mailing one step along, as often as it is called."""
+
+    def __init__(self, store: Store, clock: Clock, resolver_for: ResolverFor) -> None:
+        self._store = store
+        self._clock = clock
+        self._resolver_for = resolver_for
+        self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+
+    def tick(self) -> bool:
+        """Do what is due now; return False when another process holds the lease."""
+        now = self._clock.now()
+        with self._store.write() as connection:
+            until = now + timedelta(seconds=LEASE_S)
+            if not take_lease(connection, LEASE, self.holder, now, until):
+                return False
+        self._start_due(now)
+        self._freeze(now)
+        self._finish(now)
+        with self._store.write() as connection:
+            cancel_open_deliveries(connection, now)
+        return True
+
+    def _start_due(self, now: datetime) -> None:
+        with self._store.read() as connection:
+            due = due_mailings(connection, now)
+        for mailing in due:
+            decision = when_due(mailing, now)
+            try:
+                with self._store.write() as connection:
+                    if isinstance(decision, Hold):
+                        hold(connection, mailing, MailingState.SCHEDULED, decision.reason)
+                        warn("mailing held", mailing=mailing.key, reason=decision.reason)
+                    elif isinstance(decision, Start):
+                        change_state(
+                            connection, mailing.row_id, mailing.state, MailingState.FREEZING
+                        )
+                        emit("mailing freezing", mailing=mailing.key)
+            except ForbiddenTransition:
+                # A person paused or cancelled it between our look and our step: theirs stands.
+                continue
+
+    def _freeze(self, now: datetime) -> None:
+        with self._store.read() as connection:
+            freezing = list_mailings(connection, [MailingState.FREEZING])
+        begun = self._clock.monotonic()
+        for mailing in reversed(freezing):
+            resolve = self._resolver_for(mailing)
+            while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
+                if freeze_step(self._store, mailing.row_id, resolve, now).done:
+                    self._start_frozen(mailing, now)
+                    break
+
+    def _start_frozen(self, mailing: Mailing, now: datetime) -> None:
+        with self._store.write() as connection:
+            current = load_mailing(connection, mailing.row_id)
+            if current.state is not MailingState.FREEZING:
+                return
+            count = due_count(connection, current.row_id)
+            decision = when_frozen(current, count)
+            if isinstance(decision, Hold):
+                hold(connection, current, MailingState.RUNNING, decision.reason)
+                warn("mailing held", mailing=current.key, reason=decision.reason)
+                return
+            change_state(
+                connection,
+                current.row_id,
+                MailingState.FREEZING,
+                MailingState.RUNNING,
+                started_at=current.started_at or now,
+            )
+        emit("mailing started", mailing=mailing.key, deliveries=count)
+
+    def _finish(self, now: datetime) -> None:
+        with self._store.read() as connection:
+            running = list_mailings(connection, [MailingState.RUNNING])
+            over = [one for one in running if not has_open_deliveries(connection, one.row_id)]
+        for mailing in over:
+            try:
+                with self._store.write() as connection:
+                    if has_open_deliveries(connection, mailing.row_id):
+                        continue
+                    change_state(
+                        connection,
+                        mailing.row_id,
+                        MailingState.RUNNING,
+                        MailingState.FINISHED,
+                        finished_at=now,
+                    )
+            except ForbiddenTransition:
+                continue
+            emit("mailing finished", mailing=mailing.key)
