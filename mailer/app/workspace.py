@@ -1,0 +1,82 @@
+"""Open a workspace: its config, database and keys, each when it is first asked for.
+
+In: a folder. Out: a `Workspace`. Reading the config raises all its faults at once; a key that does
+not belong to the database is refused before anything is written with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mailer.clock import SYSTEM_CLOCK, Clock
+from mailer.config import Config, load_config
+from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
+from mailer.statements.catalog import Catalog, load_catalogs
+from mailer.store.engine import Store, check_fingerprint, open_store
+from mailer.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with config.toml, templates/, lists/, data/ and keys, opened."""
+
+    config: Config
+    clock: Clock = SYSTEM_CLOCK
+
+    @classmethod
+    def open(cls, folder: Path, clock: Clock = SYSTEM_CLOCK) -> Workspace:
+        """Read the config of the workspace at `folder`.
+
+        Raises:
+            FaultsFound: with everything wrong in config.toml.
+        """
+        return cls(load_config(folder), clock)
+
+    @cached_property
+    def store(self) -> Store:
+        """Return the open database.
+
+        Raises:
+            StoreUnavailable: when it cannot be opened.
+        """
+        return open_store(self.config.database_url)
+
+    @cached_property
+    def seal_keys(self) -> SealKeys:
+        """Return the keys that open addresses and names, checked against the database.
+
+        Raises:
+            KeyFileError: when the file is missing, open to others or damaged.
+            WrongKeys: when it belongs to another database.
+        """
+        keys = load_seal_keys(self.config.seal_key_path)
+        self._check("seal_key", keys.fingerprint, self.config.keys.seal)
+        return keys
+
+    @cached_property
+    def service_keys(self) -> ServiceKeys:
+        """Return the keys of digests and tokens, checked against the database.
+
+        Raises:
+            KeyFileError: when the file is missing, open to others or damaged.
+            WrongKeys: when it belongs to another database.
+        """
+        keys = load_service_keys(self.config.service_key_path)
+        self._check("service_key", keys.fingerprint, self.config.keys.service)
+        return keys
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Return what makes and reads tokens."""
+        return Tokens(self.service_keys)
+
+    @cached_property
+    def catalogs(self) -> dict[str, Catalog]:
+        """Return the fixed phrases by language, as the workspace's files have them now."""
+        return load_catalogs(self.config.templates_dir / "locale")
+
+    def _check(self, name: str, fingerprint: str, file_name: str) -> None:
+        with self.store.write() as connection:
+            check_fingerprint(connection, name, fingerprint, file_name)

@@ -1,0 +1,120 @@
+"""What every command needs: the workspace, the console, errors in plain words, exit statuses.
+
+In: options. Out: an open workspace, or a message on standard error and an honest status: 0 done,
+1 not done or faults found, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from mailer.app.workspace import Workspace
+from mailer.keys import KeyFileError, WrongSealKey
+from mailer.model.faults import Fault, FaultsFound, Severity
+from mailer.model.states import ForbiddenTransition
+from mailer.store.engine import StoreUnavailable, WrongKeys
+from mailer.store.mailings import MailingNotFound
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NOT_DONE = 1
+WRONG_USE = 2
+
+#: Results go to standard output, everything else to standard error.
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_workspace_folder = Path()
+
+
+def set_workspace_folder(folder: Path) -> None:
+    """Remember the folder that `--workspace` named."""
+    global _workspace_folder  # noqa: PLW0603  (A command line has one, set before any command.)
+    _workspace_folder = folder
+
+
+def workspace_folder() -> Path:
+    """Return the folder of the workspace commands work on."""
+    return _workspace_folder
+
+
+def open_workspace() -> Workspace:
+    """Open the workspace that `--workspace` names, or the folder one is in.
+
+    Raises:
+        FaultsFound: with everything wrong in its config.toml.
+    """
+    return Workspace.open(_workspace_folder)
+
+
+def fail(problem: str, remedy: str = "", status: int = NOT_DONE) -> NoReturn:
+    """Say what is wrong and what to do, and end with `status`."""
+    errors.print(problem, markup=False, style="red")
+    if remedy:
+        errors.print(remedy, markup=False)
+    raise typer.Exit(status)
+
+
+def report_faults(faults: Iterable[Fault]) -> None:
+    """Print faults one a line on standard error, errors first."""
+    for fault in sorted(faults, key=lambda one: (one.severity is not Severity.ERROR, one)):
+        style = "red" if fault.severity is Severity.ERROR else "yellow"
+        errors.print(str(fault), markup=False, style=style)
+
+
+def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn the errors a person can act on into their words and an exit status of 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except FaultsFound as error:
+            report_faults(error.faults)
+            raise typer.Exit(NOT_DONE) from None
+        except (
+            ForbiddenTransition,
+            KeyFileError,
+            MailingNotFound,
+            StoreUnavailable,
+            WrongKeys,
+            WrongSealKey,
+        ) as error:
+            fail(str(error))
+
+    return wrapped
+
+
+def _jsonable(value: Any) -> Any:  # noqa: ANN401  (JSON has no type of its own.)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on standard output, for other programs."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=_jsonable) + "\n")
+
+
+def shown(moment: datetime, zone: str) -> str:
+    """Return an instant as people of that zone write it: "2026-12-01 09:00 Europe/Chisinau"."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
