@@ -2,13 +2,14 @@
 
 In: the roles and the workspace. Out: an exit status. Each role is this same program started with
 `run --only ROLE`; one that dies is started again after a pause that grows while it keeps dying.
-SIGTERM or SIGINT is passed on once and every child is waited for.
+All stand in one process group. SIGTERM or SIGINT is passed on once and every child is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from mailer.events import emit, warn
 
+#: Set in a child's environment: it leaves Ctrl-C to its parent and watches its standard input.
+SUPERVISED = "MAILER_SUPERVISED"
 #: A child that lived this long is no longer counted as one that keeps dying.
 STEADY_S = 30.0
 LONGEST_PAUSE_S = 30.0
@@ -78,9 +81,9 @@ async def _keep(
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "mailer", "--workspace", str(workspace), "run",
             "--only", role.value,
-            stdin=asyncio.subprocess.DEVNULL,
-            # Ctrl-C reaches the whole terminal group; the children wait for our word instead.
-            process_group=0,
+            # The child ends by itself when this pipe closes: nobody outlives a killed parent.
+            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, SUPERVISED: "1"},
         )  # fmt: skip
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(stop.wait())

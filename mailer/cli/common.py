@@ -42,7 +42,7 @@ _workspace_folder = Path()
 
 def set_workspace_folder(folder: Path) -> None:
     """Remember the folder that `--workspace` named."""
-    global _workspace_folder  # noqa: PLW0603  (A command line has one, set before any command.)
+    global _workspace_folder
     _workspace_folder = folder
 
 

@@ -1,0 +1,133 @@
+"""Build and run one role of the program: web, scheduler, senders or sandbox.
+
+In: a workspace and a role. Out: an exit status, once SIGTERM or SIGINT came or the parent ended.
+Parts are imported when their role is run, so that a sender process never loads the web.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from mailer.app.supervisor import SUPERVISED, Role
+from mailer.app.workspace import Workspace
+from mailer.events import configure_logging, emit
+from mailer.model.faults import Fault, FaultsFound
+
+
+def run_role(role: Role, workspace: Workspace) -> int:
+    """Run one role until told to stop; return 0 when it ended cleanly.
+
+    Raises:
+        FaultsFound: when the role cannot do anything as the workspace is configured.
+    """
+    serve = _SERVE[role](workspace)
+    configure_logging(process=role.value)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_told(role, serve))
+
+
+Serve = Callable[[asyncio.Event], Awaitable[None]]
+
+
+async def _until_told(role: Role, serve: Serve) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if os.environ.get(SUPERVISED):
+        # Ctrl-C reaches the whole process group; the parent passes on SIGTERM in its own time.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        _watch_parent(loop, stop)
+    else:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    await serve(stop)
+    emit("ended", process=role.value)
+    return 0
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(descriptor, 1024):
+                loop.remove_reader(descriptor)
+                stop.set()
+
+    os.set_blocking(descriptor, False)
+    loop.add_reader(descriptor, readable)
+
+
+def _scheduler(workspace: Workspace) -> Serve:
+    from mailer.app.languages import resolver_for
+    from mailer.schedule.runner import run_scheduler
+    from mailer.schedule.ticker import Ticker
+
+    store = workspace.store
+    ticker = Ticker(store, workspace.clock, resolver_for(store))
+
+    async def serve(stop: asyncio.Event) -> None:
+        await run_scheduler(ticker, store, stop)
+
+    return serve
+
+
+def _senders(workspace: Workspace) -> Serve:
+    from mailer.app.sending import build_engine
+
+    engine = build_engine(workspace)
+    return engine.run
+
+
+def _web(workspace: Workspace) -> Serve:
+    from mailer.web.public.app import create_public_app
+    from mailer.web.public.server import serve_public
+
+    web = workspace.config.web
+    app = create_public_app(
+        workspace.store,
+        workspace.tokens,
+        workspace.catalogs,
+        workspace.clock,
+        base_url=web.base_url,
+    )
+
+    async def serve(stop: asyncio.Event) -> None:
+        await serve_public(app, web.host, web.port, stop)
+
+    return serve
+
+
+def _sandbox(workspace: Workspace) -> Serve:
+    from mailer.app.sandbox import build_sandbox
+
+    return build_sandbox(workspace)
+
+
+def _feedback(_workspace: Workspace) -> Serve:
+    raise FaultsFound(
+        [
+            Fault(
+                "config.toml",
+                0,
+                "feedback",
+                "no way in for bounces and reports is configured",
+                "Leave --only feedback out; a person reads the return path's mailbox",
+            )
+        ]
+    )
+
+
+_SERVE: dict[Role, Callable[[Workspace], Serve]] = {
+    Role.WEB: _web,
+    Role.FEEDBACK: _feedback,
+    Role.SCHEDULER: _scheduler,
+    Role.SENDERS: _senders,
+    Role.SANDBOX: _sandbox,
+}
