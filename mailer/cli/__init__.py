@@ -1,6 +1,7 @@
 """The command line: one module per command group; each parses, calls and prints."""
 
+from __future__ import annotations
 
-def main() -> None:
-    """Run the command line."""
-    raise SystemExit("not there yet")
+from mailer.cli.main import main
+
+__all__ = ["main"]

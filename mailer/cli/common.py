@@ -10,7 +10,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
@@ -38,6 +38,16 @@ console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _workspace_folder = Path()
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as its module offers it; `mailer.cli.main` registers it."""
+
+    name: str
+    function: Callable[..., None]
+    #: Without any argument it prints its help.
+    needs_arguments: bool = False
 
 
 def set_workspace_folder(folder: Path) -> None:

@@ -1,0 +1,222 @@
+"""Commands about a mailing that exists: pause, resume, cancel, release, report, deliveries."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mailer.cli.common import Command, console, open_workspace, plain_errors, print_json, shown
+from mailer.model.mailing import Mailing
+from mailer.model.states import DeliveryState, MailingState
+from mailer.store import mailings as store_mailings
+from mailer.store.reports import Report, deliveries, report
+
+Key = Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_WORDS = {
+    DeliveryState.ACCEPTED: "accepted by the relay",
+    DeliveryState.REFUSED: "refused",
+    DeliveryState.IN_DOUBT: "in doubt",
+    DeliveryState.DUE: "due",
+    DeliveryState.SENDING: "being sent",
+    DeliveryState.DEFERRED: "deferred, to be tried again",
+    DeliveryState.CANCELLED: "cancelled",
+    DeliveryState.SKIPPED: "not mailed",
+}
+
+
+@plain_errors
+def pause(key: Key) -> None:
+    """Stop a mailing; what is being sent is finished, the rest waits for `resume`.
+
+    Example: mailer pause her-rights-1
+    """
+    with open_workspace().store.write() as connection:
+        store_mailings.pause(connection, key)
+    console.print(f"{key} is paused. Go on with: mailer resume {key}")
+
+
+@plain_errors
+def resume(key: Key) -> None:
+    """Let a paused mailing go on where it stood.
+
+    Example: mailer resume her-rights-1
+    """
+    with open_workspace().store.write() as connection:
+        mailing = store_mailings.resume(connection, key)
+    console.print(f"{key} is {mailing.state.value} again.")
+
+
+@plain_errors
+def cancel(key: Key) -> None:
+    """End a mailing for good; who has not been mailed will not be.
+
+    Example: mailer cancel her-rights-1
+    """
+    workspace = open_workspace()
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        store_mailings.cancel(connection, key, now)
+    while True:
+        with workspace.store.write() as connection:
+            if not store_mailings.cancel_open_deliveries(connection, now):
+                break
+    console.print(f"{key} is cancelled. What was sent before: mailer report {key}")
+
+
+@plain_errors
+def release(key: Key) -> None:
+    """Let a held mailing go although it is late, or larger than what was confirmed.
+
+    Example: mailer release her-rights-1
+    """
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        reason = store_mailings.find_mailing(connection, key).held_reason
+        mailing = store_mailings.release(connection, key, workspace.clock.now())
+    if reason:
+        console.print(f"It was held: {reason}", markup=False)
+    console.print(f"{key} is {mailing.state.value}.")
+
+
+@plain_errors
+def report_command(key: Key, as_json: AsJson = False) -> None:
+    """Show what became of a mailing: by outcome, by language, by reason not mailed.
+
+    Example: mailer report her-rights-1 --json
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        mailing = store_mailings.find_mailing(connection, key)
+        figures = report(connection, mailing.row_id)
+    if as_json:
+        print_json(report_document(mailing, figures))
+    else:
+        print_report(mailing, figures, workspace.config.workspace.time_zone)
+
+
+@plain_errors
+def deliveries_command(
+    key: Key,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV; nobody's address.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a mailing's deliveries one by one, without anybody's name or address.
+
+    Example: mailer deliveries her-rights-1 --csv > deliveries.csv
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        mailing = store_mailings.find_mailing(connection, key)
+        rows = deliveries(connection, mailing.row_id)
+        if as_json:
+            print_json(list(rows))
+            return
+        header = ("delivery", "list", "language", "state", "reason", "attempts", "relay", "code",
+                  "enhanced_code", "finished_at")  # fmt: skip
+        if as_csv:
+            writer = csv.writer(sys.stdout)
+            writer.writerow(header)
+        table = Table(*header, box=None, header_style="bold")
+        for row in rows:
+            cells = (
+                str(row.delivery_id), row.list_key, row.language, row.state.value, row.reason,
+                str(row.attempts), row.relay, str(row.code or ""), row.enhanced_code,
+                row.finished_at.isoformat(timespec="seconds") if row.finished_at else "",
+            )  # fmt: skip
+            if as_csv:
+                writer.writerow(cells)
+            else:
+                table.add_row(*cells)
+    if not as_csv:
+        console.print(table)
+
+
+def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
+    """Return a report as other programs read it."""
+    return {
+        "mailing": mailing.key,
+        "state": mailing.state.value,
+        "held_reason": mailing.held_reason,
+        "due_at": mailing.due_at.isoformat(),
+        "started_at": mailing.started_at.isoformat() if mailing.started_at else None,
+        "finished_at": mailing.finished_at.isoformat() if mailing.finished_at else None,
+        "confirmed": mailing.confirmed_count,
+        "memberships": figures.memberships,
+        "people": figures.people,
+        "to_mail": figures.to_mail,
+        "open": figures.open,
+        "by_outcome": {
+            state.value: count
+            for state, count in figures.by_state.items()
+            if state is not DeliveryState.SKIPPED
+        },
+        "by_language": _plain(figures.by_language),
+        "by_list": _plain(figures.by_list),
+        "by_relay": figures.by_relay,
+        "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
+        "refusals": figures.refusals,
+        "in_doubt": list(figures.in_doubt),
+    }
+
+
+def _plain(table: dict[str, dict[DeliveryState, int]]) -> dict[str, dict[str, int]]:
+    return {key: {state.value: count for state, count in row.items()} for key, row in table.items()}
+
+
+def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
+    """Print a report for people."""
+    console.print(f"{mailing.key}: {mailing.state.value}", style="bold")
+    console.print(f"  due {shown(mailing.due_at, mailing.time_zone)}")
+    if mailing.held_reason:
+        console.print(f"  held: {mailing.held_reason}", style="yellow", markup=False)
+    if mailing.finished_at:
+        console.print(f"  ended {shown(mailing.finished_at, zone)}")
+    outcomes = Table("Outcome", box=None, header_style="bold", title_justify="left")
+    outcomes.add_column("People", justify="right")
+    for state in _WORDS:
+        if state is not DeliveryState.SKIPPED and figures.by_state.get(state):
+            outcomes.add_row(_WORDS[state], str(figures.by_state[state]))
+    outcomes.add_row("to be mailed in all", str(figures.to_mail), style="bold")
+    console.print(outcomes)
+    languages = Table("Language", box=None, header_style="bold")
+    for heading in ("Accepted", "Refused", "In doubt", "Open"):
+        languages.add_column(heading, justify="right")
+    waiting = (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.DEFERRED)
+    for language, row in figures.by_language.items():
+        languages.add_row(
+            language,
+            str(row.get(DeliveryState.ACCEPTED, 0)),
+            str(row.get(DeliveryState.REFUSED, 0)),
+            str(row.get(DeliveryState.IN_DOUBT, 0)),
+            str(sum(row.get(state, 0) for state in waiting)),
+        )
+    console.print(languages)
+    reasons = Table("Not mailed", box=None, header_style="bold")
+    reasons.add_column("People", justify="right")
+    for reason, count in sorted(figures.not_mailed.items()):
+        reasons.add_row(reason.value.replace("_", " "), str(count))
+    if figures.not_mailed:
+        console.print(reasons)
+    for reply, count in sorted(figures.refusals.items()):
+        console.print(f"  refused with {reply}: {count}", markup=False)
+    if figures.in_doubt:
+        ids = ", ".join(str(one) for one in figures.in_doubt[:20])
+        console.print(f"  in doubt, not sent again unasked: delivery {ids}", style="yellow")
+    if mailing.state is MailingState.FINISHED and figures.open == 0:
+        console.print("  Everyone on the lists was mailed or has a reason above.")
+
+
+COMMANDS = (
+    Command("pause", pause, needs_arguments=True),
+    Command("resume", resume, needs_arguments=True),
+    Command("cancel", cancel, needs_arguments=True),
+    Command("release", release, needs_arguments=True),
+    Command("report", report_command, needs_arguments=True),
+    Command("deliveries", deliveries_command, needs_arguments=True),
+)

@@ -1,0 +1,116 @@
+"""`mailer init` and `mailer check`: make a workspace, and say everything wrong with one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailer.app.checking import check_workspace
+from mailer.app.workspace import Workspace
+from mailer.cli.common import (
+    NOT_DONE,
+    WRONG_USE,
+    Command,
+    console,
+    fail,
+    open_workspace,
+    plain_errors,
+    print_json,
+    report_faults,
+)
+from mailer.config import CONFIG_FILE, share_dir
+from mailer.keys import create_seal_key, create_service_key
+from mailer.model.faults import errors_in
+from mailer.store.engine import upgrade
+
+_IGNORED = """\
+# Keys, the database and real lists of people never go into a repository or an upload.
+*.key
+/data/
+/lists/*.csv
+"""
+
+
+def make_workspace(folder: Path) -> Workspace:
+    """Make a workspace at `folder`: config, templates, example lists, keys, database.
+
+    Raises:
+        FileExistsError: when there is a config.toml already; nothing is changed then.
+    """
+    if (folder / CONFIG_FILE).exists():
+        raise FileExistsError(folder / CONFIG_FILE)
+    share = share_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(share / "templates", folder / "templates", dirs_exist_ok=True)
+    shutil.copytree(share / "lists", folder / "lists", dirs_exist_ok=True)
+    (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
+    (folder / "data").mkdir(mode=0o700, exist_ok=True)
+    for name, create in (("seal.key", create_seal_key), ("service.key", create_service_key)):
+        if not (folder / name).exists():
+            create(folder / name)
+    shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
+    workspace = Workspace.open(folder)
+    upgrade(workspace.store)
+    # Both key files are tied to the database now, before anything is sealed with them.
+    _ = workspace.seal_keys, workspace.service_keys
+    return workspace
+
+
+@plain_errors
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make it in.")],
+) -> None:
+    """Make a workspace: config.toml, templates, example lists, keys and an empty database.
+
+    Example: mailer init campaign
+    """
+    try:
+        workspace = make_workspace(folder)
+    except FileExistsError:
+        fail(
+            f"{folder / CONFIG_FILE} is there already; nothing was changed.",
+            f"Name another folder, or work on this one: mailer -w {folder} check",
+            WRONG_USE,
+        )
+    except PermissionError as error:
+        fail(f"{error.filename} cannot be written.", "Choose a folder of your own.")
+    root = workspace.config.root
+    console.print(f"Made a workspace in {root}", markup=False)
+    console.print("  config.toml          settings; nothing leaves this machine until live = true")
+    console.print("  templates/           statements, how mails look, fixed phrases")
+    console.print("  lists/               lists of supporters, with invented examples")
+    console.print("  seal.key             opens addresses and names")
+    console.print("  service.key          makes the links in mails")
+    console.print("  data/                the database")
+    console.print("Copy both key files to a safe place away from this machine: without them")
+    console.print("addresses cannot be read and unsubscribe links stop working.")
+    console.print(f"Next: cd {folder} && mailer check", markup=False)
+
+
+@plain_errors
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
+) -> None:
+    """Name everything wrong with config, templates, statements, lists and relay, at once.
+
+    Example: mailer check
+    """
+    faults = check_workspace(open_workspace())
+    if as_json:
+        print_json(faults)
+    else:
+        report_faults(faults)
+        wrong = len(errors_in(faults))
+        advice = len(faults) - wrong
+        if faults:
+            console.print(f"{wrong} to mend, {advice} worth a look.")
+        else:
+            console.print("Nothing is wrong.")
+    if errors_in(faults):
+        raise typer.Exit(NOT_DONE)
+
+
+COMMANDS = (Command("init", init, needs_arguments=True), Command("check", check))
