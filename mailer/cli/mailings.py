@@ -1,0 +1,302 @@
+"""`mailer schedule`, `mailer send`, `mailer mailings list|coverage`: from a plan to a mailing."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+from rich.table import Table
+
+from mailer.app.planning import Plan, Wish, make_plan
+from mailer.app.planning import schedule as write_mailing
+from mailer.cli.common import (
+    NOT_DONE,
+    WRONG_USE,
+    Command,
+    console,
+    errors,
+    fail,
+    open_workspace,
+    plain_errors,
+    print_json,
+    report_faults,
+    shown,
+)
+from mailer.cli.control import print_report
+from mailer.model.states import MailingState
+from mailer.model.statement import localized
+from mailer.schedule.hours import instant_at
+from mailer.store.mailings import find_mailing, list_mailings, load_mailing
+from mailer.store.reports import progress, report
+
+Slug = Annotated[str, typer.Option("--statement", help="Slug of the statement.")]
+Lists = Annotated[list[str], typer.Option("--list", help="Key of a list; may be repeated.")]
+SenderKey = Annotated[
+    str, typer.Option("--sender", help="Who it comes from; needed when the lists' senders differ.")
+]
+SegmentText = Annotated[
+    str, typer.Option("--segment", help="Only these: 'country in (MD, UA) and \"press\" in tags'.")
+]
+ExcludeText = Annotated[str, typer.Option("--exclude", help="But not these; same language.")]
+Yes = Annotated[
+    int | None,
+    typer.Option("--yes", metavar="N", help="Confirm that N people are to be mailed."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+group = typer.Typer(help="Mailings: what there is, and who would be reached.", no_args_is_help=True)
+
+
+def duration_s(text: str) -> int:
+    """Return the seconds of "90m", "2h" or "1d"; end with wrong use for anything else."""
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if not found:
+        fail(f'--grace: "{text}" is not a duration.', "Write 30m, 2h or 1d.", WRONG_USE)
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
+
+
+def print_plan(plan: Plan) -> None:
+    """Say who would get what, how many they are, and from whom it comes."""
+    revision = plan.stored.revision
+    edition = revision.editions[revision.source_language]
+    console.print(f"{edition.title}", style="bold", markup=False)
+    console.print(
+        f"  statement {revision.slug}, revision {plan.stored.number}, "
+        f"in {', '.join(revision.languages)}"
+    )
+    name = localized(plan.sender.name, revision.source_language, "en")
+    console.print(f"  from {name} ({plan.sender.key})", markup=False)
+    console.print(f"  to {', '.join(one.key for _, one in plan.lists)}")
+    if plan.wish.segment:
+        console.print(f"  only {plan.wish.segment}", markup=False)
+    if plan.wish.exclude:
+        console.print(f"  but not {plan.wish.exclude}", markup=False)
+    print_coverage(plan)
+    report_faults(plan.warnings)
+
+
+def print_coverage(plan: Plan) -> None:
+    """Say how many get their first language, a later one, a fallback, none, and what is missing."""
+    covered = plan.coverage
+    table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("in their first language", str(covered.first))
+    table.add_row("in a later one of theirs, with a notice", str(covered.later))
+    table.add_row("in a fallback, with a notice", str(covered.fallback))
+    table.add_row("to be mailed in all", str(covered.to_mail), style="bold")
+    for reason, count in sorted(covered.not_mailed.items()):
+        if count:
+            table.add_row(f"not mailed: {reason.value.replace('_', ' ')}", str(count))
+    console.print(table)
+    for language, count in covered.missing:
+        console.print(f"  {count} people would want an edition in {language}")
+
+
+def coverage_document(plan: Plan) -> dict[str, object]:
+    """Return the coverage as other programs read it."""
+    covered = plan.coverage
+    return {
+        "statement": plan.wish.slug,
+        "lists": list(plan.wish.lists),
+        "first_language": covered.first,
+        "later_language": covered.later,
+        "fallback": covered.fallback,
+        "to_mail": covered.to_mail,
+        "not_mailed": {reason.value: count for reason, count in covered.not_mailed.items()},
+        "by_language": dict(covered.by_language),
+        "missing_editions": [
+            {"language": language, "people": count} for language, count in covered.missing
+        ],
+    }
+
+
+def confirm(plan: Plan, yes: int | None) -> None:
+    """Ask for the number of people to be typed, or compare it with `--yes`; end unless it agrees."""
+    if plan.count == 0:
+        fail("Nobody would be mailed; nothing was scheduled.", "See who is left out above.")
+    if yes is None:
+        answer = Prompt.ask(
+            f"Type {plan.count} to confirm, anything else to stop", console=errors, default=""
+        )
+        yes = int(answer) if answer.strip().isdigit() else -1
+    if yes != plan.count:
+        fail(f"Not confirmed: it would go to {plan.count} people. Nothing was scheduled.")
+
+
+@plain_errors
+def schedule(
+    statement: Slug,
+    lists: Lists,
+    at: Annotated[str, typer.Option("--at", help="Date and hour: 2026-12-01T09:00.")],
+    timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")],
+    sender: SenderKey = "",
+    segment: SegmentText = "",
+    exclude: ExcludeText = "",
+    grace: Annotated[
+        str, typer.Option("--grace", help="Later than this it waits for a person: 2h.")
+    ] = "",
+    yes: Yes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Schedule a mailing of a statement's newest revision, after showing who gets it.
+
+    Example: mailer schedule --statement her-rights --list harbor-news
+    --at 2026-12-01T09:00 --timezone Europe/Chisinau
+    """
+    workspace = open_workspace()
+    due_at = instant_at(at, timezone)
+    grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
+    late_s = (workspace.clock.now() - due_at).total_seconds()
+    if late_s > grace_s:
+        fail(f"{shown(due_at, timezone)} has passed.", "Name an hour to come, or: mailer send")
+    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    if not as_json:
+        print_plan(plan)
+        console.print(f"  on {shown(due_at, timezone)}")
+    confirm(plan, yes)
+    mailing = write_mailing(workspace, plan, due_at=due_at, time_zone=timezone, grace_s=grace_s)
+    if as_json:
+        print_json({"mailing": mailing.key, "due_at": due_at, **coverage_document(plan)})
+    else:
+        console.print(f"Scheduled {mailing.key} for {shown(due_at, timezone)}.")
+        console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
+
+
+@plain_errors
+def send(
+    statement: Slug,
+    lists: Lists,
+    sender: SenderKey = "",
+    segment: SegmentText = "",
+    exclude: ExcludeText = "",
+    yes: Yes = None,
+) -> None:
+    """Send a statement now, in the foreground, with its progress.
+
+    Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
+    """
+    from mailer.app.sending import send_now
+
+    workspace = open_workspace()
+    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    print_plan(plan)
+    confirm(plan, yes)
+    now = workspace.clock.now()
+    mailing = write_mailing(
+        workspace,
+        plan,
+        due_at=now,
+        time_zone=workspace.config.workspace.time_zone,
+        grace_s=workspace.config.schedule.grace_s,
+    )
+    console.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` or resume goes on.")
+    ended = send_now(workspace, mailing.row_id, errors)
+    with workspace.store.read() as connection:
+        mailing = load_mailing(connection, mailing.row_id)
+        figures = report(connection, mailing.row_id)
+    print_report(mailing, figures, workspace.config.workspace.time_zone)
+    if not ended:
+        raise typer.Exit(NOT_DONE)
+
+
+@group.command("list")
+@plain_errors
+def list_command(as_json: AsJson = False) -> None:
+    """List the mailings, the latest first.
+
+    Example: mailer mailings list
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        rows = [
+            (mailing, progress(connection, mailing.row_id)) for mailing in list_mailings(connection)
+        ]
+    if as_json:
+        print_json(
+            [
+                {
+                    "mailing": one.key,
+                    "state": one.state,
+                    "due_at": one.due_at,
+                    "confirmed": one.confirmed_count,
+                    "done": figures.done,
+                    "held_reason": one.held_reason,
+                }
+                for one, figures in rows
+            ]
+        )
+        return
+    if not rows:
+        console.print("No mailing yet. See: mailer schedule --help")
+        return
+    table = Table("Mailing", "State", "Due", box=None, header_style="bold")
+    table.add_column("Done", justify="right")
+    table.add_column("To mail", justify="right")
+    for one, figures in rows:
+        planned = figures.total or one.confirmed_count
+        style = "yellow" if one.state is MailingState.HELD else ""
+        table.add_row(
+            one.key, one.state.value, shown(one.due_at, one.time_zone), str(figures.done),
+            str(planned), style=style,
+        )  # fmt: skip
+        if one.held_reason:
+            table.add_row("", "", one.held_reason, "", "", style="yellow")
+    console.print(table)
+
+
+@group.command("coverage", no_args_is_help=True)
+@plain_errors
+def coverage_command(
+    statement: Slug,
+    lists: Lists,
+    sender: SenderKey = "",
+    segment: SegmentText = "",
+    exclude: ExcludeText = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say before sending who would be reached in which language, and which editions are missing.
+
+    Example: mailer mailings coverage --statement her-rights --list harbor-news
+    """
+    workspace = open_workspace()
+    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    if as_json:
+        print_json(coverage_document(plan))
+    else:
+        print_plan(plan)
+
+
+@group.command("show", no_args_is_help=True)
+@plain_errors
+def show_command(
+    key: Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')],
+) -> None:
+    """Show what a mailing pins: statement, lists, sender, hour, and where it stands.
+
+    Example: mailer mailings show her-rights-1
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        one = find_mailing(connection, key)
+    console.print(f"{one.key}: {one.state.value}", style="bold")
+    console.print(f"  due {shown(one.due_at, one.time_zone)}, grace {one.grace_s // 60} minutes")
+    console.print(f"  from {one.sender.key}, to {', '.join(t.definition.key for t in one.targets)}")
+    if one.segment:
+        console.print(f"  only {one.segment}", markup=False)
+    if one.exclude:
+        console.print(f"  but not {one.exclude}", markup=False)
+    console.print(f"  {one.confirmed_count} people were confirmed")
+    console.print(f"  digest of what it pins: {one.digest}")
+    if one.held_reason:
+        console.print(
+            f"  held: {one.held_reason} Let it go: mailer release {one.key}", markup=False
+        )
+
+
+COMMANDS = (
+    Command("schedule", schedule, needs_arguments=True),
+    Command("send", send, needs_arguments=True),
+)

@@ -1,0 +1,64 @@
+"""Turn an hour as people write it into an instant, by one rule for clock changes.
+
+In: "2026-12-01T09:00" and an IANA zone. Out: an aware UTC instant. An hour that the clock skips
+becomes the next that exists; of an hour that comes twice the first is meant.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+from mailer.model.faults import Fault, FaultsFound
+
+
+def instant_at(text: str, zone: str) -> datetime:
+    """Return the instant of a local hour.
+
+    Args:
+        text: ISO 8601 without offset: "2026-12-01T09:00" or "2026-12-01 09:00".
+        zone: an IANA name: "Europe/Chisinau".
+
+    Raises:
+        FaultsFound: for `--at` or `--timezone`, saying which of them cannot be understood.
+    """
+    faults = []
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        local = None
+        faults.append(
+            Fault("", 0, "--at", f'"{text}" is not a date and hour', "Write 2026-12-01T09:00")
+        )
+    if local is not None and local.tzinfo is not None:
+        faults.append(
+            Fault("", 0, "--at", "has an offset of its own", "Leave it out; --timezone says it")
+        )
+    if zone not in available_timezones():
+        faults.append(
+            Fault("", 0, "--timezone", f'"{zone}" is no time zone', "Write one like Europe/Kyiv")
+        )
+    if faults or local is None:
+        raise FaultsFound(faults)
+    # fold=0 takes the first of a repeated hour; a skipped one is read with the offset from before
+    # the change, which lands as far behind the gap as the hour lay inside it.
+    instant = local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+    if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local:
+        return _end_of_gap(local, zone)
+    return instant
+
+
+def _end_of_gap(local: datetime, zone: str) -> datetime:
+    """Return the first instant after the gap that `local` lies in."""
+    after = local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+    before = local.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC)
+    early, late = sorted((before, after))
+    offset = early.astimezone(ZoneInfo(zone)).utcoffset()
+    # The change lies between the two; halve until it is found to the second.
+    while (late - early).total_seconds() > 1:
+        middle = early + (late - early) / 2
+        if middle.astimezone(ZoneInfo(zone)).utcoffset() == offset:
+            early = middle
+        else:
+            late = middle
+    return late.replace(microsecond=0)
