@@ -112,13 +112,15 @@ def _chosen(
 ) -> tuple[ListDefinition, ...]:
     faults = list(errors_in(list_faults))
     known = ", ".join(sorted(definitions)) or "none yet"
-    for key in wish.lists:
-        if key not in definitions:
-            faults.append(
-                Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
-            )
-    for key in sorted({key for key in wish.lists if wish.lists.count(key) > 1}):
-        faults.append(Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once"))
+    faults.extend(
+        Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
+        for key in wish.lists
+        if key not in definitions
+    )
+    faults.extend(
+        Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once")
+        for key in sorted({key for key in wish.lists if wish.lists.count(key) > 1})
+    )
     if faults:
         raise FaultsFound(faults)
     return tuple(definitions[key] for key in wish.lists)
