@@ -25,8 +25,8 @@ from mailer.cli.common import (
     shown,
 )
 from mailer.cli.control import print_report
-from mailer.model.states import MailingState
 from mailer.model.statement import localized
+from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
 from mailer.store.mailings import find_mailing, list_mailings, load_mailing
 from mailer.store.reports import progress, report

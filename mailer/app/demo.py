@@ -1,0 +1,248 @@
+"""The main job in one go, on loopback: a workspace, a statement, lists, a mailing, its report.
+
+In: a folder for the workspace. Out: steps that the command line shows as they happen. Everything
+is real: the same commands' code, the same processes, SMTP to the sandbox, pages over HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from mailer.app.planning import Plan, Wish, make_plan, schedule
+from mailer.app.workspace import Workspace
+from mailer.audience.imports import ImportResult, import_csv
+from mailer.audience.lists import load_lists
+from mailer.config import CONFIG_FILE
+from mailer.model.mailing import Mailing
+from mailer.model.states import MailingState
+from mailer.statements.source import read_statement
+from mailer.store.engine import StoreUnavailable
+from mailer.store.mailings import load_mailing
+from mailer.store.reports import Progress, Report, example_delivery, on_lists, progress, report
+from mailer.store.statements import save_revision
+from mailer.tokens import Purpose
+
+SLUG = "her-rights"
+LISTS = ("harbor-news", "harbor-volunteers", "lantern-friends")
+#: Written into the demo's folder, so that only such a folder is ever removed.
+MARK = ".mailer-demo"
+#: What the scheduler is given to notice and freeze.
+AHEAD_S = 3
+#: The longest a demo waits for its mailing.
+PATIENCE_S = 90.0
+_FIRST_PORT = 8025
+
+
+@dataclass(frozen=True)
+class Links:
+    """What to open in a browser."""
+
+    inbox: str
+    web_view: str
+    unsubscribe: str
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The report held against who is on the lists, counted apart."""
+
+    mailing: Mailing
+    report: Report
+    memberships_on_lists: int
+    addresses_on_lists: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether everyone on the lists has exactly one delivery, and each its outcome or reason."""
+        return (
+            self.mailing.state is MailingState.FINISHED
+            and self.report.open == 0
+            and self.report.people == self.addresses_on_lists
+            and self.report.memberships == self.memberships_on_lists
+        )
+
+
+class FolderInUse(Exception):
+    """The folder holds something that is not a demo."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} is there and is no demo; name another with --dir.")
+
+
+def clear(folder: Path) -> None:
+    """Remove the workspace of an earlier demo.
+
+    Raises:
+        FolderInUse: when the folder holds anything else; it is left alone.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MARK).exists():
+        raise FolderInUse(folder)
+    shutil.rmtree(folder)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return loopback ports nobody listens on: the usual ones when they are free."""
+    found: list[int] = []
+    usual = iter(range(_FIRST_PORT, _FIRST_PORT + count))
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind(("127.0.0.1", next(usual, 0)))
+            except OSError:
+                continue
+            found.append(int(probe.getsockname()[1]))
+    return found
+
+
+def adapt_config(folder: Path) -> None:
+    """Give the workspace free ports, a sandbox that misbehaves for some, and short pauses."""
+    web, smtp, inbox = _free_ports(3)
+    path = folder / CONFIG_FILE
+    text = path.read_text(encoding="utf-8")
+    changes = {
+        'base_url = "http://127.0.0.1:8025"': f'base_url = "http://127.0.0.1:{web}"',
+        "\nport = 8025\n": f"\nport = {web}\n",
+        "smtp_port = 8026": f"smtp_port = {smtp}",
+        "inbox_port = 8027": f"inbox_port = {inbox}",
+        "misbehave = false": "misbehave = true",
+        "first_retry_s = 600.0": "first_retry_s = 2.0",
+        "longest_retry_s = 21600.0": "longest_retry_s = 4.0",
+        "shutdown_grace_s = 20.0": "shutdown_grace_s = 5.0",
+    }
+    for old, new in changes.items():
+        if text.count(old) != 1:
+            raise ValueError(f"config.example.toml has no single line {old.strip()!r}")
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    (folder / MARK).touch()
+
+
+def load_sample(workspace: Workspace) -> int:
+    """Load the sample statement and return its revision's number."""
+    folder = workspace.config.templates_dir / "statements" / SLUG
+    revision, _ = read_statement(folder, workspace.config.root)
+    if revision is None:
+        raise ValueError("the sample statement has faults; see: mailer statements check")
+    with workspace.store.write() as connection:
+        return save_revision(connection, revision, workspace.clock.now()).number
+
+
+def import_samples(workspace: Workspace) -> Iterator[tuple[str, ImportResult]]:
+    """Import the example lists one after the other; yield each list's key and counts."""
+    config = workspace.config
+    definitions, _ = load_lists(config.lists_dir, config)
+    for key in LISTS:
+        yield (
+            key,
+            import_csv(
+                workspace.store,
+                workspace.seal_keys,
+                workspace.service_keys,
+                config.lists_dir / f"example-{key}.csv",
+                definitions[key],
+                rejects_dir=config.data_dir / "rejects",
+                now=workspace.clock.now(),
+            ),
+        )
+
+
+def plan_mailing(workspace: Workspace) -> Plan:
+    """Work out the demo's mailing: the sample to all three lists."""
+    return make_plan(workspace, Wish(SLUG, LISTS, sender="harbor"))
+
+
+def schedule_mailing(workspace: Workspace, plan: Plan) -> Mailing:
+    """Schedule it a few seconds ahead."""
+    return schedule(
+        workspace,
+        plan,
+        due_at=workspace.clock.now() + timedelta(seconds=AHEAD_S),
+        time_zone=workspace.config.workspace.time_zone,
+        grace_s=workspace.config.schedule.grace_s,
+    )
+
+
+@contextlib.contextmanager
+def running(workspace: Workspace, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `mailer run` on the workspace until the block ends; its log goes to a file."""
+    command = [sys.executable, "-m", "mailer", "--workspace", str(workspace.config.root), "run"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  (Our own program, with our own arguments.)
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(workspace.config.delivery.shutdown_grace_s + 15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def await_listening(workspace: Workspace, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until sandbox and pages answer; False when the process ended or took too long."""
+    sandbox, web = workspace.config.sandbox, workspace.config.web
+    deadline = time.monotonic() + 20
+    for port in (sandbox.smtp_port, sandbox.inbox_port, web.port):
+        while True:
+            if process.poll() is not None or time.monotonic() > deadline:
+                return False
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+    return True
+
+
+def watch(workspace: Workspace, mailing: Mailing) -> Iterator[tuple[Mailing, Progress]]:
+    """Yield where the mailing stands, several times a second, until it ended or patience did."""
+    deadline = time.monotonic() + PATIENCE_S
+    ended = (MailingState.FINISHED, MailingState.CANCELLED, MailingState.HELD)
+    while time.monotonic() < deadline:
+        with contextlib.suppress(StoreUnavailable), workspace.store.read() as connection:
+            mailing = load_mailing(connection, mailing.row_id)
+            yield mailing, progress(connection, mailing.row_id)
+            if mailing.state in ended:
+                return
+        time.sleep(0.1)
+
+
+def accounts(workspace: Workspace, mailing: Mailing) -> Accounts:
+    """Count the mailing's deliveries, and apart from them who is on its lists."""
+    with workspace.store.read() as connection:
+        people = on_lists(connection, mailing.row_id)
+        return Accounts(
+            load_mailing(connection, mailing.row_id),
+            report(connection, mailing.row_id),
+            people.memberships,
+            people.addresses,
+        )
+
+
+def links(workspace: Workspace, mailing: Mailing) -> Links:
+    """Return the addresses to look at: inbox, web view, one person's unsubscribe page."""
+    config = workspace.config
+    with workspace.store.read() as connection:
+        example = example_delivery(connection, mailing.row_id)
+    token = workspace.tokens.person(Purpose.UNSUBSCRIBE, *example) if example else ""
+    return Links(
+        inbox=f"http://127.0.0.1:{config.sandbox.inbox_port}/",
+        web_view=f"{config.web.base_url}/w/{SLUG}/ru",
+        unsubscribe=f"{config.web.base_url}/u/{token}",
+    )

@@ -1,0 +1,111 @@
+"""`mailer demo`: the main job from end to end on this machine, with its report and links."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from mailer.app import demo as steps
+from mailer.app.workspace import Workspace
+from mailer.cli.common import NOT_DONE, Command, console, errors, fail, plain_errors, shown
+from mailer.cli.control import print_report
+from mailer.cli.mailings import print_plan
+from mailer.cli.workspace import make_workspace
+from mailer.model.mailing import Mailing
+
+
+@plain_errors
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself after the report.")] = False,
+    folder: Annotated[
+        Path,
+        typer.Option("--dir", help="Where to make its workspace; an earlier demo is replaced."),
+    ] = Path("demo"),
+) -> None:
+    """Show the main job: workspace, statement, lists, a mailing to the sandbox, its report.
+
+    Example: mailer demo --once
+    """
+    try:
+        steps.clear(folder)
+    except steps.FolderInUse as error:
+        fail(str(error))
+    make_workspace(folder).store.close()
+    steps.adapt_config(folder)
+    workspace = Workspace.open(folder)
+    console.print(f"1. A workspace in {workspace.config.root}", markup=False)
+    number = steps.load_sample(workspace)
+    console.print(f'2. The statement "{steps.SLUG}" is loaded, revision {number}', markup=False)
+    console.print("3. Lists of two organisations, some people on more than one:")
+    for key, result in steps.import_samples(workspace):
+        console.print(f"   {key}: {result.summary()}", markup=False)
+    plan = steps.plan_mailing(workspace)
+    log = workspace.config.data_dir / "run.log"
+    with steps.running(workspace, log) as process:
+        if not steps.await_listening(workspace, process):
+            fail("The program did not come up.", f"Its log: {log}")
+        console.print("4. Scheduler, sender, pages and sandbox are running on 127.0.0.1")
+        mailing = steps.schedule_mailing(workspace, plan)
+        console.print(f"5. {mailing.key} is due {shown(mailing.due_at, mailing.time_zone)}:")
+        print_plan(plan)
+        _watch(workspace, mailing)
+        accounts = steps.accounts(workspace, mailing)
+        console.print("6. The report:")
+        print_report(accounts.mailing, accounts.report, workspace.config.workspace.time_zone)
+        _print_links(workspace, mailing)
+        if accounts.complete:
+            console.print(
+                f"Accounted for: {accounts.addresses_on_lists} addresses on the lists, "
+                f"{accounts.report.people} deliveries, none open.",
+                style="green",
+            )
+        else:
+            errors.print("Not every delivery is accounted for; see the report.", style="red")
+        if not once:
+            console.print("Serving until Ctrl-C.")
+            _until_interrupted(process)
+    if not accounts.complete:
+        raise typer.Exit(NOT_DONE)
+
+
+def _watch(workspace: Workspace, mailing: Mailing) -> None:
+    columns = (
+        TextColumn("   {task.description}"),
+        BarColumn(40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("scheduled", total=None)
+        for current, figures in steps.watch(workspace, mailing):
+            bar.update(
+                task,
+                description=current.state.value,
+                completed=figures.done,
+                total=figures.total or None,
+            )
+
+
+def _print_links(workspace: Workspace, mailing: Mailing) -> None:
+    links = steps.links(workspace, mailing)
+    console.print("7. Look at it:")
+    console.print(f"   the sandbox's inbox   {links.inbox}", markup=False)
+    console.print(f"   one mail's web view   {links.web_view}", markup=False)
+    console.print(f"   one unsubscribe link  {links.unsubscribe}", markup=False)
+
+
+def _until_interrupted(process: object) -> None:
+    poll = getattr(process, "poll")  # noqa: B009  (Any process will do.)
+    try:
+        while poll() is None:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("\nStopping ...")
+
+
+COMMANDS = (Command("demo", demo),)
