@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
@@ -99,10 +100,9 @@ def _print_links(workspace: Workspace, mailing: Mailing) -> None:
     console.print(f"   one unsubscribe link  {links.unsubscribe}", markup=False)
 
 
-def _until_interrupted(process: object) -> None:
-    poll = getattr(process, "poll")  # noqa: B009  (Any process will do.)
+def _until_interrupted(process: subprocess.Popen[bytes]) -> None:
     try:
-        while poll() is None:
+        while process.poll() is None:
             time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("\nStopping ...")
