@@ -55,8 +55,8 @@ san sa sin si slk sk slo sk slv sl sme se smo sm sna sn snd sd som so sot st spa
 srp sr ssw ss sun su swa sw swe sv tah ty tam ta tat tt tel te tgk tg tgl fil tha th tib bo tir ti
 ton to tsn tn tso ts tuk tk tur tr twi tw uig ug ukr uk urd ur uzb uz ven ve vie vi vol vo wel cy
 wln wa wol wo xho xh yid yi yor yo zha za zho zh zul zu
-""".split()
-_REPLACED = dict(zip(_THREE_LETTERS[::2], _THREE_LETTERS[1::2], strict=True)) | _LEGACY
+"""
+_REPLACED = dict(re.findall(r"([a-z]{3})\s([a-z]{2,3})\b", _THREE_LETTERS)) | _LEGACY
 
 
 class MalformedTag(ValueError):

@@ -8,6 +8,7 @@ CLDR for names, scripts and their direction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -20,9 +21,14 @@ from mailer.model.tags import LanguageTag, MalformedTag, normalize_tag, parse_ta
 
 #: Scripts that run from right to left (Unicode, property Bidi_Class R and AL).
 _RIGHT_TO_LEFT = frozenset(
-    "Adlm Arab Aran Armi Avst Chrs Cprt Elym Gara Hatr Hebr Hung Khar Lydi Mand Mani Mend Merc Mero "
-    "Narb Nbat Nkoo Orkh Ougr Palm Phli Phlp Phnx Prti Rohg Samr Sarb Sogd Sogo Syrc Syre Syrj Syrn "
-    "Thaa Yezi".split()
+    re.findall(
+        "[A-Z][a-z]{3}",
+        """
+    Adlm Arab Aran Armi Avst Chrs Cprt Elym Gara Hatr Hebr Hung Khar Lydi Mand
+    Mani Mend Merc Mero Narb Nbat Nkoo Orkh Ougr Palm Phli Phlp Phnx Prti Rohg
+    Samr Sarb Sogd Sogo Syrc Syre Syrj Syrn Thaa Yezi
+        """,
+    )
 )
 #: Scripts in which quoted text is set in italics; others have none, or one that nobody reads.
 _ITALIC = frozenset({"Latn", "Cyrl", "Grek", "Armn"})
@@ -103,11 +109,11 @@ def _match(wanted: LanguageTag, offered: Sequence[tuple[str, LanguageTag]]) -> s
 
 
 def _shorter_and_shorter(tag: LanguageTag) -> list[LanguageTag]:
-    shorter = [tag]
-    for length in range(len(tag.variants) - 1, -1, -1):
-        shorter.append(LanguageTag(tag.language, tag.script, tag.region, tag.variants[:length]))
     return [
-        *shorter,
+        *(
+            LanguageTag(tag.language, tag.script, tag.region, tag.variants[:length])
+            for length in range(len(tag.variants), -1, -1)
+        ),
         LanguageTag(tag.language, tag.script),
         LanguageTag(tag.language),
     ]
