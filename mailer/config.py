@@ -357,14 +357,14 @@ _REASONS = {
 }
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
+def dotted(location: tuple[int | str, ...]) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 
 
-def _line_of(text: str, location: tuple[int | str, ...]) -> int:
+def line_of(text: str, location: tuple[int | str, ...]) -> int:
     """Find the line of a key well enough to send a person there; 0 when it is not in the file."""
     lines = text.splitlines()
     start = 0
@@ -464,8 +464,8 @@ def load_config(root: Path) -> Config:
         raise FaultsFound(
             Fault(
                 CONFIG_FILE,
-                _line_of(text, item["loc"]),
-                _dotted(item["loc"]),
+                line_of(text, item["loc"]),
+                dotted(item["loc"]),
                 _REASONS.get(item["type"], item["msg"].removeprefix("Value error, ")),
                 "See config.example.toml" if item["type"] in _REASONS else "",
             )

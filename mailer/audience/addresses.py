@@ -1,0 +1,113 @@
+"""Read a mail address as people write it, and bring it into its normal form.
+
+In: text from an import or a prompt. Out: a `NormalAddress` with the address to send to, the normal
+form that the blind index is made of, and what pacing needs to know of the domain. The normal form
+is fixed for ever: NFC, case-folded local part, lower-case A-label domain, no dot or plus folding.
+Standards: RFC 5321 §4.1.2, RFC 6531 §3.3, RFC 5890.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+#: Coarse classes of mail domains, kept in clear for pacing and reports.
+_CLASSES: dict[str, tuple[str, ...]] = {
+    "gmail": ("gmail.com", "googlemail.com"),
+    "outlook": ("outlook.com", "hotmail.com", "live.com", "msn.com"),
+    "yahoo": ("yahoo.com", "ymail.com", "aol.com"),
+    "mailru": ("mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru"),
+    "yandex": ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru"),
+    "ukrnet": ("ukr.net",),
+    "icloud": ("icloud.com", "me.com", "mac.com"),
+    "proton": ("proton.me", "protonmail.com", "pm.me"),
+    "gmx": ("gmx.de", "gmx.net", "gmx.com", "web.de"),
+}
+_CLASS_OF = {domain: name for name, domains in _CLASSES.items() for domain in domains}
+#: Regional twins that share a provider's servers: "yahoo.de", "hotmail.fr".
+_CLASS_OF_LABEL = {"yahoo": "yahoo", "hotmail": "outlook", "outlook": "outlook", "live": "outlook"}
+OTHER = "other"
+
+
+class BadAddress(Exception):
+    """Not an address that mail can be sent to; says why, never what it was."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+@dataclass(frozen=True)
+class NormalAddress:
+    """An address in the two forms the program keeps."""
+
+    #: Local part as given (NFC), domain in lower-case A-labels: what goes into RCPT TO.
+    address: str
+    #: What the blind index is made of.
+    normal_form: str
+    #: Lower-case A-labels.
+    domain: str
+    #: "gmail", "mailru", …, or "other".
+    domain_class: str
+    #: The local part is not ASCII, so the relay must offer SMTPUTF8 (RFC 6531 §3.2).
+    needs_smtputf8: bool
+
+
+def has_hidden_characters(text: str) -> bool:
+    """Tell whether text holds control, bidi-override or other invisible format characters."""
+    return any(
+        unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn")
+        # Persian and Kurdish words need the two joiners.
+        and character not in "\u200c\u200d"
+        for character in text
+    )
+
+
+def normalize_address(text: str) -> NormalAddress:
+    """Return the forms of an address.
+
+    Args:
+        text: one address without a display name; blanks around it are dropped.
+
+    Raises:
+        BadAddress: when it cannot be one, with a reason that does not quote it.
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise BadAddress("the address is empty")
+    if has_hidden_characters(stripped):
+        raise BadAddress("the address holds a control or invisible character")
+    try:
+        checked = validate_email(
+            stripped,
+            check_deliverability=False,
+            allow_smtputf8=True,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            test_environment=True,
+        )
+    except EmailNotValidError:
+        # The library's sentence quotes parts of the address.
+        raise BadAddress("this is not a mail address") from None
+    local = unicodedata.normalize("NFC", checked.local_part)
+    domain = checked.ascii_domain.lower()
+    return NormalAddress(
+        address=f"{local}@{domain}",
+        normal_form=f"{unicodedata.normalize('NFC', local.casefold())}@{domain}",
+        domain=domain,
+        domain_class=domain_class(domain),
+        needs_smtputf8=not local.isascii(),
+    )
+
+
+def domain_class(ascii_domain: str) -> str:
+    """Return the class of a domain: who runs its mail servers, as far as the name tells."""
+    known = _CLASS_OF.get(ascii_domain)
+    if known:
+        return known
+    labels = ascii_domain.split(".")
+    if 2 <= len(labels) <= 3:
+        return _CLASS_OF_LABEL.get(labels[0], OTHER)
+    return OTHER
