@@ -1,0 +1,244 @@
+"""Read the lists a workspace declares, one file each, all their faults at once.
+
+In: `lists/<key>.toml` and the config they refer to. Out: `ListDefinition` by key, and faults with
+file, line and field. `lists/segments.toml` is no list and is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from mailer.config import Config, line_of
+from mailer.model.audience import Attribute, AttributeType, ListDefinition
+from mailer.model.faults import Fault
+from mailer.model.tags import MalformedTag, normalize_tag
+
+SEGMENTS_FILE = "segments.toml"
+_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# RFC 2919 §2: a list-id is a dot-atom of at least two labels, at most 255 octets.
+_LIST_ID = re.compile(r"(?=.{3,255}$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+", re.ASCII)
+_ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_KNOWN = frozenset(
+    [
+        "name",
+        "owner",
+        "sender",
+        "list_id",
+        "consent_basis",
+        "languages",
+        "time_zone",
+        "discreet",
+        "attributes",
+        "columns",
+    ]
+)
+#: Fields every supporter has; no attribute may take their names.
+BUILT_IN_FIELDS = frozenset(
+    [
+        "address",
+        "name",
+        "language",
+        "languages",
+        "never_languages",
+        "country",
+        "time_zone",
+        "tags",
+        "joined",
+        "consent_source",
+        "consented_at",
+        "received",
+    ]
+)
+
+
+def load_lists(
+    lists_dir: Path, config: Config
+) -> tuple[dict[str, ListDefinition], tuple[Fault, ...]]:
+    """Return the lists that can be used, by key, and the faults of all the files."""
+    definitions: dict[str, ListDefinition] = {}
+    faults: list[Fault] = []
+    for path in sorted(lists_dir.glob("*.toml")):
+        if path.name == SEGMENTS_FILE:
+            continue
+        reader = _ListReader(path, f"{lists_dir.name}/{path.name}", config)
+        definition = reader.read()
+        faults += reader.faults
+        if definition is not None:
+            definitions[definition.key] = definition
+    return definitions, tuple(faults)
+
+
+def block_to_add(key: str, config: Config) -> str:
+    """Return the content of `lists/<key>.toml` that a person may start from."""
+    owner = config.organisations[0].key if config.organisations else "organisation"
+    sender = config.senders[0].key if config.senders else "sender"
+    domain = config.sender(sender)
+    host = domain.address.rpartition("@")[2] if domain else "example.org"
+    return (
+        f'name = {{ en = "{key}" }}\n'
+        f'owner = "{owner}"\n'
+        f'sender = "{sender}"\n'
+        f'list_id = "{key}.{host}"\n'
+        'consent_basis = "consent"\n'
+        'languages = ["en"]\n'
+        f'time_zone = "{config.workspace.time_zone}"\n'
+    )
+
+
+class _ListReader:
+    """Reads one file and collects what is wrong with it."""
+
+    def __init__(self, path: Path, shown_name: str, config: Config) -> None:
+        self.path = path
+        self.name = shown_name
+        self.config = config
+        self.text = ""
+        self.faults: list[Fault] = []
+
+    def fault(self, field: str, problem: str, remedy: str = "") -> None:
+        """Note a fault at the line of `field`."""
+        location = tuple(field.split(".")) if field else ()
+        self.faults.append(Fault(self.name, line_of(self.text, location), field, problem, remedy))
+
+    def read(self) -> ListDefinition | None:
+        """Return the list, or None when a fault was noted."""
+        data = self._parse()
+        if data is None:
+            return None
+        key = self.path.stem
+        if not _KEY.fullmatch(key):
+            self.fault("", "the file's name is no key", "Use lower-case letters, digits, hyphens")
+        for field in sorted(set(data) - _KNOWN):
+            self.fault(field, "is not a field of a list", f"Known: {', '.join(sorted(_KNOWN))}")
+        definition = ListDefinition(
+            key=key,
+            name=self._names(data),
+            owner=self._text(data, "owner"),
+            sender=self._text(data, "sender"),
+            list_id=self._text(data, "list_id"),
+            consent_basis=self._text(data, "consent_basis"),
+            languages=tuple(self._languages(data)),
+            time_zone=self._text(data, "time_zone"),
+            discreet=self._flag(data, "discreet"),
+            attributes=dict(self._attributes(data)),
+            columns=dict(self._columns(data)),
+        )
+        self._check(definition)
+        return None if self.faults else definition
+
+    def _parse(self) -> dict[str, Any] | None:
+        try:
+            self.text = self.path.read_text(encoding="utf-8")
+            return tomllib.loads(self.text)
+        except (OSError, UnicodeDecodeError):
+            self.fault("", "cannot be read as UTF-8", "Check its owner and how it was saved")
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"at line (\d+), column (\d+)", str(error))
+            line, column = (int(found[1]), int(found[2])) if found else (0, 0)
+            problem = f"is not TOML: {str(error).split(' (at ')[0]}"
+            self.faults.append(Fault(self.name, line, "", problem, "Mend that line", column))
+        return None
+
+    def _text(self, data: dict[str, Any], field: str) -> str:
+        value = data.get(field)
+        if value is None:
+            self.fault(field, "is missing", f'Write {field} = "…"')
+        elif not isinstance(value, str) or not value.strip():
+            self.fault(field, "is not a text", f'Write {field} = "…"')
+        else:
+            return value.strip()
+        return ""
+
+    def _flag(self, data: dict[str, Any], field: str) -> bool:
+        value = data.get(field, False)
+        if not isinstance(value, bool):
+            self.fault(field, "is neither true nor false")
+            return False
+        return value
+
+    def _names(self, data: dict[str, Any]) -> dict[str, str]:
+        value = data.get("name")
+        if not isinstance(value, dict) or not value:
+            self.fault("name", "is missing or has no language", 'Write name = { en = "…" }')
+            return {}
+        names = {}
+        for tag, text in value.items():
+            if not isinstance(text, str) or not text.strip():
+                self.fault("name", f"has no text for {tag}")
+            else:
+                names[self._tag("name", tag)] = text.strip()
+        return names
+
+    def _tag(self, field: str, text: object) -> str:
+        try:
+            return normalize_tag(str(text))
+        except MalformedTag:
+            self.fault(field, f'"{text}" is no language tag', "Write one like en, ru or sr-Latn")
+            return ""
+
+    def _languages(self, data: dict[str, Any]) -> Iterator[str]:
+        value = data.get("languages", [])
+        if not isinstance(value, list):
+            self.fault("languages", "is not a list of language tags", 'Write ["ro", "ru"]')
+            return
+        for tag in value:
+            yield self._tag("languages", tag)
+
+    def _attributes(self, data: dict[str, Any]) -> Iterator[tuple[str, Attribute]]:
+        table = data.get("attributes", {})
+        if not isinstance(table, dict):
+            self.fault("attributes", "is not a table", "Write [attributes.city]")
+            return
+        types = ", ".join(AttributeType)
+        for name, value in table.items():
+            field = f"attributes.{name}"
+            if not _ATTRIBUTE.fullmatch(name) or name in BUILT_IN_FIELDS:
+                self.fault(field, "cannot be an attribute's name", "Choose another")
+                continue
+            if not isinstance(value, dict) or set(value) - {"type", "clear"}:
+                self.fault(field, "has other keys than type and clear")
+                continue
+            try:
+                kind = AttributeType(value.get("type", "text"))
+            except ValueError:
+                self.fault(f"{field}.type", "is not a type", f"One of: {types}")
+                continue
+            clear = value.get("clear", False)
+            if not isinstance(clear, bool):
+                self.fault(f"{field}.clear", "is neither true nor false")
+                continue
+            yield name, Attribute(name, kind, clear)
+
+    def _columns(self, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        table = data.get("columns", {})
+        if not isinstance(table, dict):
+            self.fault("columns", "is not a table", 'Write [columns] and address = "E-mail"')
+            return
+        known = BUILT_IN_FIELDS | set(data.get("attributes") or ())
+        for field, header in table.items():
+            if field not in known:
+                self.fault(f"columns.{field}", "is not a field of supporters")
+            elif not isinstance(header, str) or not header.strip():
+                self.fault(f"columns.{field}", "names no column")
+            else:
+                yield field, header.strip()
+
+    def _check(self, definition: ListDefinition) -> None:
+        owners = [one.key for one in self.config.organisations]
+        senders = [one.key for one in self.config.senders]
+        if definition.owner and definition.owner not in owners:
+            self.fault("owner", f'there is no organisation "{definition.owner}" in config.toml',
+                       f"There are: {', '.join(owners) or 'none'}")  # fmt: skip
+        if definition.sender and definition.sender not in senders:
+            self.fault("sender", f'there is no sender "{definition.sender}" in config.toml',
+                       f"There are: {', '.join(senders) or 'none'}")  # fmt: skip
+        if definition.list_id and not _LIST_ID.fullmatch(definition.list_id):
+            self.fault("list_id", "is not a list-id", "Write one like news.example.org")
+        if definition.time_zone and definition.time_zone not in available_timezones():
+            self.fault("time_zone", f'"{definition.time_zone}" is no time zone',
+                       "Write one like Europe/Chisinau")  # fmt: skip
