@@ -49,6 +49,7 @@ BUILT_IN_FIELDS = frozenset(
         "time_zone",
         "tags",
         "joined",
+        "consent",
         "consent_source",
         "consented_at",
         "received",
