@@ -6,6 +6,7 @@ nothing of the person. Standards: ISO 3166-1, ISO 8601, RFC 5646.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def cleaned(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _countries() -> frozenset[str]:
-    return frozenset(code for code in Locale("en").territories if len(code) == 2)
+    return frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2)
 
 
 @lru_cache(maxsize=1)
@@ -204,7 +205,10 @@ def canonical_value(attribute: Attribute, text: str) -> str:
     """
     try:
         if attribute.type is AttributeType.NUMBER:
-            return repr(float(text.replace(",", ".")))
+            number = float(text.replace(",", "."))
+            if not math.isfinite(number):
+                raise ValueError
+            return repr(number)
         if attribute.type is AttributeType.DATE:
             return date.fromisoformat(text).isoformat()
     except ValueError:

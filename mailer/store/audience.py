@@ -97,6 +97,27 @@ def profile_id(connection: Connection, profile: LanguageProfile) -> int:
     )
 
 
+def load_profile(connection: Connection, row_id: int) -> LanguageProfile:
+    """Return the language profile of that row id."""
+    row = connection.execute(select(language_profile).where(language_profile.c.id == row_id)).one()
+    return profile_from_text(row.languages, row.never)
+
+
+def profile_from_text(languages: str, never: str) -> LanguageProfile:
+    """Return the profile whose columns hold these texts."""
+    return LanguageProfile(
+        tuple(languages.split(",")) if languages else (), tuple(never.split(",")) if never else ()
+    )
+
+
+def find_list(connection: Connection, key: str) -> tuple[int, int] | None:
+    """Return the row ids of a list and of its owner; None when nothing came to it yet."""
+    row = connection.execute(
+        select(mailing_list.c.id, mailing_list.c.organisation_id).where(mailing_list.c.key == key)
+    ).one_or_none()
+    return None if row is None else (row.id, row.organisation_id)
+
+
 @dataclass(frozen=True)
 class KnownSupporter:
     """A supporter on record, as far as an import compares and merges."""

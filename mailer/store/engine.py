@@ -212,6 +212,7 @@ def ping(store: Store) -> None:
 
 
 __all__ = [
+    "Connection",
     "Store",
     "StoreUnavailable",
     "WrongKeys",
