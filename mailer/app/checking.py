@@ -14,7 +14,6 @@ from mailer.audience.lists import load_lists
 from mailer.audience.segments import load_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
-from mailer.compose.dkim import load_signers
 from mailer.keys import KeyFileError
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Design
@@ -63,7 +62,9 @@ def _check_lists(workspace: Workspace) -> Iterable[Fault]:
     definitions, faults = load_lists(config.lists_dir, config)
     yield from faults
     attributes = {
-        name: one for definition in definitions.values() for name, one in definition.attributes.items()
+        name: one
+        for definition in definitions.values()
+        for name, one in definition.attributes.items()
     }
     load_segments(config.lists_dir, attributes)
 

@@ -13,7 +13,7 @@ from mailer.app.languages import resolver
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.lists import load_lists
-from mailer.audience.segments import load_segments, parse_segment
+from mailer.audience.segments import parse_segment
 from mailer.compose.checks import check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.model.audience import ListDefinition
@@ -87,9 +87,8 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
     if errors_in(found):
         raise FaultsFound(errors_in(found))
     attributes = {name: value for one in chosen for name, value in one.attributes.items()}
-    named = load_segments(config.lists_dir, attributes)
-    segment = parse_segment(wish.segment, attributes, named) if wish.segment else None
-    exclude = parse_segment(wish.exclude, attributes, named) if wish.exclude else None
+    segment = parse_segment(wish.segment, attributes) if wish.segment else None
+    exclude = parse_segment(wish.exclude, attributes, option="--exclude") if wish.exclude else None
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         ids = sync_lists(connection, chosen, now)

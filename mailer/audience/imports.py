@@ -236,7 +236,7 @@ class _Importer:
 
     def result(self) -> ImportResult:
         """Return the counts so far."""
-        return replace(ImportResult(), **self._counts)
+        return ImportResult(**self._counts, reject_file=None)
 
     def take(self, rows: Sequence[ImportedRow]) -> None:
         """Compare and write one chunk in one transaction."""

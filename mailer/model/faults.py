@@ -46,7 +46,10 @@ class Fault:
             place += f":{self.line}"
             if self.column:
                 place += f":{self.column}"
-        parts = [part for part in (place, self.field) if part]
+        field = self.field
+        if self.column and not self.line:
+            field += f", column {self.column}"
+        parts = [part for part in (place, field) if part]
         text = ": ".join([*parts, self.problem])
         mark = "warning: " if self.severity is Severity.WARNING else ""
         return f"{mark}{text}. {self.remedy}." if self.remedy else f"{mark}{text}."

@@ -1,0 +1,186 @@
+"""Compile segment expressions to SQL, every value bound.
+
+In: an expression tree. Out: a boolean clause over `supporter`. The tree is two-valued: a comparison
+with a missing value is false, so that `not` is the plain opposite on both databases. No text of the
+expression ever becomes SQL.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Protocol, cast
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy.sql import operators
+
+from mailer.model.audience import Attribute, AttributeType
+from mailer.model.segments import (
+    And,
+    Compare,
+    Field,
+    Holds,
+    Missing,
+    Not,
+    OneOf,
+    Operator,
+    Or,
+    Received,
+    Segment,
+)
+from mailer.model.states import DeliveryState
+from mailer.store.tables import (
+    delivery,
+    language_profile,
+    mailing,
+    statement,
+    supporter,
+    supporter_attribute,
+    supporter_tag,
+)
+
+Clause = ColumnElement[bool]
+_OPERATORS = {
+    Operator.EQUAL: operators.eq,
+    Operator.UNEQUAL: operators.ne,
+    Operator.LESS: operators.lt,
+    Operator.LESS_OR_EQUAL: operators.le,
+    Operator.GREATER: operators.gt,
+    Operator.GREATER_OR_EQUAL: operators.ge,
+}
+_COLUMNS = {
+    AttributeType.TEXT: supporter_attribute.c.text_value,
+    AttributeType.NUMBER: supporter_attribute.c.number_value,
+    AttributeType.DATE: supporter_attribute.c.date_value,
+    AttributeType.BOOLEAN: supporter_attribute.c.boolean_value,
+}
+
+
+class _Comparison(Protocol):
+    """Makes a clause of the column that holds a field."""
+
+    def __call__(self, column: ColumnElement[Any]) -> Clause:
+        """Return the clause."""
+        ...
+
+
+def compile_segment(segment: Segment) -> Clause:
+    """Return the clause that is true for the rows of `supporter` an expression means."""
+    match segment:
+        case And(parts):
+            return and_(true(), *(compile_segment(part) for part in parts))
+        case Or(parts):
+            return or_(false(), *(compile_segment(part) for part in parts))
+        case Not(inner):
+            return not_(compile_segment(inner))
+        case Compare(field, operator, value):
+            return _compare(field, operator, value)
+        case OneOf(field, values):
+            return or_(false(), *(_compare(field, Operator.EQUAL, value) for value in values))
+        case Holds(Field.TAGS, value):
+            return _tag(supporter_tag.c.tag == value)
+        case Holds(_, value):
+            return _profile(_among(value))
+        case Missing(field):
+            return _missing(field)
+        case Received(slug):
+            return _received(slug)
+    raise AssertionError(segment)
+
+
+def _attribute(attribute: Attribute, comparison: _Comparison) -> Clause:
+    return exists(
+        select(literal(1))
+        .select_from(supporter_attribute)
+        .where(
+            supporter_attribute.c.supporter_id == supporter.c.id,
+            supporter_attribute.c.name == attribute.name,
+            comparison(cast("ColumnElement[Any]", _COLUMNS[attribute.type])),
+        )
+        .correlate(supporter)
+    )
+
+
+def _tag(clause: Clause) -> Clause:
+    return exists(
+        select(literal(1))
+        .select_from(supporter_tag)
+        .where(supporter_tag.c.supporter_id == supporter.c.id, clause)
+        .correlate(supporter)
+    )
+
+
+def _profile(clause: Clause) -> Clause:
+    return supporter.c.profile_id.in_(select(language_profile.c.id).where(clause))
+
+
+def _among(tag: str) -> Clause:
+    """Look for a tag in a text of tags joined by commas; tags hold neither commas nor wildcards."""
+    padded = literal(",") + language_profile.c.languages + literal(",")
+    return padded.contains(f",{tag},", autoescape=True)
+
+
+def _first_is(tag: str) -> Clause:
+    column = language_profile.c.languages
+    return or_(column == tag, column.startswith(f"{tag},", autoescape=True))
+
+
+def _compare(field: Field | Attribute, operator: Operator, value: str | float | bool) -> Clause:  # noqa: FBT001  (A value of an expression may be yes or no.)
+    if isinstance(field, Attribute):
+        return _attribute(field, lambda column: _OPERATORS[operator](column, value))
+    if field is Field.COUNTRY:
+        column = supporter.c.country
+        return and_(column != "", cast("Clause", _OPERATORS[operator](column, value)))
+    if field is Field.LANGUAGE:
+        equal = _first_is(str(value))
+        if operator is Operator.EQUAL:
+            return _profile(equal)
+        return _profile(and_(language_profile.c.languages != "", not_(equal)))
+    return _joined(operator, str(value))
+
+
+def _joined(operator: Operator, day: str) -> Clause:
+    """Compare the day somebody joined, in UTC: a day is from its first instant to the next day's."""
+    begin = datetime.combine(datetime.fromisoformat(day).date(), time(), UTC)
+    end = begin + timedelta(days=1)
+    column = supporter.c.joined_at
+    clauses: dict[Operator, Clause] = {
+        Operator.EQUAL: and_(column >= begin, column < end),
+        Operator.UNEQUAL: or_(column < begin, column >= end),
+        Operator.LESS: column < begin,
+        Operator.LESS_OR_EQUAL: column < end,
+        Operator.GREATER: column >= end,
+        Operator.GREATER_OR_EQUAL: column >= begin,
+    }
+    return and_(column.is_not(None), clauses[operator])
+
+
+def _missing(field: Field | Attribute) -> Clause:
+    if isinstance(field, Attribute):
+        return not_(_attribute(field, lambda column: column.is_not(None)))
+    if field is Field.TAGS:
+        return not_(_tag(true()))
+    if field is Field.COUNTRY:
+        return supporter.c.country == ""
+    if field is Field.JOINED:
+        return supporter.c.joined_at.is_(None)
+    return _profile(language_profile.c.languages == "")
+
+
+def _received(slug: str) -> Clause:
+    """Tell whether a mailing of the statement was accepted for the address, or may have been."""
+    return supporter.c.address_digest.in_(
+        select(delivery.c.address_digest)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .join(statement, statement.c.id == mailing.c.statement_id)
+        .where(
+            statement.c.slug == slug,
+            delivery.c.state.in_(
+                [DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.SENDING]
+            ),
+        )
+    )
+
+
+def count_matching(segment: Segment) -> Any:  # noqa: ANN401  (A select of one number.)
+    """Return the query that counts the supporters an expression means."""
+    return select(func.count()).select_from(supporter).where(compile_segment(segment))
