@@ -10,7 +10,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    exists,
+    false,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.sql import operators
 
 from mailer.model.audience import Attribute, AttributeType
@@ -63,54 +74,59 @@ class _Comparison(Protocol):
         ...
 
 
-def compile_segment(segment: Segment) -> Clause:
-    """Return the clause that is true for the rows of `supporter` an expression means."""
+def compile_segment(segment: Segment, row: FromClause = supporter) -> Clause:
+    """Return the clause that is true for the supporters an expression means.
+
+    Args:
+        segment: the expression.
+        row: the table `supporter`, or an alias of it that the query around uses.
+    """
     match segment:
         case And(parts):
-            return and_(true(), *(compile_segment(part) for part in parts))
+            return and_(true(), *(compile_segment(part, row) for part in parts))
         case Or(parts):
-            return or_(false(), *(compile_segment(part) for part in parts))
+            return or_(false(), *(compile_segment(part, row) for part in parts))
         case Not(inner):
-            return not_(compile_segment(inner))
+            return not_(compile_segment(inner, row))
         case Compare(field, operator, value):
-            return _compare(field, operator, value)
+            return _compare(row, field, operator, value)
         case OneOf(field, values):
-            return or_(false(), *(_compare(field, Operator.EQUAL, value) for value in values))
+            return or_(false(), *(_compare(row, field, Operator.EQUAL, value) for value in values))
         case Holds(Field.TAGS, value):
-            return _tag(supporter_tag.c.tag == value)
+            return _tag(row, supporter_tag.c.tag == value)
         case Holds(_, value):
-            return _profile(_among(value))
+            return _profile(row, _among(value))
         case Missing(field):
-            return _missing(field)
+            return _missing(row, field)
         case Received(slug):
-            return _received(slug)
+            return _received(row, slug)
     raise AssertionError(segment)
 
 
-def _attribute(attribute: Attribute, comparison: _Comparison) -> Clause:
+def _attribute(row: FromClause, attribute: Attribute, comparison: _Comparison) -> Clause:
     return exists(
         select(literal(1))
         .select_from(supporter_attribute)
         .where(
-            supporter_attribute.c.supporter_id == supporter.c.id,
+            supporter_attribute.c.supporter_id == row.c.id,
             supporter_attribute.c.name == attribute.name,
             comparison(cast("ColumnElement[Any]", _COLUMNS[attribute.type])),
         )
-        .correlate(supporter)
+        .correlate(row)
     )
 
 
-def _tag(clause: Clause) -> Clause:
+def _tag(row: FromClause, clause: Clause) -> Clause:
     return exists(
         select(literal(1))
         .select_from(supporter_tag)
-        .where(supporter_tag.c.supporter_id == supporter.c.id, clause)
-        .correlate(supporter)
+        .where(supporter_tag.c.supporter_id == row.c.id, clause)
+        .correlate(row)
     )
 
 
-def _profile(clause: Clause) -> Clause:
-    return supporter.c.profile_id.in_(select(language_profile.c.id).where(clause))
+def _profile(row: FromClause, clause: Clause) -> Clause:
+    return row.c.profile_id.in_(select(language_profile.c.id).where(clause))
 
 
 def _among(tag: str) -> Clause:
@@ -124,25 +140,27 @@ def _first_is(tag: str) -> Clause:
     return or_(column == tag, column.startswith(f"{tag},", autoescape=True))
 
 
-def _compare(field: Field | Attribute, operator: Operator, value: str | float | bool) -> Clause:  # noqa: FBT001  (A value of an expression may be yes or no.)
+def _compare(
+    row: FromClause, field: Field | Attribute, operator: Operator, value: str | float | bool
+) -> Clause:
     if isinstance(field, Attribute):
-        return _attribute(field, lambda column: _OPERATORS[operator](column, value))
+        return _attribute(row, field, lambda column: _OPERATORS[operator](column, value))
     if field is Field.COUNTRY:
-        column = supporter.c.country
+        column = row.c.country
         return and_(column != "", cast("Clause", _OPERATORS[operator](column, value)))
     if field is Field.LANGUAGE:
         equal = _first_is(str(value))
         if operator is Operator.EQUAL:
-            return _profile(equal)
-        return _profile(and_(language_profile.c.languages != "", not_(equal)))
-    return _joined(operator, str(value))
+            return _profile(row, equal)
+        return _profile(row, and_(language_profile.c.languages != "", not_(equal)))
+    return _joined(row, operator, str(value))
 
 
-def _joined(operator: Operator, day: str) -> Clause:
+def _joined(row: FromClause, operator: Operator, day: str) -> Clause:
     """Compare the day somebody joined, in UTC: a day is from its first instant to the next day's."""
     begin = datetime.combine(datetime.fromisoformat(day).date(), time(), UTC)
     end = begin + timedelta(days=1)
-    column = supporter.c.joined_at
+    column = row.c.joined_at
     clauses: dict[Operator, Clause] = {
         Operator.EQUAL: and_(column >= begin, column < end),
         Operator.UNEQUAL: or_(column < begin, column >= end),
@@ -154,21 +172,21 @@ def _joined(operator: Operator, day: str) -> Clause:
     return and_(column.is_not(None), clauses[operator])
 
 
-def _missing(field: Field | Attribute) -> Clause:
+def _missing(row: FromClause, field: Field | Attribute) -> Clause:
     if isinstance(field, Attribute):
-        return not_(_attribute(field, lambda column: column.is_not(None)))
+        return not_(_attribute(row, field, lambda column: column.is_not(None)))
     if field is Field.TAGS:
-        return not_(_tag(true()))
+        return not_(_tag(row, true()))
     if field is Field.COUNTRY:
-        return supporter.c.country == ""
+        return row.c.country == ""
     if field is Field.JOINED:
-        return supporter.c.joined_at.is_(None)
-    return _profile(language_profile.c.languages == "")
+        return row.c.joined_at.is_(None)
+    return _profile(row, language_profile.c.languages == "")
 
 
-def _received(slug: str) -> Clause:
+def _received(row: FromClause, slug: str) -> Clause:
     """Tell whether a mailing of the statement was accepted for the address, or may have been."""
-    return supporter.c.address_digest.in_(
+    return row.c.address_digest.in_(
         select(delivery.c.address_digest)
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .join(statement, statement.c.id == mailing.c.statement_id)
@@ -179,8 +197,3 @@ def _received(slug: str) -> Clause:
             ),
         )
     )
-
-
-def count_matching(segment: Segment) -> Any:  # noqa: ANN401  (A select of one number.)
-    """Return the query that counts the supporters an expression means."""
-    return select(func.count()).select_from(supporter).where(compile_segment(segment))
