@@ -50,6 +50,8 @@ from mailer.store.tables import (
 )
 
 Clause = ColumnElement[bool]
+#: What a field is compared with.
+Value = str | float | bool
 _OPERATORS = {
     Operator.EQUAL: operators.eq,
     Operator.UNEQUAL: operators.ne,
@@ -140,9 +142,7 @@ def _first_is(tag: str) -> Clause:
     return or_(column == tag, column.startswith(f"{tag},", autoescape=True))
 
 
-def _compare(
-    row: FromClause, field: Field | Attribute, operator: Operator, value: str | float | bool
-) -> Clause:
+def _compare(row: FromClause, field: Field | Attribute, operator: Operator, value: Value) -> Clause:
     if isinstance(field, Attribute):
         return _attribute(row, field, lambda column: _OPERATORS[operator](column, value))
     if field is Field.COUNTRY:
