@@ -7,43 +7,33 @@ Every statement here is one INSERT…SELECT or count; a range done twice is done
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     Connection,
     FromClause,
-    and_,
     case,
     exists,
     false,
-    func,
     literal,
     not_,
     null,
     or_,
     select,
-    update,
 )
 
-from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep, MembershipState
+from mailer.model.audience import MembershipState
 from mailer.model.segments import Segment
-from mailer.model.states import DeliveryState, SkipReason
+from mailer.model.states import SkipReason
 from mailer.store.audience import (
     SCOPE_ALL,
-    insert_or_ignore,
     organisation_scope,
-    profile_from_text,
 )
 from mailer.store.segments import Clause, compile_segment
 from mailer.store.tables import (
-    delivery,
-    delivery_list,
-    language_profile,
-    mailing,
-    mailing_language,
     mailing_list,
     membership,
     supporter,
@@ -170,7 +160,7 @@ def reason_not_mailed(
     """
     return case(
         (_suppressed(row, route.organisation_id), SkipReason.SUPPRESSED.value),
-        (cast("Clause", member.c.consent_basis == ""), SkipReason.NO_CONSENT.value),
+        (member.c.consent_basis == "", SkipReason.NO_CONSENT.value),
         (_excluded(row, rules), SkipReason.EXCLUDED.value),
         (
             _any_row(row, rules, SkipReason.SUPPORTER_PAUSED),

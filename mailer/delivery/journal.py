@@ -1,0 +1,278 @@
+"""The journal of one sender process: what it was about to do, and what it was told.
+
+In: marks and replies, each in one write before anything else happens. Out: after a death, what each
+claimed delivery came to. The rule it exists for: the end of DATA is never written to a relay unless
+its mark was written here. One append-only file per process, locked while the process lives, so that
+a free lock means a dead owner.
+
+A file is a header line of JSON and records of 32 bytes: kind, delivery id, attempt number, reply
+code, enhanced code, CRC-32. A torn last record is left out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+_RECORD = struct.Struct("<BxHHHQ12s")
+_CRC = struct.Struct("<I")
+RECORD_BYTES = _RECORD.size + _CRC.size
+SUFFIX = ".journal"
+#: A journal larger than this is written anew with only what is not in the database yet.
+LARGEST_BYTES = 4_000_000
+
+
+class Kind(IntEnum):
+    """What a record says."""
+
+    #: The end of DATA is about to be written.
+    MARK = 1
+    #: The relay replied to the end of DATA.
+    REPLY = 2
+    #: The transaction ended before the end of DATA was written.
+    ENDED = 3
+
+
+class Fate(IntEnum):
+    """What a journal knows of a delivery that was claimed."""
+
+    #: No mark: the end of DATA was never written, so it may be sent.
+    NEVER_ENDED = 1
+    #: A mark and no reply: nobody can know.
+    IN_DOUBT = 2
+    #: The relay replied.
+    REPLIED = 3
+
+
+class JournalFull(Exception):
+    """The journal cannot be written: nothing may be sent."""
+
+
+@dataclass(frozen=True)
+class JournalReply:
+    """A reply as the journal keeps it."""
+
+    code: int
+    enhanced_code: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """Whose journal it is."""
+
+    worker: str
+    pid: int
+    #: The kernel's boot id; another one means that the power was cut.
+    boot_id: str
+
+
+@dataclass
+class Replay:
+    """What a dead process's journal says."""
+
+    header: Header
+    #: (delivery id, attempt number) → reply; None for a mark without one.
+    marked: dict[tuple[int, int], JournalReply | None] = field(default_factory=dict)
+
+    def fate(self, delivery_id: int, attempt_number: int) -> tuple[Fate, JournalReply | None]:
+        """Return what is known of one attempt."""
+        key = (delivery_id, attempt_number)
+        if key not in self.marked:
+            return Fate.NEVER_ENDED, None
+        reply = self.marked[key]
+        return (Fate.IN_DOUBT, None) if reply is None else (Fate.REPLIED, reply)
+
+
+def boot_id() -> str:
+    """Return the kernel's boot id; "" where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+class Journal:
+    """An open journal; one process writes it."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self.path = folder / f"{worker}{SUFFIX}"
+        header = {"worker": worker, "pid": os.getpid(), "boot_id": boot_id()}
+        self._header = json.dumps(header).encode() + b"\n"
+        #: Records of attempts whose outcome is not in the database yet.
+        self._unread: dict[tuple[int, int], bytes] = {}
+        self._descriptor = self._begin(self.path)
+        self._size = len(self._header)
+
+    def mark(self, delivery_id: int, attempt_number: int) -> None:
+        """Say that the end of DATA is about to be written.
+
+        Raises:
+            JournalFull: when it could not be written; the end of DATA must not be written then.
+        """
+        self._record(Kind.MARK, delivery_id, attempt_number)
+
+    def reply(self, delivery_id: int, attempt_number: int, code: int, enhanced_code: str) -> None:
+        """Say what the relay replied to the end of DATA."""
+        self._record(Kind.REPLY, delivery_id, attempt_number, code, enhanced_code)
+
+    def ended(self, delivery_id: int, attempt_number: int) -> None:
+        """Say that a marked transaction ended although the end of DATA was not written."""
+        self._record(Kind.ENDED, delivery_id, attempt_number)
+
+    def read(self, attempts: Iterable[tuple[int, int]]) -> None:
+        """Forget attempts whose outcomes were committed; write the file anew when it is large."""
+        for key in attempts:
+            self._unread.pop(key, None)
+        if self._size > LARGEST_BYTES:
+            self._write_anew()
+
+    def sync(self) -> None:
+        """Wait until everything so far is on the disk."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Give the lock back; the file goes when everything in it is in the database."""
+        if not self._unread:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def _begin(self, path: Path) -> int:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            # The lock is taken before the file has its final name or any record.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_all(descriptor, self._header + b"".join(self._unread.values()))
+            os.fdatasync(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        _sync_folder(self._folder)
+        return descriptor
+
+    def _write_anew(self) -> None:
+        fresh = self.path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        descriptor = self._begin(fresh)
+        # A reader that opened the old file finds it locked until the new one has its name.
+        fresh.replace(self.path)
+        _sync_folder(self._folder)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._size = len(self._header) + sum(map(len, self._unread.values()))
+
+    def _record(
+        self,
+        kind: Kind,
+        delivery_id: int,
+        attempt_number: int,
+        code: int = 0,
+        enhanced_code: str = "",
+    ) -> None:
+        body = _RECORD.pack(
+            kind, attempt_number & 0xFFFF, code, 0, delivery_id, enhanced_code.encode()[:12]
+        )
+        record = body + _CRC.pack(zlib.crc32(body))
+        _write_all(self._descriptor, record)
+        self._size += len(record)
+        self._unread[delivery_id, attempt_number] = record
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    try:
+        written = os.write(descriptor, content)
+    except OSError as error:
+        raise JournalFull(error.strerror) from error
+    if written != len(content):
+        raise JournalFull("the disk took part of a record")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class DeadJournal:
+    """A journal whose owner is gone, locked by us while we read it."""
+
+    path: Path
+    replay: Replay
+    _descriptor: int
+
+    def done(self) -> None:
+        """Remove it: everything it says is in the database now."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def put_back(self) -> None:
+        """Leave it for another try."""
+        os.close(self._descriptor)
+
+
+def dead_journals(folder: Path) -> Iterator[DeadJournal]:
+    """Yield every journal whose owner is gone, locked for us."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        taken = take_dead_journal(path)
+        if taken is not None:
+            yield taken
+
+
+def take_dead_journal(path: Path) -> DeadJournal | None:
+    """Lock and read one journal; None while its owner lives or when it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino != path.stat().st_ino:
+            # Written anew between our opening and our lock: the name is another file's now.
+            os.close(descriptor)
+            return None
+        content = path.read_bytes()
+    except OSError:
+        os.close(descriptor)
+        return None
+    return DeadJournal(path, replay(content, path.name.removesuffix(SUFFIX)), descriptor)
+
+
+def replay(content: bytes, worker: str) -> Replay:
+    """Return what the bytes of a journal say; a torn or damaged tail is left out.
+
+    Args:
+        content: the file.
+        worker: the name it goes by when even its header was torn.
+    """
+    line, separator, records = content.partition(b"\n")
+    try:
+        header = Header(**json.loads(line)) if separator else Header(worker, 0, "")
+    except (ValueError, TypeError):
+        header = Header(worker, 0, "")
+    found = Replay(header)
+    for start in range(0, len(records) - RECORD_BYTES + 1, RECORD_BYTES):
+        body = records[start : start + _RECORD.size]
+        (crc,) = _CRC.unpack_from(records, start + _RECORD.size)
+        if zlib.crc32(body) != crc:
+            break
+        kind, attempt_number, code, _, delivery_id, enhanced = _RECORD.unpack(body)
+        key = (delivery_id, attempt_number)
+        if kind == Kind.MARK:
+            found.marked[key] = None
+        elif kind == Kind.REPLY:
+            found.marked[key] = JournalReply(code, enhanced.rstrip(b"\0").decode("ascii"))
+        elif kind == Kind.ENDED:
+            found.marked.pop(key, None)
+    return found

@@ -1,0 +1,131 @@
+"""The journal says after a death what each delivery came to."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.delivery import journal as journal_module
+from mailer.delivery.journal import (
+    RECORD_BYTES,
+    Fate,
+    Journal,
+    JournalReply,
+    boot_id,
+    dead_journals,
+    replay,
+    take_dead_journal,
+)
+
+
+def test_a_reply_a_mark_and_nothing_are_told_apart(tmp_path):
+    """Replied, in doubt, never ended: the three fates."""
+    journal = Journal(tmp_path, "w1")
+    journal.mark(1, 1)
+    journal.reply(1, 1, 250, "2.0.0")
+    journal.mark(2, 3)
+    found = replay(journal.path.read_bytes(), "w1")
+    assert found.header.worker == "w1"
+    assert found.header.boot_id == boot_id()
+    assert found.fate(1, 1) == (Fate.REPLIED, JournalReply(250, "2.0.0"))
+    assert found.fate(2, 3) == (Fate.IN_DOUBT, None)
+    assert found.fate(2, 2) == (Fate.NEVER_ENDED, None)
+    assert found.fate(3, 1) == (Fate.NEVER_ENDED, None)
+
+
+def test_a_mark_can_be_taken_back(tmp_path):
+    """When the connection died before the end of DATA was written, it may be sent again."""
+    journal = Journal(tmp_path, "w1")
+    journal.mark(1, 1)
+    journal.ended(1, 1)
+    assert replay(journal.path.read_bytes(), "w1").fate(1, 1) == (Fate.NEVER_ENDED, None)
+
+
+def test_a_living_owner_keeps_its_journal(tmp_path):
+    """Nobody reads the journal of a process that is alive; after its end anybody may."""
+    journal = Journal(tmp_path, "w1")
+    journal.mark(1, 1)
+    assert list(dead_journals(tmp_path)) == []
+    journal.close()
+    (dead,) = dead_journals(tmp_path)
+    assert dead.replay.fate(1, 1) == (Fate.IN_DOUBT, None)
+    assert take_dead_journal(journal.path) is None
+    dead.done()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_owner_leaves_its_journal_free(tmp_path):
+    """The kernel gives the lock back when a process is killed."""
+    script = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from mailer.delivery.journal import Journal;"
+        "j = Journal(Path(sys.argv[1]), 'w9'); j.mark(7, 1); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False, timeout=30)
+    (dead,) = dead_journals(tmp_path)
+    assert dead.replay.fate(7, 1) == (Fate.IN_DOUBT, None)
+    dead.put_back()
+
+
+def test_what_was_read_is_forgotten_and_the_rest_kept_when_written_anew(tmp_path, monkeypatch):
+    """A large journal shrinks to what the database does not have yet, still locked."""
+    monkeypatch.setattr(journal_module, "LARGEST_BYTES", 20 * RECORD_BYTES)
+    journal = Journal(tmp_path, "w1")
+    for number in range(1, 101):
+        journal.mark(number, 1)
+        journal.reply(number, 1, 250, "2.0.0")
+        journal.read([(number - 1, 1)])
+    found = replay(journal.path.read_bytes(), "w1")
+    assert found.fate(100, 1) == (Fate.REPLIED, JournalReply(250, "2.0.0"))
+    assert journal.path.stat().st_size < 30 * RECORD_BYTES
+    assert list(dead_journals(tmp_path)) == []
+
+
+def test_a_journal_with_nothing_unread_goes_with_its_owner(tmp_path):
+    """A process that ended in good order leaves no file."""
+    journal = Journal(tmp_path, "w1")
+    journal.mark(1, 1)
+    journal.reply(1, 1, 250, "")
+    journal.read([(1, 1)])
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_owner_can_read_it(tmp_path):
+    """Ids and codes are nobody else's business."""
+    journal = Journal(tmp_path / "journal", "w1")
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
+
+
+@given(st.integers(0, RECORD_BYTES * 3), st.binary(max_size=40))
+def test_a_torn_or_damaged_tail_never_hides_what_stood_before(tmp_path_factory, cut, noise):
+    """Cut anywhere and with anything behind: whole records before the cut are read."""
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, "w1")
+    header = journal.path.stat().st_size
+    for number in (1, 2, 3):
+        journal.mark(number, 1)
+    content = journal.path.read_bytes()[: header + cut] + noise
+    found = replay(content, "w1")
+    whole = cut // RECORD_BYTES
+    for number in range(1, whole + 1):
+        assert found.fate(number, 1) == (Fate.IN_DOUBT, None)
+    os.close(journal._descriptor)
+
+
+def test_a_journal_without_a_header_says_nothing(tmp_path):
+    """Power lost at birth: no record, and a boot that is not this one."""
+    found = replay(b"", "w1")
+    assert found.marked == {}
+    assert found.header.boot_id == ""
+
+
+def test_two_processes_never_share_a_name(tmp_path):
+    """A second journal of the same name is refused, not written over."""
+    Journal(tmp_path, "w1")
+    with pytest.raises(FileExistsError):
+        Journal(tmp_path, "w1")
