@@ -1,0 +1,124 @@
+"""Decide what a relay's reply means for the delivery, the address and the connection.
+
+In: a reply and the command it answered. Out: a `Decision`; pure. The first digit decides whether
+this message is tried again (RFC 5321 §4.2.1); it does not decide whether the address is dead: that
+takes an enhanced code (RFC 3463) or words that say so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailer.events import scrub
+from mailer.model.audience import SuppressionReason
+from mailer.model.mailing import Reply
+from mailer.model.states import Outcome
+
+#: Longest reply text that is kept.
+LONGEST_TEXT = 300
+# RFC 2034 §4: the enhanced code stands first in the text, its class equal to the code's first digit.
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+# RFC 3463 §3.2 and RFC 7505 §4.1: codes that say that the mailbox or its domain does not exist.
+_DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+_DEAD_WORDS = re.compile(
+    r"\b(user|mailbox|recipient|address|account)\s+(is\s+)?"
+    r"(unknown|not\s+found|does\s+not\s+exist|doesn't\s+exist)|\b(no\s+such|unknown)\s+"
+    r"(user|mailbox|recipient|address|account)|\bnull\s+mx\b",
+    re.IGNORECASE,
+)
+
+
+class Stage(StrEnum):
+    """What a reply answers."""
+
+    #: The connection itself, EHLO, or a reply out of turn.
+    CONNECTION = "connection"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    #: The end of the content.
+    CONTENT = "content"
+
+
+class Scope(StrEnum):
+    """Whom a refusal is about."""
+
+    #: This person's address.
+    RECIPIENT = "recipient"
+    #: The message or its sender: others of the mailing may meet the same.
+    MESSAGE = "message"
+    #: The relay or the connection: nothing to do with the person.
+    RELAY = "relay"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows from a reply."""
+
+    outcome: Outcome
+    scope: Scope
+    #: Suppress the address with this reason; None for nearly everything.
+    suppress: SuppressionReason | None = None
+    #: Close this connection before anything else is sent.
+    reconnect: bool = False
+
+
+def parse_reply(code: int, text: str) -> Reply:
+    """Return a reply with its enhanced code taken out and its text fit to be stored.
+
+    Args:
+        code: the three digits.
+        text: all lines joined by line feeds, without codes.
+    """
+    stripped = text.strip()
+    found = _ENHANCED.match(stripped)
+    enhanced = found[1] if found and found[1][0] == str(code)[0] else ""
+    return Reply(code, enhanced, scrub(stripped)[:LONGEST_TEXT])
+
+
+def classify(reply: Reply, stage: Stage) -> Decision:
+    """Decide what a reply to one command of a transaction means."""
+    scope = _scope(reply, stage)
+    # RFC 5321 §3.8: 421 announces that the server closes the connection.
+    reconnect = reply.code == 421 or stage is Stage.CONNECTION
+    if 200 <= reply.code < 300 and stage is Stage.CONTENT:
+        return Decision(Outcome.ACCEPTED, scope)
+    # RFC 5321 §4.2.1: 4yz is transient. RFC 5321 §4.5.3.1.10: 552 at RCPT is to be read as 452.
+    if 400 <= reply.code < 500 or (reply.code == 552 and stage is Stage.RCPT):
+        return Decision(Outcome.DEFERRED, scope, reconnect=reconnect)
+    if 500 <= reply.code < 600:
+        dead = scope is Scope.RECIPIENT and _says_dead(reply)
+        return Decision(
+            Outcome.REFUSED,
+            scope,
+            suppress=SuppressionReason.BOUNCED if dead else None,
+            reconnect=reconnect,
+        )
+    # RFC 5321 §4.2: anything else is a peer out of step; the message was not accepted.
+    return Decision(Outcome.DEFERRED, Scope.RELAY, reconnect=True)
+
+
+def _scope(reply: Reply, stage: Stage) -> Scope:
+    if stage is Stage.CONNECTION or reply.code == 421:
+        return Scope.RELAY
+    if stage is Stage.RCPT:
+        # RFC 3463 §3.8: X.7.X is about policy and security, not about the mailbox.
+        return Scope.MESSAGE if reply.enhanced_code[2:4] == "7." else Scope.RECIPIENT
+    # RFC 3463 §3.2: X.1.1 to X.1.6 speak of the recipient's address wherever they stand.
+    if reply.enhanced_code in _DEAD_ADDRESS or reply.enhanced_code[1:4] == ".2.":
+        return Scope.RECIPIENT
+    return Scope.MESSAGE
+
+
+def _says_dead(reply: Reply) -> bool:
+    """Tell whether a permanent refusal says without doubt that nobody is there.
+
+    "5yz" alone is not enough: some systems answer every failure, an expired greylisting too, with
+    5.0.0, and a wrong suppression silences a supporter.
+    """
+    if reply.enhanced_code in _DEAD_ADDRESS:
+        return True
+    vague = reply.enhanced_code in ("", "5.0.0", "5.1.0")
+    return vague and reply.code in (550, 551, 553) and bool(_DEAD_WORDS.search(reply.text))
