@@ -29,6 +29,10 @@ check: $(VENV)/.dev
 ## make dev     set up everything a developer needs
 dev: $(VENV)/.dev
 
+## make catalogs  bring the catalogs of fixed phrases up to date with the templates
+catalogs: $(VENV)/.dev
+	@$(BIN)/python tools/catalogs.py $(ARGS)
+
 ## make lock    renew the lock files (versions and hashes only)
 lock: $(VENV)/.dev
 	@sh tools/lock.sh
