@@ -1,0 +1,319 @@
+"""One connection to a relay, kept open for many transactions.
+
+In: a relay's settings, then envelopes with content. Out: what the relay replied and at which stage.
+aiosmtplib connects, encrypts, logs in and reads the extensions; then our own protocol takes the
+connection, with MAIL, RCPT and DATA in one write where the relay offers PIPELINING (RFC 2920).
+Nothing is ever sent in clear where TLS was asked for. Standards: RFC 5321, 2920, 3461, 6531, 1870.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiosmtplib
+
+from mailer.delivery.replies import Stage, parse_reply
+from mailer.delivery.wire import ConnectionLost, WireProtocol
+from mailer.events import scrub
+from mailer.model.mailing import ComposedMail, Envelope, Reply
+
+
+class Encryption(StrEnum):
+    """How a connection is encrypted."""
+
+    #: STARTTLS, required.
+    STARTTLS = "starttls"
+    #: TLS from the first byte (RFC 8314 §3.3).
+    IMPLICIT = "implicit"
+    #: None: for a relay on this machine only.
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long is waited, in seconds; RFC 5321 §4.5.3.2 gives the least a client should wait."""
+
+    connect_s: float = 60.0
+    #: Greeting, MAIL and RCPT: five minutes each.
+    command_s: float = 300.0
+    #: DATA: two minutes.
+    data_s: float = 120.0
+    #: Each block of content: three minutes.
+    block_s: float = 180.0
+    #: The reply to the end of DATA: ten minutes.
+    end_s: float = 600.0
+
+
+@dataclass(frozen=True, repr=False)
+class RelaySettings:
+    """Where a relay is and how to talk to it; never printed, since it holds the password."""
+
+    key: str
+    host: str
+    port: int
+    encryption: Encryption
+    username: str = ""
+    password: str = ""
+    ehlo: str = "localhost"
+    connections: int = 4
+    messages_per_connection: int = 500
+    timeouts: Timeouts = Timeouts()
+    #: Certificates to trust instead of the system's; for tests and private authorities.
+    tls_context: ssl.SSLContext | None = None
+
+
+class RelayUnavailable(Exception):
+    """No connection could be made; says at which step and why, without secrets."""
+
+    def __init__(self, relay: str, step: str, reason: str) -> None:
+        self.relay = relay
+        self.step = step
+        self.reason = reason
+        super().__init__(f"{relay}: {step}: {reason}")
+
+
+class Smtputf8Missing(Exception):
+    """The address needs SMTPUTF8 and the relay does not offer it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The reply that decided a transaction, and the command it answered."""
+
+    stage: Stage
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One message to hand over."""
+
+    mail: ComposedMail
+    needs_smtputf8: bool
+    #: ENVID of RFC 3461 §4.4, opaque; "" for none.
+    envelope_id: str
+    #: Called right before the end of DATA is written; what it raises stops it.
+    before_end_of_data: Callable[[], None]
+
+
+class InDoubt(Exception):
+    """The connection was lost after the end of DATA was written and before its reply."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def dot_stuffed(content: bytes) -> bytes:
+    """Return content as DATA carries it, without the final dot (RFC 5321 §4.5.2).
+
+    Raises:
+        ValueError: for a bare CR or LF, which some servers would take for the end of the message.
+    """
+    # RFC 5321 §2.3.8: CR and LF never stand alone.
+    if not content.endswith(b"\r\n"):
+        raise ValueError("the content does not end with CRLF")
+    pairs = content.count(b"\r\n")
+    if content.count(b"\n") != pairs or content.count(b"\r") != pairs:
+        raise ValueError("the content holds a bare CR or LF")
+    if content.startswith(b"."):
+        content = b"." + content
+    return content.replace(b"\r\n.", b"\r\n..")
+
+
+def _xtext(address: str) -> str:
+    """Return an ASCII address as xtext (RFC 3461 §4)."""
+    return "".join(
+        character if "!" <= character <= "~" and character not in "+=" else f"+{ord(character):02X}"
+        for character in address
+    )
+
+
+class Session:
+    """An open connection to a relay."""
+
+    def __init__(
+        self, relay: RelaySettings, wire: WireProtocol, extensions: dict[str, str]
+    ) -> None:
+        self.relay = relay
+        self._wire = wire
+        self._extensions = extensions
+        self._needs_reset = False
+        self.sent = 0
+
+    @classmethod
+    async def open(cls, relay: RelaySettings) -> Session:
+        """Connect, encrypt, log in and read the extensions.
+
+        Raises:
+            RelayUnavailable: at whatever step it failed; nothing was sent in clear.
+        """
+        client = aiosmtplib.SMTP(
+            hostname=relay.host,
+            port=relay.port,
+            local_hostname=relay.ehlo,
+            timeout=relay.timeouts.connect_s,
+            use_tls=relay.encryption is Encryption.IMPLICIT,
+            # Required, not tried: aiosmtplib's default goes on in clear (RFC 8314 §3.3).
+            start_tls=relay.encryption is Encryption.STARTTLS,
+            tls_context=relay.tls_context,
+        )
+        step = "connect"
+        try:
+            await client.connect()
+            if relay.username:
+                step = "login"
+                await client.login(relay.username, relay.password)
+            step = "EHLO"
+            await client.ehlo()
+        except (aiosmtplib.SMTPException, OSError, ValueError, TimeoutError) as error:
+            client.close()
+            raise RelayUnavailable(relay.key, step, _safe(error)) from error
+        transport = client.transport
+        if not isinstance(transport, asyncio.Transport):
+            raise RelayUnavailable(relay.key, step, "the connection closed")
+        wire = WireProtocol(transport)
+        transport.set_protocol(wire)
+        extensions = {name.lower(): value for name, value in client.esmtp_extensions.items()}
+        return cls(relay, wire, extensions)
+
+    def offers(self, extension: str) -> bool:
+        """Tell whether the relay named this extension, in lower case."""
+        return extension in self._extensions
+
+    @property
+    def usable(self) -> bool:
+        """Whether another transaction may be begun on this connection."""
+        return not self._wire.unexpected and self.sent < self.relay.messages_per_connection
+
+    async def transact(self, transaction: Transaction) -> Answer:
+        """Hand one message over and return the reply that decided it.
+
+        Raises:
+            ConnectionLost: before the end of DATA was written: it may be tried again.
+            InDoubt: after it.
+            Smtputf8Missing: nothing was sent.
+        """
+        mail = transaction.mail
+        if transaction.needs_smtputf8 and not self.offers("smtputf8"):
+            raise Smtputf8Missing
+        too_big = self._too_big(len(mail.content))
+        if too_big is not None:
+            return too_big
+        content = dot_stuffed(mail.content)
+        self.sent += 1
+        refused = await self._begin(transaction)
+        if refused is not None:
+            self._needs_reset = True
+            return refused
+        return await self._content(content, transaction.before_end_of_data)
+
+    def _too_big(self, size: int) -> Answer | None:
+        # RFC 1870 §6.1: what is larger than announced is not worth trying; 0 announces nothing.
+        limit = self._extensions.get("size", "")
+        if limit.isdigit() and 0 < int(limit) < size:
+            reply = Reply(552, "5.3.4", f"larger than the relay takes ({limit} octets)")
+            return Answer(Stage.MAIL, reply)
+        return None
+
+    def _commands(self, transaction: Transaction) -> list[bytes]:
+        envelope: Envelope = transaction.mail.envelope
+        size = len(transaction.mail.content)
+        mail = f"MAIL FROM:<{envelope.mail_from}>"
+        rcpt = f"RCPT TO:<{envelope.rcpt_to}>"
+        if self.offers("size"):
+            mail += f" SIZE={size}"
+        if transaction.needs_smtputf8:
+            # RFC 6531 §3.4: only where it is needed.
+            mail += " SMTPUTF8 BODY=8BITMIME"
+        if self.offers("dsn") and transaction.envelope_id:
+            # RFC 3461 §4.3: headers only, so that no bounce carries the statement in clear.
+            mail += f" RET=HDRS ENVID={transaction.envelope_id}"
+            rcpt += " NOTIFY=FAILURE"
+            if envelope.rcpt_to.isascii():
+                rcpt += f" ORCPT=rfc822;{_xtext(envelope.rcpt_to)}"
+        for address in (envelope.mail_from, envelope.rcpt_to):
+            # RFC 5321 §2.3.11: quoted local parts are refused at import; nothing else holds these.
+            if any(character <= " " or character in "<>\x7f" for character in address):
+                raise ValueError("the envelope holds a blank, a bracket or a control character")
+        return [f"{line}\r\n".encode() for line in (mail, rcpt, "DATA")]
+
+    async def _begin(self, transaction: Transaction) -> Answer | None:
+        """Write MAIL, RCPT and DATA; return the refusal, or None when content may follow."""
+        commands = self._commands(transaction)
+        stages = [Stage.MAIL, Stage.RCPT, Stage.DATA]
+        if self._needs_reset:
+            await self._reset()
+        timeouts = self.relay.timeouts
+        pipelined = self.offers("pipelining")
+        if pipelined:
+            # RFC 2920 §3.1: DATA may be the last command of a group.
+            self._wire.write(b"".join(commands))
+        refused: Answer | None = None
+        for stage, command in zip(stages, commands, strict=True):
+            if not pipelined:
+                self._wire.write(command)
+            wait_s = timeouts.data_s if stage is Stage.DATA else timeouts.command_s
+            reply = await self._wire.reply(wait_s)
+            wanted = reply.code == 354 if stage is Stage.DATA else 200 <= reply.code < 300
+            if stage is Stage.DATA and wanted and refused is not None:
+                # RFC 2920 §3.1: it takes content although nobody is to get it: give it none.
+                self._wire.write(b".\r\n")
+                await self._wire.reply(timeouts.end_s)
+                return refused
+            if not wanted and refused is None:
+                refused = Answer(stage, reply)
+                if not pipelined:
+                    return refused
+        return refused
+
+    async def _reset(self) -> None:
+        self._wire.write(b"RSET\r\n")
+        reply = await self._wire.reply(self.relay.timeouts.command_s)
+        if reply.code != 250:
+            self._wire.close()
+            raise ConnectionLost("the relay refused RSET")
+        self._needs_reset = False
+
+    async def _content(self, content: bytes, before_end_of_data: Callable[[], None]) -> Answer:
+        timeouts = self.relay.timeouts
+        self._wire.write(content)
+        await self._wire.drain(timeouts.block_s)
+        if self._wire.unexpected:
+            # A reply before the end of the content, or a lost connection: the dot was not written.
+            raise self._wire.lost or ConnectionLost("the relay replied before the end of DATA")
+        before_end_of_data()
+        try:
+            self._wire.write(b".\r\n")
+            reply = await self._wire.reply(timeouts.end_s)
+        except ConnectionLost as error:
+            # RFC 5321 §4.5.3.2.6: repeating now could deliver it twice.
+            raise InDoubt(error.reason) from error
+        return Answer(Stage.CONTENT, reply)
+
+    async def close(self) -> None:
+        """Say QUIT and close; a relay that does not answer is left alone."""
+        try:
+            self._wire.write(b"QUIT\r\n")
+            await self._wire.reply(2.0)
+        except ConnectionLost:
+            pass
+        finally:
+            self._wire.close()
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        self._wire.transport.abort()
+
+
+def _safe(error: Exception) -> str:
+    """Return what went wrong in words without addresses, hosts' secrets or credentials."""
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        reply = parse_reply(code, str(getattr(error, "message", "")))
+        return f"{reply.code} {reply.enhanced_code} {reply.text}".strip()
+    return scrub(f"{type(error).__name__}: {error}")
