@@ -5,8 +5,15 @@ import asyncio
 import pytest
 
 from mailer.delivery.session import (
-    Encryption, InDoubt, RelaySettings, RelayUnavailable, Session, Smtputf8Missing, Timeouts,
-    Transaction, dot_stuffed,
+    Encryption,
+    InDoubt,
+    RelaySettings,
+    RelayUnavailable,
+    Session,
+    Smtputf8Missing,
+    Timeouts,
+    Transaction,
+    dot_stuffed,
 )  # fmt: skip
 from mailer.delivery.wire import ConnectionLost
 from mailer.model.mailing import ComposedMail, Envelope
