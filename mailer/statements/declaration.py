@@ -1,0 +1,332 @@
+"""Read `statement.toml`: whom the statement supports, who signs it, what belongs to it.
+
+In: the text of the file. Out: a `Declaration`, and every fault with line and field. The file:
+
+    slug = "her-rights"                      # the folder's name
+    kind = "statement"                       # statement, newsletter or appeal
+    source_language = "en"                   # the edition the others are translated from
+    published = 2026-12-01T09:00:00+02:00    # optional; when the public page may show it
+    and_others = true                        # optional; "and others" after the signatories
+
+    [[supports]]
+    kind = "organisation"                    # or "person"
+    name = { en = "…", ru = "…" }
+    address = "https://…"                    # optional
+
+    [[hashtags]]
+    tag = "#HerRights"
+    address = "https://…"
+
+    [[related]]
+    kind = "report"                          # report, campaign, case or original
+    title = { en = "…", ru = "…" }
+    address = "https://…"
+
+    [[signatories]]
+    name = { en = "…", ru = "…" }
+    country = "MD"                           # ISO 3166-1, two letters
+    address = "https://…"                    # optional
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from babel import Locale
+
+from mailer.model.statement import (
+    Hashtag,
+    LocalizedText,
+    RelatedItem,
+    RelatedKind,
+    Signatory,
+    StatementKind,
+    Supported,
+    SupportedKind,
+)
+from mailer.statements.collecting import FaultCollector
+from mailer.statements.languages import MalformedTag, is_known, normalize_tag
+from mailer.statements.links import web_address_problem
+from mailer.statements.toml_lines import TomlLines
+
+FILE_NAME = "statement.toml"
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HASHTAG = re.compile(r"#(?!\d+$)\w+")
+#: The table's column holds 120; a mailing's number comes after it.
+_LONGEST_SLUG = 80
+
+Member = TypeVar("Member", bound=StrEnum)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class NamedText:
+    """A text of the file in one language, kept with its place for the checks of letters."""
+
+    line: int
+    field: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What `statement.toml` says."""
+
+    slug: str
+    kind: StatementKind
+    source_language: str
+    published: datetime | None
+    supports: tuple[Supported, ...]
+    hashtags: tuple[Hashtag, ...]
+    related: tuple[RelatedItem, ...]
+    signatories: tuple[Signatory, ...]
+    and_others: bool
+    #: Every name and title, for the checks of letters.
+    texts: tuple[NamedText, ...] = ()
+
+
+class _Table:
+    """One table of the file: gives out checked values and notes what is wrong."""
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        path: tuple[str | int, ...],
+        lines: TomlLines,
+        found: FaultCollector,
+        texts: list[NamedText],
+    ) -> None:
+        self._values = values
+        self._path = path
+        self._lines = lines
+        self._found = found
+        self._texts = texts
+        self._asked: set[str] = set()
+
+    def field(self, key: str) -> str:
+        """Return the key as faults name it: "signatories[2].country"."""
+        text = ""
+        for part in (*self._path, key):
+            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        return text
+
+    def fault(self, key: str, problem: str, remedy: str = "", *, below: str = "") -> None:
+        """Note an error at a key."""
+        name = self.field(key) + (f".{below}" if below else "")
+        self._found.error(self._lines.of(*self._path, key, below), name, problem, remedy)
+
+    def value(self, key: str, kind: type[Item], what: str, remedy: str) -> Item | None:
+        """Return the value of a key when it is of that type."""
+        self._asked.add(key)
+        value = self._values.get(key)
+        if value is None or isinstance(value, kind):
+            return value
+        self.fault(key, f"is not {what}", remedy)
+        return None
+
+    def text(self, key: str, remedy: str, *, required: bool = True) -> str:
+        """Return a text in NFC, without blanks around it; "" when it is missing or faulty."""
+        known = key in self._values
+        value = self.value(key, str, "a text in quotes", remedy)
+        text = unicodedata.normalize("NFC", value or "").strip()
+        if required and not text and (value is not None or not known):
+            self.fault(key, "is empty" if known else "is missing", remedy)
+        return text
+
+    def flag(self, key: str) -> bool:
+        """Return a yes or no; False when it is missing."""
+        return self.value(key, bool, "true or false", f"Write {key} = true") or False
+
+    def choice(self, key: str, kind: type[Member]) -> Member | None:
+        """Return the member of an enum."""
+        words = ", ".join(member.value for member in kind)
+        text = self.text(key, f"Write one of: {words}")
+        if text and text not in list(kind):
+            self.fault(key, f'is "{text}"', f"Write one of: {words}")
+            return None
+        return kind(text) if text else None
+
+    def address(self, key: str, *, required: bool) -> str:
+        """Return an https address; "" when it is missing or faulty."""
+        text = self.text(key, "Write an address that begins with https://", required=required)
+        problem = web_address_problem(text) if text else None
+        if problem is None:
+            return text
+        self.fault(key, problem.problem, problem.remedy)
+        return ""
+
+    def localized(self, key: str, source_language: str) -> LocalizedText:
+        """Return a text per language, tags normalised."""
+        remedy = f'Write {key} = {{ {source_language or "en"} = "…" }}'
+        values = self.value(key, dict, "a text per language", remedy)
+        if values is None:
+            if key not in self._values:
+                self.fault(key, "is missing", remedy)
+            return {}
+        texts: dict[str, str] = {}
+        for tag, value in values.items():
+            text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+            if not is_known(tag) or normalize_tag(tag) != tag:
+                self.fault(key, f'"{tag}" is not a language', _tag_remedy(tag), below=tag)
+            elif not text:
+                self.fault(key, "is empty or not a text", remedy, below=tag)
+            else:
+                texts[tag] = text
+                line = self._lines.of(*self._path, key, tag)
+                self._texts.append(NamedText(line, f"{self.field(key)}.{tag}", tag, text))
+        if source_language and source_language not in values:
+            self.fault(key, f'has no "{source_language}", the source language', remedy)
+        return texts
+
+    def tables(self, key: str, read: Callable[[_Table], Item | None]) -> tuple[Item, ...]:
+        """Return what `read` makes of every `[[key]]`; faulty ones are left out."""
+        remedy = f"Write a block that begins with [[{key}]]"
+        rows = self.value(key, list, f"a row of [[{key}]]", remedy) or []
+        items: list[Item] = []
+        for index, row in enumerate(rows):
+            if not isinstance(row, dict):
+                self.fault(key, f"is not a row of [[{key}]]", remedy)
+                continue
+            table = _Table(row, (*self._path, key, index), self._lines, self._found, self._texts)
+            item = read(table)
+            table.finish()
+            if item is not None:
+                items.append(item)
+        return tuple(items)
+
+    def finish(self) -> None:
+        """Note the keys nobody asked for."""
+        known = ", ".join(sorted(self._asked))
+        for key in self._values:
+            if key not in self._asked:
+                self.fault(key, "is not a key known here", f"There are: {known}")
+
+
+def _tag_remedy(tag: str) -> str:
+    try:
+        right = normalize_tag(tag)
+    except MalformedTag:
+        right = ""
+    return f"Write {right}" if right and is_known(right) else "Write a tag like en, ru or sr-Latn"
+
+
+def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declaration | None:
+    """Read the text of `statement.toml`; what is wrong goes into `found`.
+
+    Args:
+        text: The whole file.
+        folder: Name of the folder it lies in, which the slug must be.
+        found: Takes the faults.
+
+    Returns:
+        The declaration, without the rows that had faults; None when it cannot be told what it is.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+), column (\d+)", str(error))
+        line, column = (int(place[1]), int(place[2])) if place else (0, 0)
+        said = re.sub(r" \(at .*\)$", "", str(error)).lower()
+        found.error(line, "", f"is not TOML: {said}", "Mend that line", column=column)
+        return None
+    texts: list[NamedText] = []
+    table = _Table(values, (), TomlLines(text), found, texts)
+    slug = _read_slug(table, folder)
+    kind = table.choice("kind", StatementKind)
+    source = table.text("source_language", 'Write source_language = "en"')
+    if source and (not is_known(source) or normalize_tag(source) != source):
+        table.fault("source_language", f'"{source}" is not a language', _tag_remedy(source))
+        source = ""
+    declaration = Declaration(
+        slug=slug,
+        kind=kind or StatementKind.STATEMENT,
+        source_language=source,
+        published=_read_published(table),
+        supports=table.tables("supports", lambda row: _supported(row, source)),
+        hashtags=table.tables("hashtags", _hashtag),
+        related=table.tables("related", lambda row: _related(row, source)),
+        signatories=table.tables("signatories", lambda row: _signatory(row, source)),
+        and_others=table.flag("and_others"),
+        texts=tuple(texts),
+    )
+    if declaration.kind is StatementKind.STATEMENT and not values.get("signatories"):
+        table.fault("signatories", "nobody signs", "Add a block [[signatories]]")
+    table.finish()
+    return declaration if slug and kind and source else None
+
+
+def _read_slug(table: _Table, folder: str) -> str:
+    slug = table.text("slug", f'Write slug = "{folder}"')
+    if slug and (not _SLUG.fullmatch(slug) or len(slug) > _LONGEST_SLUG):
+        remedy = f"Use lower-case letters, digits and single hyphens, at most {_LONGEST_SLUG}"
+        table.fault("slug", f'"{slug}" cannot stand in an address', remedy)
+        return ""
+    if slug and slug != folder:
+        table.fault("slug", f'is "{slug}" in the folder "{folder}"', "Let both be the same")
+        return ""
+    return slug
+
+
+def _read_published(table: _Table) -> datetime | None:
+    remedy = "Write an hour with its zone: 2026-12-01T09:00:00+02:00"
+    moment = table.value("published", datetime, "an hour", remedy)
+    if moment is not None and moment.tzinfo is None:
+        table.fault("published", "has no zone, so it could be any hour", remedy)
+        return None
+    return moment
+
+
+def _supported(row: _Table, source: str) -> Supported | None:
+    kind = row.choice("kind", SupportedKind)
+    name = row.localized("name", source)
+    address = row.address("address", required=False)
+    return Supported(kind, name, address) if kind and name else None
+
+
+def _hashtag(row: _Table) -> Hashtag | None:
+    tag = row.text("tag", 'Write tag = "#HerRights"')
+    if tag and not _HASHTAG.fullmatch(tag):
+        remedy = 'Write a number sign, then letters and digits only: "#HerRights"'
+        row.fault("tag", f'"{tag}" is not a hashtag', remedy)
+        tag = ""
+    address = row.address("address", required=True)
+    return Hashtag(tag, address) if tag and address else None
+
+
+def _related(row: _Table, source: str) -> RelatedItem | None:
+    kind = row.choice("kind", RelatedKind)
+    title = row.localized("title", source)
+    address = row.address("address", required=True)
+    return RelatedItem(kind, title, address) if kind and title and address else None
+
+
+def _signatory(row: _Table, source: str) -> Signatory | None:
+    name = row.localized("name", source)
+    country = row.text("country", 'Write a code of two letters: country = "MD"')
+    if country and (not re.fullmatch("[A-Z]{2}", country) or not _is_country(country)):
+        remedy = 'Write its code of two capital letters (ISO 3166-1): "MD"'
+        row.fault("country", f'"{country}" is not a country', remedy)
+        country = ""
+    address = row.address("address", required=False)
+    return Signatory(name, country, address) if name and country else None
+
+
+def _is_country(code: str) -> bool:
+    # CLDR also names groups of countries and a few codes that stand for none.
+    return code in Locale("en").territories and code not in {
+        "EU",
+        "EZ",
+        "UN",
+        "XA",
+        "XB",
+        "ZZ",
+        "QO",
+    }
