@@ -34,6 +34,15 @@ class MembershipState(StrEnum):
     LEFT = "left"
 
 
+class UnsubscriptionSource(StrEnum):
+    """By which way someone left lists."""
+
+    #: The mail program's or provider's own button (RFC 8058).
+    ONE_CLICK = "one_click"
+    #: The button on our page.
+    PAGE = "page"
+
+
 class SuppressionReason(StrEnum):
     """Why an address is never to be mailed."""
 

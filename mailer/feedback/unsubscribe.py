@@ -1,0 +1,93 @@
+"""Unsubscribe by a link's token, and take it back for half an hour.
+
+In: the token of an unsubscribe or undo link, exactly as it was sent to us. Out: what was done, for
+the log; the page that answers is the same whether the token names somebody or not. Standards:
+RFC 8058 for the one-click request that ends here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailer.model.audience import UnsubscriptionSource
+from mailer.store.engine import Store
+from mailer.store.public import leave_lists, may_leave, may_take_back, take_back
+from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
+
+#: How long an unsubscription can be taken back.
+UNDO_WINDOW = timedelta(minutes=30)
+#: Ids of supporters are counted from 1: this one names nobody.
+_NOBODY = 0
+_ID_BYTES = 6
+
+
+@dataclass(frozen=True)
+class Unsubscribed:
+    """What came of a request to unsubscribe."""
+
+    #: The delivery it was about; None for a token that is not ours.
+    delivery_id: int | None
+    #: How many memberships were left now; 0 when there was nothing (more) to leave.
+    left: int
+    #: Takes it back for half an hour; for a token that is not ours, one that does nothing.
+    undo_token: str
+
+
+def unsubscribe(
+    store: Store, tokens: Tokens, token: str, source: UnsubscriptionSource, now: datetime
+) -> Unsubscribed:
+    """Leave every list that the token's delivery came through; a second time changes nothing.
+
+    A token that is not ours costs the same reading of the database as one that was used before,
+    and gives a result of the same shape.
+
+    Raises:
+        StoreUnavailable: when it could not be put on record; nothing is changed then.
+    """
+    try:
+        person = tokens.read_person(Purpose.UNSUBSCRIBE, token)
+        known = True
+    except BadToken:
+        person = _nobody_for(token)
+        known = False
+    undo_token = tokens.person(Purpose.UNDO, person.delivery_id, person.supporter_id)
+    with store.read() as connection:
+        leaving = may_leave(connection, person.delivery_id, person.supporter_id)
+    left = None
+    if leaving:
+        with store.write() as connection:
+            left = leave_lists(connection, person.delivery_id, person.supporter_id, source, now)
+    return Unsubscribed(
+        delivery_id=person.delivery_id if known else None,
+        left=len(left.memberships) if left else 0,
+        undo_token=undo_token,
+    )
+
+
+def _nobody_for(token: str) -> PersonToken:
+    """Return ids that name nobody and differ from token to token, as those of real ones do."""
+    drawn = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()[:_ID_BYTES]
+    return PersonToken(int.from_bytes(drawn, "big"), _NOBODY)
+
+
+def undo(store: Store, tokens: Tokens, token: str, now: datetime) -> int:
+    """Put back what the token's delivery was unsubscribed from in the last half hour.
+
+    Exactly the memberships which those unsubscriptions left come back; how many is returned. An
+    older unsubscription stays, and a token that is not ours does nothing.
+
+    Raises:
+        StoreUnavailable: when it could not be put on record; nothing is changed then.
+    """
+    try:
+        person = tokens.read_person(Purpose.UNDO, token)
+    except BadToken:
+        person = PersonToken(0, _NOBODY)
+    since = now - UNDO_WINDOW
+    with store.read() as connection:
+        if not may_take_back(connection, person.delivery_id, person.supporter_id, since):
+            return 0
+    with store.write() as connection:
+        return take_back(connection, person.delivery_id, person.supporter_id, since, now)
