@@ -1,0 +1,59 @@
+"""Turn the end of a transaction into what is written about it.
+
+In: the deciding reply, or none. Out: a `Recorded` for the store; pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailer.delivery.replies import Stage, classify
+from mailer.delivery.retry import GiveUp, RetryPolicy, next_attempt
+from mailer.delivery.session import Answer
+from mailer.model.mailing import AttemptResult, Reply
+from mailer.model.states import DeliveryState, Outcome
+from mailer.store.deliveries import Recorded, state_of
+
+
+def recorded(
+    *,
+    delivery_id: int,
+    attempt_number: int,
+    first_attempt_at: datetime,
+    answer: Answer | None,
+    doubt: str,
+    relay: str,
+    started_at: datetime,
+    duration_ms: int,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: float,
+) -> Recorded:
+    """Return what is written about an attempt; `answer` is None when nobody can know."""
+    if answer is None:
+        outcome, suppress, reply = Outcome.IN_DOUBT, None, Reply(0, "", doubt)
+    else:
+        decision = classify(answer.reply, answer.stage)
+        outcome, suppress, reply = decision.outcome, decision.suppress, answer.reply
+    state = state_of(outcome)
+    next_attempt_at = None
+    if outcome is Outcome.DEFERRED:
+        then = next_attempt(
+            policy,
+            attempt_number=attempt_number,
+            first_attempt_at=first_attempt_at,
+            now=now,
+            jitter=jitter,
+        )
+        if isinstance(then, GiveUp):
+            state = DeliveryState.REFUSED
+        else:
+            next_attempt_at = then.when
+    result = AttemptResult(delivery_id, outcome, reply, started_at, duration_ms, relay)
+    return Recorded(result, attempt_number, state, next_attempt_at, suppress)
+
+
+def lost(reason: str) -> Answer:
+    """Return the answer that stands for a connection lost before the end of DATA: tried again."""
+    # RFC 5321 §3.8: a client that loses the connection treats the transaction as 451.
+    return Answer(Stage.MAIL, Reply(451, "4.4.2", f"connection lost: {reason}"))

@@ -1,0 +1,101 @@
+"""Write outcomes to the database in batches, and tell the journal that they are there.
+
+In: outcomes, skips and claims given back, as they come. Out: one transaction every fraction of a
+second. A database that does not answer loses nothing: the batch is kept and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from mailer.clock import Clock
+from mailer.delivery.journal import Journal
+from mailer.events import failed
+from mailer.model.states import SkipReason
+from mailer.store.deliveries import Recorded, give_back, record, skip
+from mailer.store.engine import Store, StoreUnavailable
+
+FLUSH_S = 0.1
+RETRY_S = 1.0
+
+
+@dataclass
+class _Batch:
+    """What waits to be written."""
+
+    recorded: list[Recorded] = field(default_factory=list)
+    skipped: list[tuple[int, SkipReason]] = field(default_factory=list)
+    given_back: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.recorded) + len(self.skipped) + len(self.given_back)
+
+
+class Recorder:
+    """Collects outcomes and writes them."""
+
+    def __init__(
+        self, store: Store, worker: str, journal: Journal, clock: Clock, executor: Executor
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._journal = journal
+        self._clock = clock
+        self._executor = executor
+        self._batch = _Batch()
+        self.written = 0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many outcomes are not in the database yet."""
+        return len(self._batch)
+
+    def record(self, one: Recorded) -> None:
+        """Take the end of an attempt."""
+        self._batch.recorded.append(one)
+
+    def skip(self, delivery_id: int, reason: SkipReason) -> None:
+        """Take a delivery that will not go."""
+        self._batch.skipped.append((delivery_id, reason))
+
+    def give_back(self, delivery_id: int) -> None:
+        """Take a claim that was never ended; it is due again."""
+        self._batch.given_back.append(delivery_id)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write a batch every fraction of a second until `stop`, then what is left."""
+        while not stop.is_set() or self.waiting:
+            if not self.waiting or not await self.flush():
+                await asyncio.sleep(RETRY_S if self.waiting else FLUSH_S)
+            elif not stop.is_set():
+                await asyncio.sleep(FLUSH_S)
+
+    async def flush(self) -> bool:
+        """Write what waits in one transaction; False when the database did not take it."""
+        batch, self._batch = self._batch, _Batch()
+        if not len(batch):
+            return True
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._executor, self._write, batch)
+        except StoreUnavailable:
+            failed("outcomes kept back: the database does not answer", waiting=len(batch))
+            # What came meanwhile stands behind what could not be written.
+            batch.recorded += self._batch.recorded
+            batch.skipped += self._batch.skipped
+            batch.given_back += self._batch.given_back
+            self._batch = batch
+            return False
+        self._journal.read((one.result.delivery_id, one.attempt_number) for one in batch.recorded)
+        self.written += len(batch.recorded)
+        return True
+
+    def _write(self, batch: _Batch) -> None:
+        now = self._clock.now()
+        with self._store.write() as connection:
+            record(connection, self._worker, batch.recorded, now)
+            for delivery_id, reason in batch.skipped:
+                skip(connection, delivery_id, reason, now)
+            give_back(connection, self._worker, batch.given_back, now)

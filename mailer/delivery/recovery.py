@@ -1,0 +1,146 @@
+"""Take over what a dead sender process had claimed, by what its journal says.
+
+In: the workers on record and the journals on the disk. Out: every claim recorded, in doubt, or due
+again. A living worker's journal is locked and left alone. After another boot the journal's last
+bytes may be missing, so that "never ended" cannot be proved: such claims are in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mailer.delivery.journal import (
+    SUFFIX,
+    DeadJournal,
+    Fate,
+    Header,
+    JournalReply,
+    Replay,
+    boot_id,
+    take_dead_journal,
+)
+from mailer.delivery.outcomes import recorded
+from mailer.delivery.replies import Stage
+from mailer.delivery.retry import RetryPolicy
+from mailer.delivery.session import Answer
+from mailer.events import emit
+from mailer.model.mailing import Reply
+from mailer.store.deliveries import (
+    OpenClaim,
+    Recorded,
+    end_worker,
+    give_back,
+    open_claims,
+    record,
+    unended_workers,
+)
+from mailer.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What was taken over from one dead worker."""
+
+    worker: str
+    recorded: int
+    in_doubt: int
+    due_again: int
+
+
+def recover(
+    store: Store,
+    journal_dir: Path,
+    *,
+    relay: str,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: Callable[[], float],
+) -> list[Recovery]:
+    """Take over the claims of every dead worker; return what became of them."""
+    with store.read() as connection:
+        workers = unended_workers(connection)
+    done = []
+    for name, registered_boot in workers:
+        path = journal_dir / f"{name}{SUFFIX}"
+        dead = take_dead_journal(path)
+        if dead is None and path.exists():
+            continue
+        replay = dead.replay if dead else Replay(Header(name, 0, ""))
+        provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
+        taken = _take_over(store, name, replay, relay, policy, now, jitter, provable=provable)
+        _forget(dead)
+        emit(
+            "claims of a dead sender taken over",
+            worker=name,
+            recorded=taken.recorded,
+            in_doubt=taken.in_doubt,
+            due_again=taken.due_again,
+        )
+        done.append(taken)
+    return done
+
+
+def _forget(dead: DeadJournal | None) -> None:
+    if dead is not None:
+        dead.done()
+
+
+def _take_over(
+    store: Store,
+    name: str,
+    replay: Replay,
+    relay: str,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: Callable[[], float],
+    *,
+    provable: bool,
+) -> Recovery:
+    batch: list[Recorded] = []
+    again: list[int] = []
+    doubts = 0
+    with store.write() as connection:
+        for claim in open_claims(connection, name):
+            fate, reply = replay.fate(claim.delivery_id, claim.attempt_number)
+            if fate is Fate.NEVER_ENDED and provable:
+                again.append(claim.delivery_id)
+                continue
+            doubts += reply is None
+            answer = _answer(reply)
+            batch.append(_recorded(claim, answer, relay, policy, now, jitter()))
+        record(connection, name, batch, now)
+        give_back(connection, name, again, now)
+        end_worker(connection, name, now)
+    return Recovery(name, len(batch) - doubts, doubts, len(again))
+
+
+def _answer(reply: JournalReply | None) -> Answer | None:
+    if reply is None:
+        return None
+    return Answer(Stage.CONTENT, Reply(reply.code, reply.enhanced_code, "from the journal"))
+
+
+def _recorded(
+    claim: OpenClaim,
+    answer: Answer | None,
+    relay: str,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: float,
+) -> Recorded:
+    return recorded(
+        delivery_id=claim.delivery_id,
+        attempt_number=claim.attempt_number,
+        first_attempt_at=claim.first_attempt_at,
+        answer=answer,
+        doubt="the sender died before it could read a reply",
+        relay=relay,
+        started_at=now,
+        duration_ms=0,
+        policy=policy,
+        now=now,
+        jitter=jitter,
+    )
