@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.model.audience import (
@@ -39,6 +52,18 @@ SCOPE_ALL = "all"
 def organisation_scope(organisation_id: int) -> str:
     """Return the scope of a suppression that holds for one organisation only."""
     return f"organisation:{organisation_id}"
+
+
+def is_live(member: FromClause) -> ColumnElement[bool]:
+    """Return the clause for those who are on a list: subscribed, by an import that has ended.
+
+    An import writes in chunks; nobody it brings is on the list before all of them are.
+    """
+    unfinished = select(import_batch.c.id).where(import_batch.c.finished_at.is_(None))
+    return and_(
+        member.c.state == MembershipState.SUBSCRIBED,
+        or_(member.c.batch_id.is_(None), member.c.batch_id.not_in(unfinished)),
+    )
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> Any:  # noqa: ANN401  (One of two dialects' inserts.)
@@ -285,7 +310,7 @@ def members_by_language(connection: Connection) -> dict[str, dict[str, int]]:
         .join(mailing_list, mailing_list.c.id == membership.c.list_id)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
         .join(language_profile, language_profile.c.id == supporter.c.profile_id)
-        .where(membership.c.state == MembershipState.SUBSCRIBED)
+        .where(is_live(membership))
         .group_by(mailing_list.c.key, language_profile.c.languages)
     )
     table: dict[str, dict[str, int]] = {}

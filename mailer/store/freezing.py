@@ -1,176 +1,442 @@
-"""Fix the audience of a mailing, range by range, and count it beforehand by the same rules.
+"""Fix the audience of a mailing, one range of members a transaction.
 
-In: a mailing's targets, its compiled segment and exclusion, and the edition each language profile
-gets on each list. Out: deliveries, due or skipped with a reason, and the lists each came through.
-Every statement here is one INSERT…SELECT or count; a range done twice is done once.
+In: a mailing's rules, and the edition each language profile gets on each list. Out: deliveries, due
+or skipped with a reason, the lists each came through, and the progress, moved by the transaction
+that wrote the range. Every statement can be run again and changes nothing the second time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     Connection,
-    FromClause,
+    Select,
+    and_,
     case,
+    cast,
+    delete,
     exists,
-    false,
+    func,
     literal,
     not_,
     null,
-    or_,
     select,
+    update,
 )
 
-from mailer.model.audience import MembershipState
-from mailer.model.segments import Segment
-from mailer.model.states import SkipReason
-from mailer.store.audience import (
-    SCOPE_ALL,
-    organisation_scope,
-)
-from mailer.store.segments import Clause, compile_segment
+from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
+from mailer.model.states import DeliveryState, MailingState, SkipReason
+from mailer.store.audience import insert_or_ignore, is_live, profile_from_text
+from mailer.store.routes import RouteList, Rules, reason_not_mailed
+from mailer.store.segments import Clause
 from mailer.store.tables import (
-    mailing_list,
+    delivery,
+    delivery_list,
+    language_profile,
+    mailing,
+    mailing_language,
     membership,
     supporter,
-    suppression,
 )
 
 
 @dataclass(frozen=True)
-class RouteList:
-    """One list of a mailing, as the rules need it."""
+class Progress:
+    """How far the freezing of a mailing is."""
 
+    state: MailingState
+    #: 1 finds who is mailed, 2 says why the others are not; 0 before the first range.
+    freeze_pass: int
+    #: Which of the lists, in the order given.
     position: int
-    list_id: int
-    organisation_id: int
+    #: The next range begins at this supporter id.
+    next_id: int
+    #: How many members it takes.
+    members: int
+    frozen: bool
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Who may be mailed: the same for counting and for freezing."""
+class Range:
+    """Some members of one list, by their supporter ids."""
 
-    lists: tuple[RouteList, ...]
-    segment: Segment | None
-    exclude: Segment | None
-    #: Lists whose members are all discreet.
-    discreet_lists: tuple[int, ...]
-    now: datetime
+    first_id: int
+    last_id: int
+    members: int
 
 
-def route_lists(connection: Connection, list_ids: Sequence[int]) -> tuple[RouteList, ...]:
-    """Return the lists in the order given, with their owners."""
-    owners = {
-        row.id: row.organisation_id
-        for row in connection.execute(
-            select(mailing_list.c.id, mailing_list.c.organisation_id).where(
-                mailing_list.c.id.in_(list_ids)
-            )
+def lock_progress(connection: Connection, mailing_id: int) -> Progress:
+    """Return the progress and keep other processes from moving it until the transaction ends."""
+    row = connection.execute(
+        select(
+            mailing.c.state,
+            mailing.c.freeze_pass,
+            mailing.c.freeze_position,
+            mailing.c.freeze_next_id,
+            mailing.c.freeze_members,
+            mailing.c.frozen_at,
         )
-    }
-    return tuple(
-        RouteList(position, list_id, owners[list_id]) for position, list_id in enumerate(list_ids)
+        .where(mailing.c.id == mailing_id)
+        .with_for_update()
+    ).one()
+    return Progress(
+        row.state,
+        row.freeze_pass,
+        row.freeze_position,
+        row.freeze_next_id,
+        row.freeze_members,
+        row.frozen_at is not None,
     )
 
 
-def discreet_lists(connection: Connection) -> tuple[int, ...]:
-    """Return the lists whose members are all marked discreet."""
-    rows = connection.execute(select(mailing_list.c.id, mailing_list.c.definition))
-    return tuple(row.id for row in rows if row.definition.get("discreet"))
-
-
-def _any_row(row: FromClause, rules: Rules, kind: SkipReason) -> Clause:
-    other = supporter.alias()
-    clause: Clause
-    if kind is SkipReason.SUPPORTER_PAUSED:
-        clause = other.c.paused_until > rules.now
-    elif kind is SkipReason.ONLY_URGENT:
-        clause = other.c.only_urgent
-    else:
-        clause = other.c.discreet
-        if rules.discreet_lists:
-            clause = or_(clause, _member(other, rules.discreet_lists))
-    return exists(
-        select(literal(1))
-        .select_from(other)
-        .where(other.c.address_digest == row.c.address_digest, clause)
-        .correlate(row)
-    )
-
-
-def _member(row: FromClause, list_ids: Collection[int]) -> Clause:
-    member = membership.alias()
-    return exists(
-        select(literal(1))
-        .select_from(member)
-        .where(
-            member.c.supporter_id == row.c.id,
-            member.c.list_id.in_(list_ids),
-            member.c.state == MembershipState.SUBSCRIBED,
+def move_progress(
+    connection: Connection,
+    mailing_id: int,
+    freeze_pass: int,
+    position: int,
+    next_id: int,
+    members: int,
+) -> None:
+    """Write where the next range begins and how large it is."""
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id)
+        .values(
+            freeze_pass=freeze_pass,
+            freeze_position=position,
+            freeze_next_id=next_id,
+            freeze_members=members,
         )
-        .correlate(row)
     )
 
 
-def _excluded(row: FromClause, rules: Rules) -> Clause:
-    outside: Clause = false()
-    if rules.segment is not None:
-        outside = not_(compile_segment(rules.segment, row))
-    if rules.exclude is None:
-        return outside
-    other = supporter.alias()
-    # Whoever is excluded as one organisation knows them is excluded as the others do.
-    return or_(
-        outside,
-        exists(
-            select(literal(1))
-            .select_from(other)
+def mark_frozen(connection: Connection, mailing_id: int, now: datetime) -> None:
+    """Write that the last range is in."""
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id, mailing.c.frozen_at.is_(None))
+        .values(frozen_at=now)
+    )
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A language profile whose edition on a list is not worked out yet."""
+
+    list_id: int
+    profile_id: int
+    profile: LanguageProfile
+
+
+def unresolved_profiles(
+    connection: Connection, mailing_id: int, list_ids: Sequence[int], limit: int
+) -> list[Unresolved]:
+    """Return up to `limit` pairs of profile and list that the mailing has no choice for."""
+    found: list[Unresolved] = []
+    for list_id in list_ids:
+        rows = connection.execute(
+            select(language_profile)
             .where(
-                other.c.address_digest == row.c.address_digest,
-                _member(other, [one.list_id for one in rules.lists]),
-                compile_segment(rules.exclude, other),
+                not_(
+                    exists().where(
+                        mailing_language.c.mailing_id == mailing_id,
+                        mailing_language.c.list_id == list_id,
+                        mailing_language.c.profile_id == language_profile.c.id,
+                    )
+                )
             )
-            .correlate(row)
-        ),
-    )
-
-
-def _suppressed(row: FromClause, organisation_id: int) -> Clause:
-    return exists(
-        select(literal(1))
-        .select_from(suppression)
-        .where(
-            suppression.c.address_digest == row.c.address_digest,
-            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
+            .order_by(language_profile.c.id)
+            .limit(limit - len(found))
         )
-        .correlate(row)
+        found += [
+            Unresolved(list_id, row.id, profile_from_text(row.languages, row.never)) for row in rows
+        ]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def write_choices(
+    connection: Connection,
+    mailing_id: int,
+    choices: Iterable[tuple[Unresolved, LanguageChoice]],
+) -> None:
+    """Write which edition each profile gets on each list; what is there already stays."""
+    rows = [
+        {
+            "mailing_id": mailing_id,
+            "list_id": one.list_id,
+            "profile_id": one.profile_id,
+            "language": choice.language,
+            "step": choice.step,
+            "wanted": choice.wanted if choice.notice else None,
+        }
+        for one, choice in choices
+    ]
+    if rows:
+        connection.execute(insert_or_ignore(connection, mailing_language), rows)
+
+
+def next_range(connection: Connection, list_id: int, first_id: int, members: int) -> Range | None:
+    """Return the next so many members of a list from `first_id` on; None after the last."""
+    ids = (
+        select(membership.c.supporter_id)
+        .where(membership.c.list_id == list_id, membership.c.supporter_id >= first_id)
+        .order_by(membership.c.supporter_id)
+        .limit(members)
+        .subquery()
     )
+    last, count = connection.execute(select(func.max(ids.c.supporter_id), func.count())).one()
+    return None if last is None else Range(first_id, int(last), int(count))
 
 
-def reason_not_mailed(
-    row: FromClause, member: FromClause, route: RouteList, rules: Rules, no_edition: Clause
-) -> Any:  # noqa: ANN401  (A CASE has no narrower type.)
-    """Return the SQL of why a member is not mailed through a list: NULL when they are.
+_COLUMNS = (
+    delivery.c.mailing_id,
+    delivery.c.address_digest,
+    delivery.c.supporter_id,
+    delivery.c.list_id,
+    delivery.c.language,
+    delivery.c.step,
+    delivery.c.wanted,
+    delivery.c.state,
+    delivery.c.skip_reason,
+    delivery.c.next_attempt_at,
+    delivery.c.finished_at,
+)
 
-    The first reason that holds is given; what protects a person stands before what staff chose.
+
+def insert_mailed(
+    connection: Connection, mailing_id: int, route: RouteList, rules: Rules, span: Range
+) -> None:
+    """Write a due delivery for each member of the range who may be mailed through this list.
+
+    An address that an earlier list is a route to has its delivery already and keeps it.
     """
-    return case(
-        (_suppressed(row, route.organisation_id), SkipReason.SUPPRESSED.value),
-        (member.c.consent_basis == "", SkipReason.NO_CONSENT.value),
-        (_excluded(row, rules), SkipReason.EXCLUDED.value),
-        (
-            _any_row(row, rules, SkipReason.SUPPORTER_PAUSED),
-            SkipReason.SUPPORTER_PAUSED.value,
-        ),
-        (_any_row(row, rules, SkipReason.ONLY_URGENT), SkipReason.ONLY_URGENT.value),
-        (
-            _any_row(row, rules, SkipReason.DISCREET_NOT_READY),
-            SkipReason.DISCREET_NOT_READY.value,
-        ),
-        (no_edition, SkipReason.NO_ACCEPTABLE_EDITION.value),
-        else_=null(),
+    reason = reason_not_mailed(
+        supporter, membership, route, rules, mailing_language.c.language.is_(None)
     )
+    query = _members(mailing_id, route, span).add_columns(
+        mailing_language.c.language,
+        mailing_language.c.step,
+        mailing_language.c.wanted,
+        literal(DeliveryState.DUE, delivery.c.state.type),
+        cast(null(), delivery.c.skip_reason.type),
+        mailing.c.due_at,
+        cast(null(), delivery.c.finished_at.type),
+    )
+    connection.execute(
+        insert_or_ignore(connection, delivery).from_select(_COLUMNS, query.where(reason.is_(None)))
+    )
+
+
+def insert_rest(
+    connection: Connection,
+    mailing_id: int,
+    route: RouteList,
+    rules: Rules,
+    span: Range,
+    now: datetime,
+) -> None:
+    """Write a delivery for each member of the range who has none: skipped, and why.
+
+    Who came between the passes, or lost what stood in their way, is due like the others.
+    """
+    reason = reason_not_mailed(
+        supporter, membership, route, rules, mailing_language.c.language.is_(None)
+    )
+    known = delivery.alias()
+    found = (
+        _members(mailing_id, route, span)
+        .add_columns(
+            mailing_language.c.language.label("language"),
+            mailing_language.c.step.label("step"),
+            mailing_language.c.wanted.label("wanted"),
+            mailing.c.due_at.label("due_at"),
+            reason.label("reason"),
+        )
+        .where(
+            not_(
+                exists(
+                    select(literal(1))
+                    .select_from(known)
+                    .where(
+                        known.c.mailing_id == mailing_id,
+                        known.c.address_digest == supporter.c.address_digest,
+                    )
+                    .correlate(supporter)
+                )
+            )
+        )
+        .subquery()
+    )
+    mailed = found.c.reason.is_(None)
+    query = select(
+        found.c.mailing_id,
+        found.c.address_digest,
+        found.c.supporter_id,
+        found.c.list_id,
+        case((mailed, found.c.language), else_=null()),
+        case((mailed, found.c.step), else_=null()),
+        case((mailed, found.c.wanted), else_=null()),
+        case(
+            (mailed, literal(DeliveryState.DUE, delivery.c.state.type)),
+            else_=literal(DeliveryState.SKIPPED, delivery.c.state.type),
+        ),
+        found.c.reason,
+        case((mailed, found.c.due_at), else_=null()),
+        case((mailed, null()), else_=literal(now, delivery.c.finished_at.type)),
+    ).where(found.c.mailing_id == mailing_id)
+    connection.execute(insert_or_ignore(connection, delivery).from_select(_COLUMNS, query))
+
+
+def _members(mailing_id: int, route: RouteList, span: Range) -> Select[tuple[object, ...]]:
+    """Select the members of a range, with the edition of each and the mailing."""
+    return (
+        select(
+            mailing.c.id.label("mailing_id"),
+            supporter.c.address_digest.label("address_digest"),
+            supporter.c.id.label("supporter_id"),
+            membership.c.list_id.label("list_id"),
+        )
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(mailing, mailing.c.id == mailing_id)
+        .join(
+            mailing_language,
+            and_(
+                mailing_language.c.mailing_id == mailing_id,
+                mailing_language.c.list_id == membership.c.list_id,
+                mailing_language.c.profile_id == supporter.c.profile_id,
+            ),
+        )
+        .where(_in_range(route, span))
+    )
+
+
+def _in_range(route: RouteList, span: Range) -> Clause:
+    return and_(
+        membership.c.list_id == route.list_id,
+        membership.c.supporter_id.between(span.first_id, span.last_id),
+        is_live(membership),
+    )
+
+
+@dataclass(frozen=True)
+class ForbiddenElsewhere:
+    """A due delivery whose address has languages never to be used on another of its rows."""
+
+    delivery_id: int
+    #: The languages of the row that is merged, and what is never wanted on any row.
+    profile: LanguageProfile
+    language: str | None
+    step: LanguageStep | None
+    wanted: str | None
+
+
+def forbidden_elsewhere(
+    connection: Connection, mailing_id: int, route: RouteList, span: Range
+) -> list[ForbiddenElsewhere]:
+    """Return the due deliveries of a range whose address has never-languages on other rows."""
+    other, own, others = supporter.alias(), language_profile.alias(), language_profile.alias()
+    rows = connection.execute(
+        select(
+            delivery.c.id,
+            delivery.c.language,
+            delivery.c.step,
+            delivery.c.wanted,
+            own.c.languages,
+            own.c.never,
+            others.c.never.label("never_elsewhere"),
+        )
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(
+            other,
+            and_(
+                other.c.address_digest == supporter.c.address_digest, other.c.id != supporter.c.id
+            ),
+        )
+        .join(others, and_(others.c.id == other.c.profile_id, others.c.never != ""))
+        .join(
+            delivery,
+            and_(
+                delivery.c.mailing_id == mailing_id,
+                delivery.c.address_digest == supporter.c.address_digest,
+                delivery.c.supporter_id == supporter.c.id,
+                delivery.c.list_id == membership.c.list_id,
+                delivery.c.state == DeliveryState.DUE,
+            ),
+        )
+        .join(own, own.c.id == supporter.c.profile_id)
+        .where(_in_range(route, span))
+        .order_by(delivery.c.id)
+    )
+    found: dict[int, ForbiddenElsewhere] = {}
+    for row in rows:
+        earlier = found.get(row.id)
+        profile = (
+            earlier.profile if earlier is not None else profile_from_text(row.languages, row.never)
+        )
+        never = set(profile.never) | set(row.never_elsewhere.split(","))
+        united = LanguageProfile(profile.languages, tuple(sorted(never)))
+        found[row.id] = ForbiddenElsewhere(row.id, united, row.language, row.step, row.wanted)
+    return list(found.values())
+
+
+def change_edition(connection: Connection, delivery_id: int, choice: LanguageChoice) -> None:
+    """Give a due delivery another edition."""
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
+        .values(
+            language=choice.language,
+            step=choice.step,
+            wanted=choice.wanted if choice.notice else None,
+        )
+    )
+
+
+def withdraw(connection: Connection, delivery_id: int) -> None:
+    """Take a due delivery back, so that a later list may be the route."""
+    connection.execute(
+        delete(delivery).where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
+    )
+
+
+def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
+    """Give a due delivery its reason not to be mailed."""
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
+        .values(
+            state=DeliveryState.SKIPPED,
+            skip_reason=reason,
+            language=None,
+            step=None,
+            wanted=None,
+            next_attempt_at=None,
+            finished_at=now,
+        )
+    )
+
+
+def insert_lists(connection: Connection, mailing_id: int, route: RouteList, span: Range) -> None:
+    """Write for each member of the range that their delivery also came through this list."""
+    query = (
+        select(delivery.c.id, membership.c.list_id, supporter.c.id)
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(
+            delivery,
+            and_(
+                delivery.c.mailing_id == mailing_id,
+                delivery.c.address_digest == supporter.c.address_digest,
+            ),
+        )
+        .where(_in_range(route, span))
+    )
+    columns = (delivery_list.c.delivery_id, delivery_list.c.list_id, delivery_list.c.supporter_id)
+    connection.execute(insert_or_ignore(connection, delivery_list).from_select(columns, query))

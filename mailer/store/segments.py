@@ -186,14 +186,21 @@ def _missing(row: FromClause, field: Field | Attribute) -> Clause:
 
 def _received(row: FromClause, slug: str) -> Clause:
     """Tell whether a mailing of the statement was accepted for the address, or may have been."""
-    return row.c.address_digest.in_(
-        select(delivery.c.address_digest)
-        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+    mailings = (
+        select(mailing.c.id)
         .join(statement, statement.c.id == mailing.c.statement_id)
+        .where(statement.c.slug == slug)
+    )
+    # By (mailing, address), which is an index: a range of people must not read every delivery.
+    return exists(
+        select(literal(1))
+        .select_from(delivery)
         .where(
-            statement.c.slug == slug,
+            delivery.c.mailing_id.in_(mailings),
+            delivery.c.address_digest == row.c.address_digest,
             delivery.c.state.in_(
                 [DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.SENDING]
             ),
         )
+        .correlate(row)
     )

@@ -276,6 +276,8 @@ mailing = Table(
     Column("freeze_pass", Integer, nullable=False, server_default="0"),
     Column("freeze_position", Integer, nullable=False, server_default="0"),
     Column("freeze_next_id", Id, nullable=False, server_default="0"),
+    #: Members of the next range: fewer where a range held the write lock too long.
+    Column("freeze_members", Integer, nullable=False, server_default="5000"),
     Column("frozen_at", Instant),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
@@ -302,6 +304,8 @@ mailing_language = Table(
     #: Tag of the edition; None when there is none that is acceptable.
     Column("language", String(40)),
     Column("step", Enum(LanguageStep), nullable=False),
+    #: The language the notice is in; None where there is none.
+    Column("wanted", String(80)),
 )
 
 delivery = Table(
@@ -317,6 +321,8 @@ delivery = Table(
     Column("list_id", Id, nullable=False),
     Column("language", String(40)),
     Column("step", Enum(LanguageStep)),
+    #: The person's first language where the edition is in another; None: no notice.
+    Column("wanted", String(80)),
     Column("state", Enum(DeliveryState), nullable=False),
     Column("skip_reason", Enum(SkipReason)),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -1,0 +1,205 @@
+"""Fix a mailing's audience, a range of members at a time, so that nobody waits for the database.
+
+In: a mailing in state freezing, and how to choose an edition. Out: one delivery per address, due or
+skipped with a reason. A step is one transaction; killed at any instant it goes on where it stood.
+The first pass goes over the lists in the order given and finds the first route to each address; the
+second says of everyone left why they are not mailed, and which lists each delivery came through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer.audience.segments import parse_segment
+from mailer.clock import SYSTEM_CLOCK, Clock
+from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
+from mailer.model.mailing import Mailing
+from mailer.model.segments import Segment
+from mailer.model.states import MailingState, SkipReason
+from mailer.store import freezing as rows
+from mailer.store.engine import Connection, Store
+from mailer.store.freezing import Progress, Range, Unresolved
+from mailer.store.mailings import load_mailing
+from mailer.store.routes import RouteList, Rules, make_rules
+
+#: Chooses the edition for a profile on a list.
+Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
+
+#: What a range should hold the write lock for; the limit is 50 ms and the commit comes on top.
+TARGET_S = 0.025
+#: No range is smaller, or freezing would never end, or larger, or one step would be a surprise.
+FEWEST_MEMBERS = 100
+MOST_MEMBERS = 20_000
+#: Pairs of profile and list that one step writes.
+PROFILES_PER_STEP = 2_000
+_FIND_PASS = 1
+_REASON_PASS = 2
+
+
+@dataclass(frozen=True)
+class FreezeProgress:
+    """What one step did."""
+
+    #: The last range is in; the mailing may start.
+    done: bool
+    #: It is not freezing, or no more: paused or cancelled by a person.
+    stopped: bool = False
+    #: Members this step looked at.
+    members: int = 0
+    #: How long it kept others from writing, without the commit.
+    held_s: float = 0.0
+
+
+def freeze_step(
+    store: Store, mailing_id: int, resolve: Resolve, now: datetime, clock: Clock = SYSTEM_CLOCK
+) -> FreezeProgress:
+    """Freeze the next range of a mailing, or see that all are frozen.
+
+    Args:
+        store: the database.
+        mailing_id: row id of the mailing.
+        resolve: chooses the edition for a profile on a list.
+        now: the instant that pauses are compared with.
+        clock: measures how long the lock was held, for the size of the next range.
+
+    Raises:
+        FaultsFound: when the mailing's segment cannot be read any more; nothing is changed.
+    """
+    with store.read() as connection:
+        found = load_mailing(connection, mailing_id)
+        step = _Step(found, resolve, now, clock, _rules(connection, found, now))
+        unresolved = step.unresolved(connection)
+    choices = step.choices(unresolved)
+    with store.write() as connection:
+        return step.run(connection, choices)
+
+
+def _rules(connection: Connection, found: Mailing, now: datetime) -> Rules:
+    return make_rules(
+        connection,
+        [target.list_row_id for target in found.targets],
+        _segment(found, found.segment, "segment"),
+        _segment(found, found.exclude, "exclude"),
+        [target.list_row_id for target in found.targets if target.definition.discreet],
+        now,
+    )
+
+
+def _segment(found: Mailing, text: str, name: str) -> Segment | None:
+    if not text:
+        return None
+    attributes = {
+        key: attribute
+        for target in found.targets
+        for key, attribute in target.definition.attributes.items()
+    }
+    return parse_segment(text, attributes, option=f"{name} of {found.key}")
+
+
+class _Step:
+    """One step of one mailing."""
+
+    def __init__(
+        self, found: Mailing, resolve: Resolve, now: datetime, clock: Clock, rules: Rules
+    ) -> None:
+        self._id = found.row_id
+        self._resolve = resolve
+        self._now = now
+        self._clock = clock
+        self._rules = rules
+        self._definitions = {target.list_row_id: target.definition for target in found.targets}
+
+    def unresolved(self, connection: Connection) -> list[Unresolved]:
+        """Return profiles whose editions are not worked out yet, up to what one step writes."""
+        return rows.unresolved_profiles(
+            connection, self._id, list(self._definitions), PROFILES_PER_STEP
+        )
+
+    def choices(self, unresolved: list[Unresolved]) -> list[tuple[Unresolved, LanguageChoice]]:
+        """Choose an edition for each."""
+        return [
+            (one, self._resolve(one.profile, self._definitions[one.list_id])) for one in unresolved
+        ]
+
+    def run(
+        self, connection: Connection, choices: list[tuple[Unresolved, LanguageChoice]]
+    ) -> FreezeProgress:
+        """Write the next range, or some choices of editions when there are many."""
+        progress = rows.lock_progress(connection, self._id)
+        if progress.frozen:
+            return FreezeProgress(done=True)
+        if progress.state is not MailingState.FREEZING:
+            return FreezeProgress(done=False, stopped=True)
+        begun = self._clock.monotonic()
+        rows.write_choices(connection, self._id, choices)
+        if len(choices) >= PROFILES_PER_STEP:
+            return FreezeProgress(done=False, held_s=self._clock.monotonic() - begun)
+        # A profile may have come since we looked; nobody may be passed over for it.
+        rows.write_choices(connection, self._id, self.choices(self.unresolved(connection)))
+        return self._run_range(connection, progress, begun)
+
+    def _run_range(
+        self, connection: Connection, progress: Progress, begun: float
+    ) -> FreezeProgress:
+        freeze_pass = progress.freeze_pass or _FIND_PASS
+        route = self._rules.lists[progress.position]
+        span = rows.next_range(connection, route.list_id, progress.next_id, progress.members)
+        if span is not None:
+            self._freeze(connection, freeze_pass, route, span)
+        members = span.members if span is not None else 0
+        held_s = self._clock.monotonic() - begun
+        size = next_size(progress.members, members, held_s)
+        if span is not None and members == progress.members:
+            rows.move_progress(
+                connection, self._id, freeze_pass, route.position, span.last_id + 1, size
+            )
+        elif route.position + 1 < len(self._rules.lists):
+            rows.move_progress(connection, self._id, freeze_pass, route.position + 1, 0, size)
+        elif freeze_pass == _FIND_PASS:
+            rows.move_progress(connection, self._id, _REASON_PASS, 0, 0, size)
+        else:
+            rows.mark_frozen(connection, self._id, self._now)
+            return FreezeProgress(done=True, members=members, held_s=held_s)
+        return FreezeProgress(done=False, members=members, held_s=held_s)
+
+    def _freeze(
+        self, connection: Connection, freeze_pass: int, route: RouteList, span: Range
+    ) -> None:
+        if freeze_pass == _FIND_PASS:
+            rows.insert_mailed(connection, self._id, route, self._rules, span)
+        else:
+            rows.insert_rest(connection, self._id, route, self._rules, span, self._now)
+        if self._rules.shared:
+            self._heed_other_rows(connection, freeze_pass, route, span)
+        if freeze_pass == _REASON_PASS:
+            rows.insert_lists(connection, self._id, route, span)
+
+    def _heed_other_rows(
+        self, connection: Connection, freeze_pass: int, route: RouteList, span: Range
+    ) -> None:
+        """Choose again where another organisation knows of languages never to be used."""
+        definition = self._definitions[route.list_id]
+        for one in rows.forbidden_elsewhere(connection, self._id, route, span):
+            choice = self._resolve(one.profile, definition)
+            wanted = choice.wanted if choice.notice else None
+            if choice.language is None and freeze_pass == _FIND_PASS:
+                rows.withdraw(connection, one.delivery_id)
+            elif choice.language is None:
+                rows.skip(connection, one.delivery_id, SkipReason.NO_ACCEPTABLE_EDITION, self._now)
+            elif (choice.language, choice.step, wanted) != (one.language, one.step, one.wanted):
+                rows.change_edition(connection, one.delivery_id, choice)
+
+
+def next_size(asked: int, members: int, held_s: float) -> int:
+    """Return how many members the next range takes, from how long this one held the lock.
+
+    It grows by half at most, so that one lucky range is not followed by a long one, and shrinks at
+    once. A range that was not full says little and lets the size only shrink.
+    """
+    if held_s <= 0 or members == 0:
+        return asked
+    fitting = int(members * TARGET_S / held_s)
+    largest = asked + asked // 2 if members == asked else asked
+    return max(FEWEST_MEMBERS, min(fitting, largest, MOST_MEMBERS))

@@ -1,0 +1,209 @@
+"""Who may be mailed through which list: the rules, once, for freezing and for counting.
+
+In: a mailing's lists in the order given, its segment and exclusion. Out: SQL clauses over a
+supporter and a membership. A route is a membership by which an address could be mailed; the first
+route, in the order given, is the one that is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+)
+
+from mailer.model.segments import Segment
+from mailer.model.states import SkipReason
+from mailer.store.audience import SCOPE_ALL, is_live, organisation_scope
+from mailer.store.segments import Clause, compile_segment
+from mailer.store.tables import delivery, mailing_list, membership, supporter, suppression
+
+#: Makes a clause over one row of `supporter`.
+_ClauseOf = Callable[[FromClause], Clause]
+
+
+@dataclass(frozen=True)
+class RouteList:
+    """One list of a mailing, as the rules need it."""
+
+    position: int
+    list_id: int
+    organisation_id: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who may be mailed: the same for counting and for freezing."""
+
+    #: In the order given.
+    lists: tuple[RouteList, ...]
+    #: None for everyone.
+    segment: Segment | None
+    #: None for nobody.
+    exclude: Segment | None
+    #: Lists whose members are all discreet.
+    discreet_lists: tuple[int, ...]
+    #: Whether an address can have more than one row of `supporter`.
+    shared: bool
+    now: datetime
+
+
+def make_rules(
+    connection: Connection,
+    list_ids: Sequence[int],
+    segment: Segment | None,
+    exclude: Segment | None,
+    discreet: Collection[int],
+    now: datetime,
+) -> Rules:
+    """Return the rules for a mailing to these lists.
+
+    Args:
+        connection: a connection in a transaction.
+        list_ids: row ids of the lists, in the order given.
+        segment: who is meant; None for everyone.
+        exclude: who is left out; None for nobody.
+        discreet: lists that the mailing's own pinned definitions call discreet.
+        now: the instant until which a pause must have ended.
+    """
+    rows = connection.execute(
+        select(mailing_list.c.id, mailing_list.c.organisation_id, mailing_list.c.definition)
+    ).all()
+    owners = {row.id: row.organisation_id for row in rows}
+    marked = {row.id for row in rows if row.definition.get("discreet")}
+    lists = tuple(
+        RouteList(position, list_id, owners[list_id]) for position, list_id in enumerate(list_ids)
+    )
+    organisations = connection.execute(
+        select(func.count(func.distinct(mailing_list.c.organisation_id)))
+    ).scalar_one()
+    return Rules(
+        lists, segment, exclude, tuple(sorted(marked | set(discreet))), organisations > 1, now
+    )
+
+
+def reason_not_mailed(
+    row: FromClause, member: FromClause, route: RouteList, rules: Rules, no_edition: Clause
+) -> ColumnElement[str | None]:
+    """Return the SQL of why a member is not mailed through a list: NULL when they may be.
+
+    The first reason that holds is given; what protects a person stands before what staff chose.
+    """
+    reasons: list[tuple[Clause, SkipReason]] = [
+        (_suppressed(row, route.organisation_id), SkipReason.SUPPRESSED),
+        (member.c.consent_basis == "", SkipReason.NO_CONSENT),
+    ]
+    if rules.segment is not None or rules.exclude is not None:
+        reasons.append((_excluded(row, rules), SkipReason.EXCLUDED))
+    reasons += [
+        (_paused(row, rules), SkipReason.SUPPORTER_PAUSED),
+        (_only_urgent(row, rules), SkipReason.ONLY_URGENT),
+        (_discreet(row, rules), SkipReason.DISCREET_NOT_READY),
+        (no_edition, SkipReason.NO_ACCEPTABLE_EDITION),
+    ]
+    kind = delivery.c.skip_reason.type
+    return case(
+        *((clause, literal(reason, kind)) for clause, reason in reasons),
+        else_=null(),
+    )
+
+
+def _suppressed(row: FromClause, organisation_id: int) -> Clause:
+    return exists(
+        select(literal(1))
+        .select_from(suppression)
+        .where(
+            suppression.c.address_digest == row.c.address_digest,
+            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
+        )
+        .correlate(row)
+    )
+
+
+def _excluded(row: FromClause, rules: Rules) -> Clause:
+    outside: Clause = false()
+    if rules.segment is not None:
+        outside = not_(compile_segment(rules.segment, row))
+    if rules.exclude is None:
+        return outside
+    # Whoever is excluded as one organisation knows them is excluded as the others do.
+    other = supporter.alias()
+    inside = exists(
+        select(literal(1))
+        .select_from(other)
+        .where(
+            other.c.address_digest == row.c.address_digest,
+            _on_lists(other, [one.list_id for one in rules.lists], live_only=True),
+            compile_segment(rules.exclude, other),
+        )
+        .correlate(row)
+    )
+    return or_(outside, inside)
+
+
+def _paused(row: FromClause, rules: Rules) -> Clause:
+    def clause(one: FromClause) -> Clause:
+        return and_(one.c.paused_until.is_not(None), one.c.paused_until > rules.now)
+
+    return _on_any_row(row, rules, clause(row), clause)
+
+
+def _only_urgent(row: FromClause, rules: Rules) -> Clause:
+    def clause(one: FromClause) -> Clause:
+        return one.c.only_urgent.is_(True)
+
+    return _on_any_row(row, rules, clause(row), clause)
+
+
+def _discreet(row: FromClause, rules: Rules) -> Clause:
+    def clause(one: FromClause) -> Clause:
+        marked: Clause = one.c.discreet.is_(True)
+        if not rules.discreet_lists:
+            return marked
+        # Having left a discreet list does not make a person less at risk.
+        return or_(marked, _on_lists(one, rules.discreet_lists, live_only=False))
+
+    return _on_any_row(row, rules, clause(row), clause)
+
+
+def _on_any_row(row: FromClause, rules: Rules, own: Clause, clause: _ClauseOf) -> Clause:
+    """Tell whether a mark is on any row of the address, in the whole database."""
+    if not rules.shared:
+        return own
+    other = supporter.alias()
+    return or_(
+        own,
+        exists(
+            select(literal(1))
+            .select_from(other)
+            .where(other.c.address_digest == row.c.address_digest, clause(other))
+            .correlate(row)
+        ),
+    )
+
+
+def _on_lists(row: FromClause, list_ids: Collection[int], *, live_only: bool) -> Clause:
+    member = membership.alias()
+    query = (
+        select(literal(1))
+        .select_from(member)
+        .where(member.c.supporter_id == row.c.id, member.c.list_id.in_(list_ids))
+    )
+    if live_only:
+        query = query.where(is_live(member))
+    return exists(query.correlate(row))
