@@ -61,6 +61,9 @@ class Design:
     plural_rules: Mapping[str, str]
     #: SHA-256 in hex over all of it.
     digest: str = ""
+    #: What surrounds the statement in mails of every kind, see `mailer.compose.design`.
+    layout_html: str = ""
+    layout_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ class Edition:
     body: str
     #: Hash of title, subject, preheader and body: what `translated_from` refers to.
     content_hash: str
+    #: Line of the edition's file that the body begins on, to send a person there; in no hash.
+    body_line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
