@@ -427,3 +427,10 @@ def withdrawals_since(
         max((row.id for row in left), default=last_unsubscription),
         max((row.id for row in barred), default=last_suppression),
     )
+
+
+def last_withdrawals(connection: Connection) -> tuple[int, int]:
+    """Return the last ids of unsubscriptions and suppressions, from where to look for new ones."""
+    left = connection.execute(select(func.max(unsubscription.c.id))).scalar()
+    barred = connection.execute(select(func.max(suppression.c.id))).scalar()
+    return left or 0, barred or 0
