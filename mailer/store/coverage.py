@@ -1,0 +1,236 @@
+"""Count, before anything is scheduled, who would be mailed through which list and who would not.
+
+In: the rules of a mailing to be, and per list the profiles no edition is acceptable for. Out: people
+by list and language profile, people by reason, and, apart, the few whose rows in several
+organisations have to be looked at together. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
+
+from mailer.model.audience import LanguageProfile
+from mailer.model.states import SkipReason
+from mailer.store.audience import is_live, profile_from_text
+from mailer.store.routes import RouteList, Rules, reason_not_mailed
+from mailer.store.segments import Clause
+from mailer.store.tables import language_profile, membership, supporter
+
+#: List id → ids of the profiles no edition is acceptable for.
+Unacceptable = Mapping[int, Collection[int]]
+
+
+def profiles_on(connection: Connection, list_ids: Sequence[int]) -> dict[int, LanguageProfile]:
+    """Return the language profiles of the people on these lists, by row id."""
+    used = (
+        select(supporter.c.profile_id)
+        .join(membership, membership.c.supporter_id == supporter.c.id)
+        .where(membership.c.list_id.in_(list_ids))
+    )
+    rows = connection.execute(select(language_profile).where(language_profile.c.id.in_(used)))
+    return {row.id: profile_from_text(row.languages, row.never) for row in rows}
+
+
+def count_memberships(connection: Connection, rules: Rules) -> int:
+    """Count supporter × list over the lists of a mailing."""
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(membership)
+            .where(
+                membership.c.list_id.in_([route.list_id for route in rules.lists]),
+                is_live(membership),
+            )
+        ).scalar_one()
+    )
+
+
+def count_mailed(
+    connection: Connection, rules: Rules, route: RouteList, unacceptable: Unacceptable
+) -> dict[int, int]:
+    """Count by profile the people whose first route is this list.
+
+    Those whose rows have to be looked at together are left out, see `joint_routes`.
+    """
+    reason = reason_not_mailed(
+        supporter, membership, route, rules, _no_edition(supporter, route, unacceptable)
+    )
+    earlier = [one for one in rules.lists if one.position < route.position]
+    rows = connection.execute(
+        select(supporter.c.profile_id, func.count().label("people"))
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .where(
+            membership.c.list_id == route.list_id,
+            is_live(membership),
+            reason.is_(None),
+            not_(_joint(supporter, rules)),
+            *(not_(_routed(supporter, one, rules, unacceptable)) for one in earlier),
+        )
+        .group_by(supporter.c.profile_id)
+    )
+    return {row.profile_id: row.people for row in rows}
+
+
+def count_not_mailed(
+    connection: Connection, rules: Rules, route: RouteList, unacceptable: Unacceptable
+) -> dict[tuple[SkipReason, int], int]:
+    """Count by reason and profile the people without any route whose first list is this one."""
+    reason = reason_not_mailed(
+        supporter, membership, route, rules, _no_edition(supporter, route, unacceptable)
+    )
+    earlier = [one for one in rules.lists if one.position < route.position]
+    later = [one for one in rules.lists if one.position > route.position]
+    found = (
+        select(reason.label("reason"), supporter.c.profile_id)
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .where(
+            membership.c.list_id == route.list_id,
+            is_live(membership),
+            not_(_joint(supporter, rules)),
+            *(not_(_on_list(supporter, one)) for one in earlier),
+            *(not_(_routed(supporter, one, rules, unacceptable)) for one in later),
+        )
+        .subquery()
+    )
+    rows = connection.execute(
+        select(found.c.reason, found.c.profile_id, func.count().label("people"))
+        .where(found.c.reason.is_not(None))
+        .group_by(found.c.reason, found.c.profile_id)
+    )
+    return {(row.reason, row.profile_id): row.people for row in rows}
+
+
+@dataclass(frozen=True)
+class JointRoute:
+    """One membership of a person whose rows in several organisations forbid languages together."""
+
+    address_digest: bytes
+    #: Languages of this row; what is never wanted on any row of the address.
+    profile: LanguageProfile
+    #: Why this route is none, languages apart; None when it may be one.
+    reason: SkipReason | None
+
+
+def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iterator[JointRoute]:
+    """Yield the members of a list whose address has never-languages and more than one row."""
+    if not rules.shared:
+        return
+    reason = reason_not_mailed(supporter, membership, route, rules, false())
+    rows = connection.execute(
+        select(
+            supporter.c.address_digest,
+            language_profile.c.languages,
+            language_profile.c.never,
+            reason.label("reason"),
+        )
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(language_profile, language_profile.c.id == supporter.c.profile_id)
+        .where(membership.c.list_id == route.list_id, is_live(membership), _joint(supporter, rules))
+    ).all()
+    never: dict[bytes, set[str]] = {row.address_digest: set() for row in rows}
+    for digest, text in _never_lists(connection, rules, route):
+        if digest in never:
+            never[digest].update(text.split(","))
+    for row in rows:
+        own = profile_from_text(row.languages, row.never)
+        united = tuple(sorted(set(own.never) | never[row.address_digest]))
+        yield JointRoute(row.address_digest, LanguageProfile(own.languages, united), row.reason)
+
+
+def _never_lists(
+    connection: Connection, rules: Rules, route: RouteList
+) -> Iterator[tuple[bytes, str]]:
+    """Yield the never-list of every other row of the addresses that `joint_routes` is about."""
+    other, profile = supporter.alias(), language_profile.alias()
+    rows = connection.execute(
+        select(other.c.address_digest, profile.c.never)
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(
+            other,
+            and_(
+                other.c.address_digest == supporter.c.address_digest, other.c.id != supporter.c.id
+            ),
+        )
+        .join(profile, and_(profile.c.id == other.c.profile_id, profile.c.never != ""))
+        .where(membership.c.list_id == route.list_id, is_live(membership), _joint(supporter, rules))
+    )
+    for row in rows:
+        yield row.address_digest, row.never
+
+
+def _no_edition(row: FromClause, route: RouteList, unacceptable: Unacceptable) -> Clause:
+    profiles = sorted(unacceptable.get(route.list_id, ()))
+    if not profiles:
+        return false()
+    # Written into the statement: there may be more of them than a statement takes parameters.
+    return row.c.profile_id.in_(bindparam(None, profiles, expanding=True, literal_execute=True))
+
+
+def _joint(row: FromClause, rules: Rules) -> Clause:
+    """Tell whether an address has more than one row, and a never-list on any of them."""
+    if not rules.shared:
+        return false()
+    other = supporter.alias()
+    with_never = select(language_profile.c.id).where(language_profile.c.never != "")
+    return exists(
+        select(literal(1))
+        .select_from(other)
+        .where(
+            other.c.address_digest == row.c.address_digest,
+            other.c.id != row.c.id,
+            or_(other.c.profile_id.in_(with_never), row.c.profile_id.in_(with_never)),
+        )
+        .correlate(row)
+    )
+
+
+def _on_list(row: FromClause, route: RouteList) -> Clause:
+    other, member = supporter.alias(), membership.alias()
+    return exists(
+        select(literal(1))
+        .select_from(other)
+        .join(member, member.c.supporter_id == other.c.id)
+        .where(
+            other.c.address_digest == row.c.address_digest,
+            member.c.list_id == route.list_id,
+            is_live(member),
+        )
+        .correlate(row)
+    )
+
+
+def _routed(row: FromClause, route: RouteList, rules: Rules, unacceptable: Unacceptable) -> Clause:
+    """Tell whether an address may be mailed through another list."""
+    other, member = supporter.alias(), membership.alias()
+    reason = reason_not_mailed(other, member, route, rules, _no_edition(other, route, unacceptable))
+    return exists(
+        select(literal(1))
+        .select_from(other)
+        .join(member, member.c.supporter_id == other.c.id)
+        .where(
+            other.c.address_digest == row.c.address_digest,
+            member.c.list_id == route.list_id,
+            is_live(member),
+            reason.is_(None),
+        )
+        .correlate(row)
+    )
