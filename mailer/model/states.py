@@ -7,7 +7,6 @@ table raises `ForbiddenTransition`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -97,18 +96,15 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-@dataclass(frozen=True)
 class ForbiddenTransition(Exception):
     """A state change that the table does not allow."""
 
-    #: The state it stands in.
-    current: StrEnum
-    #: The state that was asked for.
-    wanted: StrEnum
-
-    def __str__(self) -> str:
-        """Say which change was refused."""
-        return f"cannot go from {self.current.value} to {self.wanted.value}"
+    def __init__(self, current: StrEnum, wanted: StrEnum) -> None:
+        #: The state it stands in.
+        self.current = current
+        #: The state that was asked for.
+        self.wanted = wanted
+        super().__init__(f"cannot go from {current.value} to {wanted.value}")
 
 
 _M = MailingState

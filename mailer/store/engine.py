@@ -92,7 +92,7 @@ def _plain_errors() -> Iterator[None]:
                 "The database could not be written: the disk is full or failing",
                 "Make room, then try again; nothing was changed",
             ) from error
-        if "no such table" in said or "does not exist" in said:
+        if "no such table" in said or ("relation" in said and "does not exist" in said):
             raise StoreUnavailable(
                 "The database has no tables yet or is not up to date", "Run: mailer init or upgrade"
             ) from error

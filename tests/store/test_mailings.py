@@ -6,8 +6,8 @@ import pytest
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.mailing import DkimKey, Sender
-from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
 from mailer.model.statement import StatementKind
+from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
 from mailer.store import mailings, tables
 
 NOW = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -154,7 +154,7 @@ def test_cancelling_cancels_what_is_due_and_nothing_else(store, new):
                     supporter_id=number,
                     list_id=1,
                     state=state,
-                )  # fmt: skip
+                )
             )
         mailings.cancel(connection, made.key, NOW)
         assert mailings.cancel_open_deliveries(connection, NOW) == 2

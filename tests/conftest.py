@@ -1,0 +1,77 @@
+"""Fixtures every test may ask for: real databases, keys, and the rule that nothing is left out."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
+from mailer.store.engine import create_tables, open_store
+from mailer.tokens import Tokens
+from tests.support.databases import postgresql_server, postgresql_store
+
+
+@pytest.fixture(scope="session")
+def postgresql_address():
+    """The address of this worker's own PostgreSQL."""
+    with postgresql_server() as address:
+        yield address
+
+
+@pytest.fixture
+def sqlite_store(tmp_path):
+    """A new SQLite database with our tables."""
+    store = open_store(f"sqlite:///{tmp_path / 'test.db'}")
+    create_tables(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def store(request):
+    """A new database with our tables: once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_store")
+        return
+    with postgresql_store(request.getfixturevalue("postgresql_address")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def key_files(tmp_path_factory):
+    """A folder with both key files."""
+    folder = tmp_path_factory.mktemp("keys")
+    create_seal_key(folder / "seal.key")
+    create_service_key(folder / "service.key")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def seal_keys(key_files):
+    """Keys that seal."""
+    return load_seal_keys(key_files / "seal.key")
+
+
+@pytest.fixture(scope="session")
+def service_keys(key_files):
+    """Keys of digests and tokens."""
+    return load_service_keys(key_files / "service.key")
+
+
+@pytest.fixture(scope="session")
+def tokens(service_keys):
+    """What makes and reads tokens."""
+    return Tokens(service_keys)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Under CI a test that is left out is a test that fails: nothing is left out silently."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was left out under CI: {report.longrepr}"
+    return report
