@@ -229,11 +229,16 @@ def _name(tag: LanguageTag, locale: Locale) -> str:
     if not name:
         return ""
     details = [locale.scripts.get(tag.script), locale.territories.get(tag.region)]
-    said = _comma(str(locale.language)).join(str(detail) for detail in details if detail)
+    said = comma(str(locale.language)).join(str(detail) for detail in details if detail)
     return f"{name} ({said})" if said else str(name)
 
 
-def _comma(in_language: str) -> str:
+def comma(in_language: str) -> str:
+    """Return what stands between the items of a list in that language, its space included.
+
+    Raises:
+        MalformedTag: when it is not a tag.
+    """
     return _COMMAS.get(script_of(parse_tag(in_language)), ", ")
 
 
@@ -243,13 +248,14 @@ def join_languages(tags: Iterable[str], in_language: str) -> str:
     Raises:
         MalformedTag: when one is not a tag.
     """
-    return _comma(in_language).join(language_name(tag, in_language) for tag in tags)
+    return comma(in_language).join(language_name(tag, in_language) for tag in tags)
 
 
 __all__ = [
     "Direction",
     "MalformedTag",
     "choose_edition",
+    "comma",
     "direction",
     "find_locale",
     "has_italics",
