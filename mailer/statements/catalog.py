@@ -23,7 +23,6 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.statements.languages import (
     MalformedTag,
     find_locale,
-    language_name,
     normalize_tag,
     parse_tag,
     script_of,
@@ -298,9 +297,3 @@ def _nearest(languages: tuple[str, ...], language: str) -> str | None:
         if other.language == tag.language and script_of(other) == script_of(tag):
             return candidate
     return None
-
-
-def describe_missing(missing: Iterable[str], language: str) -> str:
-    """Return what to tell a person about the phrases a language lacks."""
-    listed = "; ".join(f'"{msgid}"' for msgid in missing)
-    return f"{language_name(language, PHRASE_LANGUAGE)} lacks the fixed phrases {listed}"

@@ -1,0 +1,219 @@
+"""Name every fault of a statement's body, with the line of the file it stands on.
+
+In: a body as it is written, slots and all. Out: faults, and the pictures the body names. Nothing is
+looked up: a link is judged by its form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markdown_it.token import Token
+
+from mailer.statements.collecting import FaultCollector
+from mailer.statements.languages import is_known, normalize_tag
+from mailer.statements.letters import letter_faults
+from mailer.statements.links import link_problem, web_address_problem
+from mailer.statements.markdown import (
+    BLOCKS,
+    QUOTE_FIELDS,
+    parse_body,
+    quote_field,
+    quote_fields,
+    without_slots,
+)
+
+_QUOTE_FORM = "Write ::: quote, then attribution: who said it, an empty line, the words, then :::"
+_LEFT_OVER_BLOCK = re.compile(r":::+\s*(\w*)")
+_LEFT_OVER_LINK = re.compile(r"!?\[[^\[\]]+\]\s*[(\[]")
+_HTML = re.compile(r"</?[A-Za-z][A-Za-z0-9]*[\s>/]|<!--")
+_BARE_ADDRESS = re.compile(r"(?:https?://|\bwww\.)\S+")
+#: What is no prose: addresses, link targets, entities. Blanked out before letters are looked at.
+_NO_PROSE = re.compile(r"https?://[^\s)>]*|\]\([^)]*\)|<[^<>\s]+>|\S+@\S+|&#?\w+;")
+
+
+@dataclass(frozen=True)
+class PictureUse:
+    """A picture as a body names it."""
+
+    name: str
+    #: Line of the file.
+    line: int
+
+
+def check_body(
+    body: str, first_line: int, language: str, found: FaultCollector
+) -> tuple[PictureUse, ...]:
+    """Check a body; what is wrong goes into `found`.
+
+    Args:
+        body: Markdown as written.
+        first_line: Line of the file the body begins on.
+        language: Tag of the edition.
+        found: Takes the faults.
+
+    Returns:
+        The pictures it names, in order, each use of them.
+    """
+    tokens = parse_body(without_slots(body))
+    lines = body.split("\n")
+    _check_blocks(tokens, lines, first_line, found)
+    pictures: list[PictureUse] = []
+    for token in tokens:
+        if token.type == "inline":
+            start = first_line + (token.map[0] if token.map else 0)
+            pictures.extend(_check_inline(token.children or [], start, found))
+    _check_letters(body, tokens, first_line, language, found)
+    return tuple(pictures)
+
+
+def _check_blocks(
+    tokens: Sequence[Token], lines: Sequence[str], first_line: int, found: FaultCollector
+) -> None:
+    level = 1
+    for position, token in enumerate(tokens):
+        line = first_line + (token.map[0] if token.map else 0)
+        if token.type == "heading_open":
+            level = _check_heading(int(token.tag[1:]), level, line, found)
+        elif token.type == "blockquote_open":
+            found.error(line, "quote", "a quote with > has no attribution", _QUOTE_FORM)
+        elif token.type.startswith("container_") and token.nesting == 1:
+            name = token.type.removeprefix("container_").removesuffix("_open")
+            _check_closed(token, name, lines, line, found)
+            if tokens[position + 1].type == f"container_{name}_close":
+                found.error(line, name, f"the {name} is empty", "Write it, or take it out")
+            if name == "quote":
+                _check_quote(token, first_line, line, found)
+
+
+def _check_heading(level: int, before: int, line: int, found: FaultCollector) -> int:
+    if level == 1:
+        remedy = "Begin with ## instead: the title is the only heading of the first level"
+        found.error(line, "heading", "a heading with a single #", remedy)
+        return before
+    if level > before + 1:
+        right = "#" * (before + 1)
+        found.warning(line, "heading", f"skips from level {before} to {level}", f"Write {right}")
+    return level
+
+
+def _check_closed(
+    token: Token, name: str, lines: Sequence[str], line: int, found: FaultCollector
+) -> None:
+    end = token.map[1] if token.map else 0
+    last = lines[end].strip() if end < len(lines) else ""
+    if len(last) < len(token.markup) or last.strip(":"):
+        found.error(
+            line, name, f"the {name} is never closed", f"Close it with a line {token.markup}"
+        )
+
+
+def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector) -> None:
+    seen: set[str] = set()
+    for field in quote_fields(token):
+        at = first_line + field.line
+        name = f"quote.{field.name}"
+        if field.name not in QUOTE_FIELDS:
+            known = ", ".join(QUOTE_FIELDS)
+            found.error(at, name, "is not a field of a quote", f"There are: {known}")
+        elif field.name in seen:
+            found.error(at, name, "is given twice", "Keep one of them")
+        elif not field.value:
+            found.error(at, name, "is empty", "Write it, or take the line out")
+        elif field.name == "source":
+            problem = web_address_problem(field.value)
+            if problem is not None:
+                found.error(at, name, problem.problem, problem.remedy)
+        elif field.name == "language" and (
+            not is_known(field.value) or normalize_tag(field.value) != field.value
+        ):
+            problem_text = f'"{field.value}" is not a language'
+            found.error(at, name, problem_text, "Write a tag like en, ru or sr-Latn")
+        seen.add(field.name)
+    if "attribution" not in seen:
+        found.error(line, "quote.attribution", "a quote with no attribution", _QUOTE_FORM)
+
+
+def _check_inline(
+    children: Sequence[Token], line: int, found: FaultCollector
+) -> Iterator[PictureUse]:
+    for position, child in enumerate(children):
+        if child.type in ("softbreak", "hardbreak"):
+            line += 1
+        elif child.type == "link_open":
+            _check_link(child, children[position + 1], line, found)
+        elif child.type == "text":
+            _check_text(child.content, line, found)
+        elif child.type == "image":
+            name = str(child.attrGet("src") or "")
+            alternative = _alternative(child.children or []).strip()
+            if not alternative:
+                found.error(
+                    line,
+                    "picture",
+                    f'"{name}" has no alternative text',
+                    f"Say what it shows: ![a harbor at dawn]({name})",
+                )
+            yield PictureUse(name, line)
+            line += child.content.count("\n")
+
+
+def _alternative(children: Sequence[Token]) -> str:
+    return "".join(child.content + _alternative(child.children or []) for child in children)
+
+
+def _check_link(opening: Token, following: Token, line: int, found: FaultCollector) -> None:
+    address = str(opening.attrGet("href") or "")
+    problem = link_problem(address)
+    if problem is not None:
+        # A person's address has no place in an error, and a link may hold one.
+        shown = "the mail link" if address.lower().startswith("mailto:") else f'"{address}"'
+        found.error(line, "link", f"{shown} {problem.problem}", problem.remedy)
+    if following.type == "link_close":
+        found.error(line, "link", "a link without words", "Write the words between [ and ]")
+
+
+def _check_text(text: str, line: int, found: FaultCollector) -> None:
+    block = _LEFT_OVER_BLOCK.search(text)
+    if block:
+        known = ", ".join(BLOCKS)
+        if block[1] and block[1] not in BLOCKS:
+            found.error(line, block[1], "is not a block known here", f"There are: {known}")
+        else:
+            remedy = "Give ::: a line of its own, as many colons at the end as at the beginning"
+            found.error(line, "block", "a line of ::: opens or closes nothing", remedy)
+    if _LEFT_OVER_LINK.search(text):
+        remedy = "Write [words](https://…) without a space between"
+        found.error(line, "link", "a broken link: it leads nowhere", remedy)
+    if _HTML.search(text):
+        found.error(
+            line, "text", "HTML is shown as it stands", "Write Markdown: **bold**, [words](…)"
+        )
+    bare = _BARE_ADDRESS.search(text)
+    if bare:
+        remedy = "Write [words](https://…), or <https://…>"
+        found.warning(line, "link", f'the address "{bare[0]}" is no link', remedy)
+
+
+def _check_letters(
+    body: str, tokens: Sequence[Token], first_line: int, language: str, found: FaultCollector
+) -> None:
+    languages = _languages_of_lines(tokens, language)
+    prose = _NO_PROSE.sub(lambda cut: " " * len(cut[0]), without_slots(body, fill=" "))
+    for number, line in enumerate(prose.split("\n")):
+        for fault in letter_faults(line, languages.get(number, language)):
+            note = found.warning if fault.doubtful else found.error
+            note(first_line + number, "text", fault.problem, fault.remedy, column=fault.start + 1)
+
+
+def _languages_of_lines(tokens: Sequence[Token], language: str) -> dict[int, str]:
+    """Return the language of the lines that stand in a quote, fields left out."""
+    found: dict[int, str] = {}
+    for token in tokens:
+        if token.type == "container_quote_open" and token.map:
+            fields = {field.line for field in quote_fields(token)}
+            said_in = quote_field(token, "language") or language
+            found.update({line: said_in for line in range(*token.map) if line not in fields})
+    return found

@@ -1,0 +1,54 @@
+"""Say everything that is wrong with a statement, before anybody is sent it.
+
+In: a statement's folder, or a revision from the database; and the catalogs. Out: faults, those that
+stop the work and those worth a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mailer.model.faults import Fault
+from mailer.model.statement import Revision
+from mailer.statements.catalog import Catalog, find_catalog, missing_phrases
+from mailer.statements.languages import language_name
+from mailer.statements.source import read_folder
+
+
+def check_statement(folder: Path, root: Path, catalogs: Mapping[str, Catalog]) -> list[Fault]:
+    """Return every fault of a statement's files.
+
+    Args:
+        folder: `templates/statements/<slug>`.
+        root: The workspace; faults name files relative to it.
+        catalogs: As `mailer.statements.catalog.load_catalogs` gives them.
+    """
+    found = read_folder(folder, root)
+    return sorted([*found.faults, *_catalog_faults(found.files, catalogs)])
+
+
+def check_revision(revision: Revision, catalogs: Mapping[str, Catalog]) -> list[Fault]:
+    """Return what has come to be wrong with a stored revision: its words were checked at loading."""
+    files = {language: f"{revision.slug}/{language}.md" for language in revision.languages}
+    return sorted(_catalog_faults(files, catalogs))
+
+
+def _catalog_faults(files: Mapping[str, str], catalogs: Mapping[str, Catalog]) -> list[Fault]:
+    faults: list[Fault] = []
+    for language, file in files.items():
+        name = language_name(language, "en")
+        catalog = find_catalog(catalogs, language)
+        tag = language if catalog is None else catalog.language
+        path = f"templates/locale/{tag.replace('-', '_')}/LC_MESSAGES/mailer.po"
+        missing = missing_phrases(catalogs, language)
+        listed = "; ".join(f'"{msgid}"' for msgid in missing)
+        if catalog is None:
+            problem = f"there is no catalog for {name}"
+            if missing:
+                problem += f"; it needs the phrases {listed}"
+            faults.append(Fault(file, 0, "language", problem, f"Add {path}"))
+        elif missing:
+            problem = f"the catalog for {name} lacks the phrases {listed}"
+            faults.append(Fault(file, 0, "language", problem, f"Translate them in {path}"))
+    return faults

@@ -1,0 +1,139 @@
+"""Read `<language>.md`: one edition of a statement.
+
+In: the text of the file. Out: an `Edition` and the pictures its body names, and every fault with
+line and field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+from mailer.model.statement import Edition
+from mailer.statements.body_checks import PictureUse, check_body
+from mailer.statements.collecting import FaultCollector
+from mailer.statements.front_matter import FrontMatter, parse_front_matter
+from mailer.statements.letters import letter_faults
+
+#: Phones show about 40 characters of a subject, desktop programs about this many.
+LONG_SUBJECT = 90
+#: Of the line beside it.
+LONG_PREHEADER = 150
+#: How much of a content hash a person copies.
+SHORT_HASH = 12
+_SLOT = re.compile(r"\{\{|\{%|\{#")
+_HASH = re.compile(rf"[0-9a-f]{{{SHORT_HASH},64}}")
+
+
+@dataclass(frozen=True)
+class ReadEdition:
+    """An edition with the places of its fields."""
+
+    edition: Edition
+    front_matter: FrontMatter
+    pictures: tuple[PictureUse, ...]
+
+
+def content_hash(title: str, subject: str, preheader: str, body: str) -> str:
+    """Return the SHA-256 in hex of what a translator translates."""
+    content = json.dumps([title, subject, preheader, body], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def parse_edition(text: str, language: str, found: FaultCollector) -> ReadEdition | None:
+    """Read an edition's text; what is wrong goes into `found`.
+
+    Args:
+        text: The whole file, in NFC, lines ending in a line feed only.
+        language: Tag by the file's name.
+        found: Takes the faults.
+
+    Returns:
+        None when the file has no front matter.
+    """
+    front = parse_front_matter(text, found)
+    if front is None:
+        return None
+    _check_fields(front, language, found)
+    if not front.body:
+        found.error(front.body_line, "body", "there is no text", "Write it below the front matter")
+    pictures = check_body(front.body, front.body_line, language, found)
+    values = {name: front.values.get(name, "") for name in ("title", "subject", "preheader")}
+    edition = Edition(
+        language=language,
+        discreet_subject=front.values.get("discreet_subject", ""),
+        discreet_preheader=front.values.get("discreet_preheader", ""),
+        translated_from=front.values.get("translated_from", ""),
+        body=front.body,
+        content_hash=content_hash(**values, body=front.body),
+        body_line=front.body_line,
+        **values,
+    )
+    return ReadEdition(edition, front, pictures)
+
+
+def _check_fields(front: FrontMatter, language: str, found: FaultCollector) -> None:
+    for name in ("title", "subject"):
+        if not front.values.get(name):
+            problem = "is empty" if name in front.values else "is missing"
+            found.error(front.line_of(name), name, problem, f"Write {name}: … in the front matter")
+    if not front.values.get("preheader"):
+        found.warning(
+            front.line_of("preheader"),
+            "preheader",
+            "is missing: mail programs show the first words of the text instead",
+            "Write preheader: … in the front matter",
+        )
+    for name in ("discreet_subject", "discreet_preheader"):
+        if not front.values.get(name):
+            found.warning(
+                front.line_of(name),
+                name,
+                "is missing: who is marked discreet cannot be sent this edition",
+                f"Write {name}: … with words that a stranger may read on a locked screen",
+            )
+    for name, longest in (("subject", LONG_SUBJECT), ("preheader", LONG_PREHEADER)):
+        length = len(front.values.get(name, ""))
+        if length > longest:
+            problem = f"has {length} characters; mail programs cut it at about {longest}"
+            found.warning(front.line_of(name), name, problem, "Say it shorter")
+    for name, value in front.values.items():
+        line = front.line_of(name)
+        if _SLOT.search(value):
+            remedy = "Take it out: what is merged stands in the text only"
+            found.error(line, name, "holds a slot or a condition", remedy)
+        if name == "translated_from":
+            continue
+        for fault in letter_faults(value, language):
+            note = found.warning if fault.doubtful else found.error
+            note(line, name, fault.problem, fault.remedy)
+
+
+def check_translation(
+    read: ReadEdition, source: Edition, slug: str, source_file: str, found: FaultCollector
+) -> None:
+    """Check that an edition was translated from the source as it is now."""
+    said = read.edition.translated_from
+    line = read.front_matter.line_of("translated_from")
+    write = f"write translated_from: {source.content_hash[:SHORT_HASH]}"
+    language = read.edition.language
+    if language == source.language:
+        if said:
+            problem = "this is the source edition, translated from nothing"
+            found.error(line, "translated_from", problem, "Take the line out")
+    elif not said:
+        remedy = f"See that it says what {source_file} says, then {write}"
+        found.error(line, "translated_from", "is missing", remedy)
+    elif not _HASH.fullmatch(said):
+        remedy = f"See that it says what {source_file} says, then {write}"
+        found.error(line, "translated_from", "is not the hash of an edition", remedy)
+    elif not source.content_hash.startswith(said):
+        found.error(
+            line,
+            "translated_from",
+            f"{source_file} has changed since this was translated",
+            f"See what changed with `mailer statements changes {slug} {language}`, "
+            f"mend the translation, then {write}",
+        )

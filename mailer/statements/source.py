@@ -1,0 +1,221 @@
+"""Read a statement from its folder, with all that is wrong with it.
+
+In: `templates/statements/<slug>/` with `statement.toml` (see `mailer.statements.declaration`), one
+`<language>.md` per edition (see `front_matter` and `markdown`) and the pictures they name. Out: a
+`Revision`, immutable and without a file to go back to; or faults, each with file, line and field.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mailer.model.faults import Fault, errors_in
+from mailer.model.statement import Edition, Picture, Revision
+from mailer.model.tags import MalformedTag
+from mailer.statements.collecting import FaultCollector
+from mailer.statements.declaration import FILE_NAME, Declaration, parse_declaration
+from mailer.statements.document import with_digest
+from mailer.statements.editions import ReadEdition, check_translation, parse_edition
+from mailer.statements.languages import is_known, normalize_tag
+from mailer.statements.letters import letter_faults
+from mailer.statements.pictures import UnusablePicture, read_picture
+
+#: A statement is pages of text; a larger file is something else.
+MAX_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class StatementFolder:
+    """All that was found in a statement's folder."""
+
+    #: None as long as anything stops the work.
+    revision: Revision | None
+    faults: tuple[Fault, ...]
+    #: Language of each edition there is a file for → the file as faults name it.
+    files: Mapping[str, str]
+
+
+def read_statement(folder: Path, root: Path) -> tuple[Revision | None, tuple[Fault, ...]]:
+    """Read a statement from its folder.
+
+    Args:
+        folder: `templates/statements/<slug>`.
+        root: The workspace; faults name files relative to it.
+
+    Returns:
+        The revision, or None as long as anything stops the work; and all faults, warnings too.
+    """
+    found = read_folder(folder, root)
+    return found.revision, found.faults
+
+
+def read_folder(folder: Path, root: Path) -> StatementFolder:
+    """Read a statement from its folder, and say which editions there are files for."""
+    place = _shown(folder, root)
+    faults: list[Fault] = []
+    declaration = _read_declaration(folder, place, faults)
+    collectors: dict[str, FaultCollector] = {}
+    editions: dict[str, ReadEdition] = {}
+    files: dict[str, str] = {}
+    for path in sorted(folder.glob("*.md")):
+        found = FaultCollector(f"{place}/{path.name}")
+        language = _language_of(path, found)
+        if language:
+            files[language] = found.file
+            collectors[language] = found
+            text = _read_text(path, found)
+            read = None if text is None else parse_edition(text, language, found)
+            if read is not None:
+                editions[language] = read
+        else:
+            faults += found.faults
+    if declaration is not None:
+        faults += _check_together(declaration, editions, collectors, place)
+    pictures = _read_pictures(folder, editions, collectors)
+    for found in collectors.values():
+        faults += found.faults
+    revision = None
+    if declaration is not None and not errors_in(faults):
+        revision = _assemble(declaration, editions, pictures)
+    return StatementFolder(revision, tuple(sorted(faults)), files)
+
+
+def _shown(folder: Path, root: Path) -> str:
+    resolved = folder.resolve()
+    try:
+        return resolved.relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return resolved.name
+
+
+def _read_text(path: Path, found: FaultCollector) -> str | None:
+    """Return a file's text in NFC with plain line feeds; None, and a fault, when there is none."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            found.error(0, "", "is larger than 1 MB", "Put pictures into files of their own")
+            return None
+        # The mark some programs put before UTF-8 is not part of the text.
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        found.error(
+            0, "", "is missing", f"Write it: see docs/statements.md for what {path.name} says"
+        )
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        found.error(line, "", "is not UTF-8", "Save it as UTF-8")
+    except OSError:
+        found.error(0, "", "cannot be read", "Check its owner")
+    else:
+        return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return None
+
+
+def _read_declaration(folder: Path, place: str, faults: list[Fault]) -> Declaration | None:
+    found = FaultCollector(f"{place}/{FILE_NAME}")
+    text = _read_text(folder / FILE_NAME, found)
+    declaration = None
+    if text is not None:
+        declaration = parse_declaration(text, folder.resolve().name, found)
+        for named in declaration.texts if declaration else ():
+            for fault in letter_faults(named.text, named.language):
+                note = found.warning if fault.doubtful else found.error
+                note(named.line, named.field, fault.problem, fault.remedy)
+    faults += found.faults
+    return declaration
+
+
+def _language_of(path: Path, found: FaultCollector) -> str:
+    try:
+        language = normalize_tag(path.stem)
+    except MalformedTag:
+        language = ""
+    if not language or not is_known(language):
+        remedy = "Name an edition by its language: en.md, sr-Latn.md; keep other texts elsewhere"
+        found.error(0, "", f'"{path.stem}" is not a language', remedy)
+        return ""
+    if language != path.stem:
+        found.error(0, "", f'"{path.stem}" is not how the tag is written', f"Name it {language}.md")
+    return language
+
+
+def _check_together(
+    declaration: Declaration,
+    editions: Mapping[str, ReadEdition],
+    collectors: Mapping[str, FaultCollector],
+    place: str,
+) -> list[Fault]:
+    """Check what only shows when the declaration and all editions are there."""
+    source = declaration.source_language
+    found = FaultCollector(f"{place}/{FILE_NAME}")
+    if source not in collectors:
+        problem = f"the source edition {source}.md is missing"
+        found.error(0, "source_language", problem, "Write it, or name the language it is in")
+    if source in editions:
+        for language, read in editions.items():
+            check_translation(
+                read,
+                editions[source].edition,
+                declaration.slug,
+                f"{source}.md",
+                collectors[language],
+            )
+    for item in declaration.related:
+        for language in collectors:
+            if language not in item.title and language.split("-")[0] not in item.title:
+                found.warning(
+                    0,
+                    f"related.{item.kind.value}.title",
+                    f'"{item.title.get(source, "")}" has no title in "{language}"',
+                    f'Add {language} = "…", or its readers see the title in "{source}"',
+                )
+    return found.faults
+
+
+def _read_pictures(
+    folder: Path,
+    editions: Mapping[str, ReadEdition],
+    collectors: Mapping[str, FaultCollector],
+) -> dict[str, Picture]:
+    pictures: dict[str, Picture] = {}
+    unusable: dict[str, UnusablePicture] = {}
+    for language, read in editions.items():
+        for use in read.pictures:
+            if use.name not in pictures and use.name not in unusable:
+                try:
+                    pictures[use.name] = read_picture(folder, use.name)
+                except UnusablePicture as error:
+                    unusable[use.name] = error
+            if use.name in unusable:
+                reason = unusable[use.name]
+                collectors[language].error(use.line, "picture", reason.problem, reason.remedy)
+    return pictures
+
+
+def _assemble(
+    declaration: Declaration, read: Mapping[str, ReadEdition], pictures: Mapping[str, Picture]
+) -> Revision:
+    source = declaration.source_language
+    others = sorted(language for language in read if language != source)
+    editions: dict[str, Edition] = {source: read[source].edition}
+    for language in others:
+        # What a person copied may be the beginning of the hash; the whole of it is kept.
+        whole = read[source].edition.content_hash
+        editions[language] = replace(read[language].edition, translated_from=whole)
+    return with_digest(
+        Revision(
+            slug=declaration.slug,
+            kind=declaration.kind,
+            source_language=source,
+            published=declaration.published,
+            supports=declaration.supports,
+            hashtags=declaration.hashtags,
+            related=declaration.related,
+            signatories=declaration.signatories,
+            and_others=declaration.and_others,
+            editions=editions,
+            pictures=dict(sorted(pictures.items())),
+        )
+    )
