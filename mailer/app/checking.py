@@ -7,8 +7,10 @@ lists, segments and relay. Nothing is changed and nothing is sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
+from mailer.app.sending import relay_settings
 from mailer.app.workspace import Workspace
 from mailer.audience.lists import load_lists
 from mailer.audience.segments import load_segments
@@ -16,7 +18,7 @@ from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.keys import KeyFileError
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.mailing import Design
+from mailer.model.mailing import Design, Sender
 from mailer.model.statement import StatementKind
 from mailer.statements.checks import check_statement
 from mailer.statements.source import read_statement
@@ -103,15 +105,17 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
     for section in config.senders:
         sender = config.sender(section.key)
         if sender is not None:
-            yield from _guarded(section.key, lambda sender=sender: _signers(sender))  # type: ignore[misc]
-    if config.workspace.live:
-        for relay in config.relays:
-            yield from _guarded(relay.key, lambda relay=relay: _password(config, relay))  # type: ignore[misc]
-    if config.workspace.live and not config.web.base_url.startswith("https://"):
-        yield Fault(
-            "config.toml",
-            0,
-            "web.base_url",
-            "is not https, and the workspace is live",
-            "One-click unsubscribing needs https",
-        )
+            yield from _guarded(section.key, partial(_signers, sender))
+    if not config.workspace.live:
+        return
+    yield from _guarded("relays", lambda: _relay(workspace))
+
+
+def _signers(sender: Sender) -> Iterable[Fault]:
+    load_signers(sender)
+    return ()
+
+
+def _relay(workspace: Workspace) -> Iterable[Fault]:
+    relay_settings(workspace)
+    return ()

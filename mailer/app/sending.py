@@ -4,3 +4,156 @@ In: a workspace. Out: a `DeliveryEngine` wired to the sandbox, or to the relay o
 """
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+
+import uvloop
+
+from mailer.app.languages import resolver_for
+from mailer.app.workspace import Workspace
+from mailer.compose.composer import MailingComposer
+from mailer.compose.dkim import load_signers
+from mailer.config import RelaySection
+from mailer.delivery.claims import Material, MaterialFor
+from mailer.delivery.engine import DeliveryEngine, EngineParts
+from mailer.delivery.retry import RetryPolicy
+from mailer.delivery.session import Encryption, RelaySettings
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.mailing import Mailing
+from mailer.model.states import MailingState
+from mailer.schedule.ticker import Ticker
+from mailer.store.designs import load_design
+from mailer.store.engine import StoreUnavailable
+from mailer.store.mailings import load_mailing
+from mailer.store.reports import Progress, progress
+from mailer.store.statements import load_revision
+
+SANDBOX = "sandbox"
+ENDED = (MailingState.FINISHED, MailingState.CANCELLED, MailingState.HELD, MailingState.PAUSED)
+
+
+def relay_settings(workspace: Workspace) -> RelaySettings:
+    """Return where mail goes: the sandbox, unless the workspace is live.
+
+    Raises:
+        FaultsFound: when it is live and its relay cannot be used as configured.
+    """
+    config = workspace.config
+    if not config.workspace.live:
+        return RelaySettings(
+            key=SANDBOX,
+            host="127.0.0.1",
+            port=config.sandbox.smtp_port,
+            encryption=Encryption.NONE,
+            connections=config.delivery.sandbox_connections,
+        )
+    if not config.web.base_url.startswith("https://"):
+        raise FaultsFound(
+            [
+                Fault(
+                    "config.toml",
+                    0,
+                    "web.base_url",
+                    "is not https, and the workspace is live",
+                    "One-click unsubscribing needs https",
+                )
+            ]
+        )
+    section: RelaySection = config.relays[0]
+    return RelaySettings(
+        key=section.key,
+        host=section.host,
+        port=section.port,
+        encryption=Encryption(section.tls),
+        username=section.username,
+        password=config.relay_password(section) if section.username else "",
+        ehlo=section.ehlo,
+        connections=section.connections,
+        messages_per_connection=section.messages_per_connection,
+    )
+
+
+def material_for(workspace: Workspace) -> MaterialFor:
+    """Return what loads, from the database only, what a mailing is composed with."""
+
+    def load(row_id: int) -> Material:
+        with workspace.store.read() as connection:
+            mailing = load_mailing(connection, row_id)
+            revision = load_revision(connection, mailing.revision_id).revision
+            design = load_design(connection, mailing.design_id)
+        composer = MailingComposer(
+            revision,
+            design,
+            mailing.sender,
+            [target.definition for target in mailing.targets],
+            workspace.tokens,
+            load_signers(mailing.sender),
+        )
+        keys = {target.list_row_id: target.definition.key for target in mailing.targets}
+        return Material(composer, keys)
+
+    return load
+
+
+def build_engine(workspace: Workspace) -> DeliveryEngine:
+    """Return a sender for the workspace."""
+    config = workspace.config
+    return DeliveryEngine(
+        EngineParts(
+            store=workspace.store,
+            seal_keys=workspace.seal_keys,
+            tokens=workspace.tokens,
+            relay=relay_settings(workspace),
+            journal_dir=config.journal_dir,
+            policy=RetryPolicy(
+                config.delivery.first_retry_s,
+                config.delivery.longest_retry_s,
+                timedelta(hours=config.delivery.give_up_after_h),
+            ),
+            clock=workspace.clock,
+            material_for=material_for(workspace),
+            shutdown_grace_s=config.delivery.shutdown_grace_s,
+        )
+    )
+
+
+def send_now(workspace: Workspace, row_id: int, show: Callable[[Mailing, Progress], None]) -> bool:
+    """Freeze and send one mailing in this process; return whether it ended.
+
+    The scheduler's lease is shared with `mailer run`: whoever holds it moves the mailing along.
+    Ctrl-C stops sending in good order; what is left goes on with `mailer run`.
+    """
+
+    async def until_ended() -> bool:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        ticker = Ticker(workspace.store, workspace.clock, resolver_for(workspace.store))
+        sending = asyncio.create_task(build_engine(workspace).run(stop))
+        ended = False
+        while not stop.is_set() and not sending.done():
+            with contextlib.suppress(StoreUnavailable):
+                await asyncio.to_thread(ticker.tick)
+                current, figures = await asyncio.to_thread(_look, workspace, row_id)
+                show(current, figures)
+                ended = current.state in ENDED
+            if ended:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.25)
+        stop.set()
+        await sending
+        return ended
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(until_ended())
+
+
+def _look(workspace: Workspace, row_id: int) -> tuple[Mailing, Progress]:
+    with workspace.store.read() as connection:
+        return load_mailing(connection, row_id), progress(connection, row_id)

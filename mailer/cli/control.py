@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
-from mailer.cli.common import Command, console, open_workspace, plain_errors, print_json, shown
+from mailer.cli.common import (
+    Command,
+    console,
+    errors,
+    open_workspace,
+    plain_errors,
+    print_json,
+    shown,
+)
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import mailings as store_mailings
-from mailer.store.reports import Report, deliveries, report
+from mailer.store.reports import Progress, Report, deliveries, report
 
 Key = Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -210,6 +222,32 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  in doubt, not sent again unasked: delivery {ids}", style="yellow")
     if mailing.state is MailingState.FINISHED and figures.open == 0:
         console.print("  Everyone on the lists was mailed or has a reason above.")
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[Mailing, Progress], None]]:
+    """Show a mailing's progress with rate and remaining time; give what is called with it."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(40),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=errors) as bar:
+        task = bar.add_task("scheduled", total=None, rate="")
+
+        def show(mailing: Mailing, figures: Progress) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                description=mailing.state.value,
+                completed=figures.done,
+                total=figures.total or None,
+                rate=f"{speed:.0f}/s" if speed else "",
+            )
+
+        yield show
 
 
 COMMANDS = (

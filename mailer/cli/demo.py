@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from mailer.app import demo as steps
 from mailer.app.workspace import Workspace
 from mailer.cli.common import NOT_DONE, Command, console, errors, fail, plain_errors, shown
-from mailer.cli.control import print_report
+from mailer.cli.control import print_report, progress_bar
 from mailer.cli.mailings import print_plan
 from mailer.cli.workspace import make_workspace
 from mailer.model.mailing import Mailing
@@ -75,21 +73,9 @@ def demo(
 
 
 def _watch(workspace: Workspace, mailing: Mailing) -> None:
-    columns = (
-        TextColumn("   {task.description}"),
-        BarColumn(40),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task("scheduled", total=None)
+    with progress_bar() as show:
         for current, figures in steps.watch(workspace, mailing):
-            bar.update(
-                task,
-                description=current.state.value,
-                completed=figures.done,
-                total=figures.total or None,
-            )
+            show(current, figures)
 
 
 def _print_links(workspace: Workspace, mailing: Mailing) -> None:

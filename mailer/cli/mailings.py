@@ -24,7 +24,7 @@ from mailer.cli.common import (
     report_faults,
     shown,
 )
-from mailer.cli.control import print_report
+from mailer.cli.control import print_report, progress_bar
 from mailer.model.statement import localized
 from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
@@ -193,7 +193,8 @@ def send(
         grace_s=workspace.config.schedule.grace_s,
     )
     console.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` or resume goes on.")
-    ended = send_now(workspace, mailing.row_id, errors)
+    with progress_bar() as show:
+        ended = send_now(workspace, mailing.row_id, show)
     with workspace.store.read() as connection:
         mailing = load_mailing(connection, mailing.row_id)
         figures = report(connection, mailing.row_id)
