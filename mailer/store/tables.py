@@ -197,6 +197,8 @@ statement = Table(
     _counted_id(),
     Column("slug", String(120), nullable=False, unique=True),
     Column("kind", Enum(StatementKind), nullable=False),
+    #: The revision that was loaded last, be it anew: going back to an earlier text makes it this.
+    Column("latest_revision_id", Id),
     #: The revision that `mailer statements publish` fixed for the public page.
     Column("published_revision_id", Id),
     #: From when that revision is public.
