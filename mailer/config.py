@@ -357,7 +357,7 @@ _REASONS = {
 }
 
 
-def dotted(location: tuple[int | str, ...]) -> str:
+def _dotted(location: tuple[int | str, ...]) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -465,7 +465,7 @@ def load_config(root: Path) -> Config:
             Fault(
                 CONFIG_FILE,
                 line_of(text, item["loc"]),
-                dotted(item["loc"]),
+                _dotted(item["loc"]),
                 _REASONS.get(item["type"], item["msg"].removeprefix("Value error, ")),
                 "See config.example.toml" if item["type"] in _REASONS else "",
             )

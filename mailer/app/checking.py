@@ -16,6 +16,7 @@ from mailer.audience.lists import load_lists
 from mailer.audience.segments import load_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
+from mailer.compose.dkim import load_signers
 from mailer.keys import KeyFileError
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Design, Sender
