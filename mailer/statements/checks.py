@@ -13,7 +13,7 @@ from mailer.model.faults import Fault
 from mailer.model.statement import Revision
 from mailer.statements.catalog import Catalog, find_catalog, missing_phrases
 from mailer.statements.languages import language_name
-from mailer.statements.source import read_folder
+from mailer.statements.source import StatementFolder, read_folder
 
 
 def check_statement(folder: Path, root: Path, catalogs: Mapping[str, Catalog]) -> list[Fault]:
@@ -24,7 +24,11 @@ def check_statement(folder: Path, root: Path, catalogs: Mapping[str, Catalog]) -
         root: The workspace; faults name files relative to it.
         catalogs: As `mailer.statements.catalog.load_catalogs` gives them.
     """
-    found = read_folder(folder, root)
+    return check_folder(read_folder(folder, root), catalogs)
+
+
+def check_folder(found: StatementFolder, catalogs: Mapping[str, Catalog]) -> list[Fault]:
+    """Return every fault of a statement's files that were read already."""
     return sorted([*found.faults, *_catalog_faults(found.files, catalogs)])
 
 

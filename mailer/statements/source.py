@@ -36,6 +36,10 @@ class StatementFolder:
     faults: tuple[Fault, ...]
     #: Language of each edition there is a file for → the file as faults name it.
     files: Mapping[str, str]
+    #: Language → edition, for those that could be read, faults or not.
+    editions: Mapping[str, Edition]
+    #: Tag of the source edition; "" when `statement.toml` could not be read.
+    source_language: str
 
 
 def read_statement(folder: Path, root: Path) -> tuple[Revision | None, tuple[Fault, ...]]:
@@ -80,7 +84,13 @@ def read_folder(folder: Path, root: Path) -> StatementFolder:
     revision = None
     if declaration is not None and not errors_in(faults):
         revision = _assemble(declaration, editions, pictures)
-    return StatementFolder(revision, tuple(sorted(faults)), files)
+    return StatementFolder(
+        revision,
+        tuple(sorted(faults)),
+        files,
+        {language: read.edition for language, read in editions.items()},
+        declaration.source_language if declaration is not None else "",
+    )
 
 
 def _shown(folder: Path, root: Path) -> str:

@@ -25,6 +25,7 @@ from mailer.model.statement import (
     Supported,
     SupportedKind,
 )
+from mailer.store.engine import StoreUnavailable
 
 #: Written into every document; raised when the form changes.
 FORM = 1
@@ -41,12 +42,15 @@ _EDITION_FIELDS = (
 )
 
 
-class UnknownForm(Exception):
+class UnknownForm(StoreUnavailable):
     """The document was written by a later program."""
 
     def __init__(self, form: object) -> None:
         self.form = form
-        super().__init__(f"a statement is stored in form {form}; upgrade this program to read it")
+        super().__init__(
+            f"A statement is stored in form {form}, which this program does not know",
+            "Upgrade the program",
+        )
 
 
 def revision_to_document(revision: Revision) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailer.model.statement import Edition, Picture, Revision, StatementKind, StoredRevision
 from mailer.store.documents import revision_from_document, revision_to_document
+from mailer.store.engine import StoreUnavailable
 from mailer.store.tables import revision, revision_picture, statement
 
 
@@ -30,14 +31,15 @@ class StatementNotFound(Exception):
         super().__init__(f"There is {what}. See: mailer statements list.")
 
 
-class RevisionDamaged(Exception):
+class RevisionDamaged(StoreUnavailable):
     """A stored revision is not what was loaded: its hash is another."""
 
     def __init__(self, revision_id: int) -> None:
         self.revision_id = revision_id
         super().__init__(
-            f"Revision row {revision_id} was changed in the database after it was loaded. "
-            "It is not used; load the statement again, or restore the database."
+            f"The statement in revision row {revision_id} was changed in the database after it "
+            "was loaded, and is not used",
+            "Restore the database, or load the statement again under another slug",
         )
 
 

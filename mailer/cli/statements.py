@@ -1,0 +1,286 @@
+"""`mailer statements`: check, load, list, show and publish what is said.
+
+In: folders with `statement.toml` and one `<language>.md` per edition. Out: faults by file, line and
+field; immutable revisions in the database.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mailer.app.workspace import Workspace
+from mailer.cli.common import (
+    NOT_DONE,
+    console,
+    errors,
+    fail,
+    open_workspace,
+    plain_errors,
+    print_json,
+    report_faults,
+    shown,
+)
+from mailer.model.faults import errors_in
+from mailer.model.statement import Revision, StoredRevision, localized
+from mailer.statements.changes import ChangeKind, source_changes
+from mailer.statements.checks import check_folder, check_statement
+from mailer.statements.editions import SHORT_HASH
+from mailer.statements.source import read_folder
+from mailer.store import statements as store_statements
+from mailer.store.documents import revision_to_document
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help='Its slug, like "her-rights".')]
+Number = Annotated[
+    int | None,
+    typer.Option("--revision", metavar="N", help="Number of the revision; the latest if left out."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(
+    help="Statements: check and load them from their folders, see what there is, publish.",
+    no_args_is_help=True,
+)
+
+
+def _statements_dir(workspace: Workspace) -> Path:
+    return workspace.config.templates_dir / "statements"
+
+
+def _folder(workspace: Workspace, named: Path) -> Path:
+    """Return the folder a person means: from here, from the workspace, or by its slug alone."""
+    root = workspace.config.root
+    candidates = (named, root / named, _statements_dir(workspace) / named)
+    found = next((candidate for candidate in candidates if candidate.is_dir()), None)
+    if found is None:
+        fail(f'There is no folder "{named}".', "Name one, like templates/statements/her-rights")
+    return found
+
+
+def _revision(workspace: Workspace, slug: str, number: int | None) -> StoredRevision:
+    try:
+        with workspace.store.read() as connection:
+            return store_statements.find_revision(connection, slug, number)
+    except store_statements.StatementNotFound as error:
+        fail(str(error))
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def load(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the statement.")],
+    as_json: AsJson = False,
+) -> None:
+    """Store a statement with all its editions and pictures as a new revision, if it has no fault.
+
+    What is stored never changes, and loading changes nothing that is public. A statement that is
+    stored already is not stored twice.
+
+    Example: mailer statements load templates/statements/her-rights
+    """
+    workspace = open_workspace()
+    found = read_folder(_folder(workspace, folder), workspace.config.root)
+    faults = check_folder(found, workspace.catalogs)
+    report_faults(faults)
+    revision = found.revision
+    if errors_in(faults) or revision is None:
+        fail("Nothing was loaded.", "Mend what stands above, then load it again.")
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        stored = store_statements.save_revision(connection, revision, now)
+    known = stored.loaded_at != now
+    if as_json:
+        print_json({**_document(stored), "already_stored": known})
+        return
+    said = "is stored already as" if known else "is now"
+    languages = ", ".join(revision.languages)
+    console.print(f"{revision.slug} {said} revision {stored.number}, in {languages}.", markup=False)
+    console.print(f"Next: mailer mailings coverage --statement {revision.slug} --list KEY")
+
+
+@app.command()
+@plain_errors
+def check(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Folders of statements; all of them if left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name every fault of statements, with file, line and field; nothing is stored.
+
+    Example: mailer statements check templates/statements/her-rights
+    """
+    workspace = open_workspace()
+    places = [_folder(workspace, folder) for folder in folders or ()] or sorted(
+        path for path in _statements_dir(workspace).glob("*") if path.is_dir()
+    )
+    faults = [
+        fault
+        for place in places
+        for fault in check_statement(place, workspace.config.root, workspace.catalogs)
+    ]
+    wrong = len(errors_in(faults))
+    if as_json:
+        print_json(faults)
+    else:
+        report_faults(faults)
+        checked = f"{len(places)} statement{'' if len(places) == 1 else 's'} checked"
+        console.print(f"{checked}: {wrong} to mend, {len(faults) - wrong} worth a look.")
+    if wrong:
+        raise typer.Exit(NOT_DONE)
+
+
+@app.command()
+@plain_errors
+def changes(
+    slug: Slug,
+    language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="Tag of the translation.")],
+) -> None:
+    """Show what changed in the source edition since an edition was translated from it.
+
+    Example: mailer statements changes her-rights ru
+    """
+    workspace = open_workspace()
+    folder = read_folder(_folder(workspace, Path(slug)), workspace.config.root)
+    translation = folder.editions.get(language)
+    source = folder.editions.get(folder.source_language)
+    if translation is None or source is None:
+        report_faults(errors_in(folder.faults))
+        fail(f'"{slug}" has no readable edition in "{language}" or no readable source edition.')
+    write = f"translated_from: {source.content_hash[:SHORT_HASH]}"
+    if language == source.language:
+        fail(f"{language} is the source edition itself.", "Name a translation.")
+    if translation.translated_from and source.content_hash.startswith(translation.translated_from):
+        console.print("Nothing has changed since it was translated.")
+        return
+    before = None
+    if translation.translated_from:
+        with workspace.store.read() as connection:
+            before = store_statements.find_source_edition(
+                connection, slug, translation.translated_from
+            )
+    if before is None:
+        fail(
+            "The text it was translated from was never loaded, so the two cannot be compared.",
+            f"Read the translation against {source.language}.md, then write {write}",
+        )
+    styles = {ChangeKind.REMOVED: "red", ChangeKind.ADDED: "green"}
+    for change in source_changes(before, source):
+        line = f"{change.kind.value} {change.text}".rstrip()
+        console.print(line, markup=False, style=styles.get(change.kind))
+    errors.print(f"When the translation says the same, write {write}", markup=False)
+
+
+@app.command("list")
+@plain_errors
+def list_command(as_json: AsJson = False) -> None:
+    """List the statements that were loaded, and which revision is public.
+
+    Example: mailer statements list
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        found = store_statements.list_statements(connection)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        console.print("No statement has been loaded. Run: mailer statements load DIR")
+        return
+    table = Table(box=None)
+    for heading in ("statement", "revision", "loaded", "editions", "public", "title"):
+        table.add_column(heading)
+    zone = workspace.config.workspace.time_zone
+    for one in found:
+        public = "" if one.published is None else f"revision {one.published}"
+        loaded = shown(one.loaded_at, zone)
+        table.add_row(
+            one.slug, str(one.latest), loaded, ", ".join(one.languages), public, one.title
+        )
+    console.print(table)
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def publish(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
+    """Fix the revision that the public page shows, until another one is published.
+
+    Where the statement names an hour under `published` that is still to come, the page opens then.
+
+    Example: mailer statements publish her-rights --revision 2
+    """
+    workspace = open_workspace()
+    stored = _revision(workspace, slug, number)
+    now = workspace.clock.now()
+    planned = stored.revision.published
+    at = planned if planned is not None and planned > now else now
+    with workspace.store.write() as connection:
+        store_statements.publish(connection, slug, stored.revision_id, at)
+    if as_json:
+        print_json({"slug": slug, "revision": stored.number, "public_from": at})
+        return
+    zone = workspace.config.workspace.time_zone
+    begin = "is public now" if at == now else f"will be public from {shown(at, zone)}"
+    console.print(f"{slug}, revision {stored.number}, {begin}.", markup=False)
+    console.print(f"  {workspace.config.web.base_url}/w/{slug}", markup=False)
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def show(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
+    """Show a loaded revision: its editions, who signs it, its pictures.
+
+    Example: mailer statements show her-rights
+    """
+    workspace = open_workspace()
+    stored = _revision(workspace, slug, number)
+    if as_json:
+        print_json({**_document(stored), "document": revision_to_document(stored.revision)})
+        return
+    _print_revision(stored, workspace.config.workspace.time_zone)
+
+
+def _document(stored: StoredRevision) -> dict[str, object]:
+    revision = stored.revision
+    return {
+        "slug": revision.slug,
+        "revision": stored.number,
+        "loaded_at": stored.loaded_at,
+        "digest": revision.digest,
+        "languages": list(revision.languages),
+    }
+
+
+def _print_revision(stored: StoredRevision, zone: str) -> None:
+    revision = stored.revision
+    source = revision.editions[revision.source_language]
+    console.print(source.title, style="bold", markup=False)
+    console.print(
+        f"  {revision.slug}, revision {stored.number}, loaded {shown(stored.loaded_at, zone)}",
+        markup=False,
+    )
+    if revision.published is not None:
+        console.print(f"  published from {shown(revision.published, zone)}")
+    for edition in revision.editions.values():
+        mark = " (source)" if edition.language == revision.source_language else ""
+        console.print(f"  {edition.language}{mark}: {edition.subject}", markup=False)
+    console.print(f"  translations of it: translated_from: {source.content_hash[:SHORT_HASH]}")
+    _print_names(revision)
+    for picture in revision.pictures.values():
+        size = f"{picture.width_px} × {picture.height_px}, {len(picture.content) // 1000} kB"
+        console.print(f"  picture {picture.name}: {size}", markup=False)
+
+
+def _print_names(revision: Revision) -> None:
+    source = revision.source_language
+    for supported in revision.supports:
+        console.print(f"  supports {localized(supported.name, source, source)}", markup=False)
+    for signatory in revision.signatories:
+        name = localized(signatory.name, source, source)
+        console.print(f"  signed by {name} ({signatory.country})", markup=False)
+    if revision.and_others:
+        console.print("  and others")
