@@ -1,1 +1,1 @@
-"""."""
+"""Make mails: edition and design into a compiled message, merged per supporter into wire bytes."""

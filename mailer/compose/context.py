@@ -1,0 +1,182 @@
+"""Lay out what mail templates may name: plain tables of text, made for one edition and reader.
+
+In: a revision, a sender, the edition's language and the reader's. Out: nested dicts and lists of
+strings and truths, nothing that has methods worth calling; and the schema that templates are
+checked against. What a template prints of a supporter is no part of it: those are slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from markupsafe import Markup, escape
+
+from mailer.compose.ledger import LIST_NAME, UNSUBSCRIBE_URL, Ledger
+from mailer.compose.lifting import Leaf, Schema
+from mailer.compose.links import ascii_address
+from mailer.model.mailing import Sender
+from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized
+from mailer.statements.languages import (
+    comma,
+    direction,
+    find_locale,
+    join_languages,
+    language_name,
+)
+
+#: What templates are handed: text, truths, and tables and lists of them.
+Value: TypeAlias = "str | bool | Mapping[str, Value] | list[Value]"
+
+_LINK: Mapping[str, Schema] = {"name": Leaf.TEXT, "address": Leaf.TEXT}
+
+#: Everything a mail template may name beside `supporter`; docs/templates.md explains it.
+SCHEMA: Mapping[str, Schema] = {
+    "edition": {
+        "language": Leaf.TEXT,
+        "direction": Leaf.TEXT,
+        "title": Leaf.TEXT,
+        "subject": Leaf.TEXT,
+        "preheader": Leaf.TEXT,
+        "body": Leaf.TEXT,
+    },
+    "statement": {
+        "supports": (_LINK,),
+        "signatories": ({**_LINK, "country": Leaf.TEXT},),
+        "and_others": Leaf.FLAG,
+        "hashtags": (_LINK,),
+        "related": ({"kind": Leaf.TEXT, "items": (_LINK,)},),
+        "comma": Leaf.TEXT,
+    },
+    "sender": {"name": Leaf.TEXT},
+    "list": {"name": Leaf.TEXT},
+    "reader": {"language": Leaf.TEXT, "direction": Leaf.TEXT},
+    "notice": {
+        "shown": Leaf.FLAG,
+        "language": Leaf.TEXT,
+        "languages": Leaf.TEXT,
+        "editions": (
+            {
+                "name": Leaf.TEXT,
+                "language": Leaf.TEXT,
+                "direction": Leaf.TEXT,
+                "address": Leaf.TEXT,
+            },
+        ),
+    },
+    "web_view": Leaf.TEXT,
+    "unsubscribe_url": Leaf.TEXT,
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which edition is read, and by whom."""
+
+    #: Tag of the edition.
+    language: str
+    #: Tag of the catalog that the frame around the statement speaks.
+    reader: str
+    #: The edition is not in the reader's first language.
+    notice: bool
+
+
+def web_view_address(sender: Sender, slug: str, language: str) -> str:
+    """Return where everyone can read an edition; nothing of a person is in it."""
+    return ascii_address(f"{sender.base_url}/w/{slug}/{language}")
+
+
+def country_name(country: str, language: str) -> str:
+    """Return a country's name in a language, in CLDR's words; its code where that has none."""
+    locale = find_locale(language)
+    return str(locale.territories.get(country, country)) if locale else country
+
+
+def make_context(
+    revision: Revision, sender: Sender, reading: Reading, ledger: Ledger, *, html: bool
+) -> dict[str, Value]:
+    """Return what the templates of one part may name, all but the edition's body.
+
+    Args:
+        revision: The statement.
+        sender: Who it comes from.
+        reading: Which edition is read, and by whom.
+        ledger: Gives the markers of the system's own slots.
+        html: For the HTML part; else for the plain-text part.
+    """
+    language = reading.language
+    edition = revision.editions[language]
+    list_name = ledger.marker(LIST_NAME)
+    context: dict[str, Value] = {
+        "edition": {
+            "language": language,
+            "direction": direction(language),
+            "title": edition.title,
+            "subject": edition.subject,
+            "preheader": edition.preheader,
+            "body": "",
+        },
+        "statement": _statement(revision, language),
+        "sender": {"name": localized(sender.name, language, revision.source_language)},
+        # A marker is letters and digits; the tags around it are ours.
+        "list": {"name": Markup(ledger.isolate(list_name)) if html else list_name},  # noqa: S704
+        "reader": {"language": reading.reader, "direction": direction(reading.reader)},
+        "notice": _notice(revision, sender, reading, html=html),
+        "web_view": web_view_address(sender, revision.slug, language),
+        "unsubscribe_url": ledger.marker(UNSUBSCRIBE_URL),
+    }
+    return context
+
+
+def _statement(revision: Revision, language: str) -> Value:
+    def named(text: LocalizedText) -> str:
+        return localized(text, language, revision.source_language)
+
+    def link(name: str, address: str) -> dict[str, Value]:
+        return {"name": name, "address": ascii_address(address)}
+
+    related: list[Value] = []
+    for kind in RelatedKind:
+        items: list[Value] = [
+            link(named(item.title), item.address) for item in revision.related if item.kind is kind
+        ]
+        if items:
+            related.append({"kind": kind.value, "items": items})
+    return {
+        "supports": [link(named(one.name), one.address) for one in revision.supports],
+        "signatories": [
+            {**link(named(one.name), one.address), "country": country_name(one.country, language)}
+            for one in revision.signatories
+        ],
+        "and_others": revision.and_others,
+        "hashtags": [link(one.tag, one.address) for one in revision.hashtags],
+        "related": related,
+        "comma": comma(language),
+    }
+
+
+def _notice(revision: Revision, sender: Sender, reading: Reading, *, html: bool) -> Value:
+    reader = reading.reader
+    editions: list[dict[str, Value]] = [
+        {
+            "name": language_name(language, reader),
+            "language": language,
+            "direction": direction(language),
+            "address": web_view_address(sender, revision.slug, language),
+        }
+        for language in revision.languages
+    ]
+    languages = join_languages(revision.languages, reader)
+    if html:
+        # A phrase takes the whole list as one value, so its links are written here.
+        languages = escape(comma(reader)).join(
+            Markup('<a href="{address}" hreflang="{language}">{name}</a>').format(**edition)
+            for edition in editions
+        )
+    return {
+        "shown": reading.notice,
+        "language": language_name(reading.language, reader),
+        "languages": languages,
+        "editions": list(editions),
+    }

@@ -1,0 +1,154 @@
+"""Read how mails look and what they say around the statement, and keep it as one document.
+
+In: `templates/mail/base/` (the frame of mails of every kind), `templates/mail/<kind>/` and the
+catalogs. Out: a `Design`, immutable, with a digest; delivery reads no file (the form in which it is
+stored is `mailer.store.designs`'). Templates write their phrases `{{ _("…") }}`: the frame speaks the reader's language, the statement its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from jinja2 import nodes
+
+from mailer.compose.environment import MAX_SOURCE_CHARACTERS, MailEnvironment
+from mailer.compose.lifting import Source, parse
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.mailing import Design
+from mailer.model.statement import StatementKind
+from mailer.statements.catalog import Catalog
+from mailer.store.designs import design_from_document, design_to_document
+
+#: The folder of what mails of every kind share.
+BASE = "base"
+LAYOUT_HTML = f"{BASE}/layout.html"
+LAYOUT_TEXT = f"{BASE}/layout.txt"
+#: Where faults of a template send a person to.
+_FOLDER = "templates/mail"
+
+
+def read_design(
+    templates_dir: Path, kind: StatementKind, catalogs: Mapping[str, Catalog]
+) -> Design:
+    """Read the design of one kind of mail.
+
+    Args:
+        templates_dir: The workspace's `templates/`.
+        kind: Names the folder below `mail/`.
+        catalogs: As `load_catalogs` gives them; the phrases that the templates speak are kept.
+
+    Raises:
+        FaultsFound: for files that are missing, unreadable or too large, and for templates that
+            cannot be parsed; `check_design` finds the rest.
+    """
+    folder = templates_dir / "mail"
+    faults: list[Fault] = []
+
+    def read(name: str, *, required: bool = True) -> str:
+        try:
+            text = (folder / name).read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            if required:
+                remedy = "Write it, or take the one that ships with mailer"
+                faults.append(Fault(f"{_FOLDER}/{name}", 0, "", "is missing", remedy))
+            return ""
+        except UnicodeDecodeError:
+            faults.append(Fault(f"{_FOLDER}/{name}", 0, "", "is not UTF-8", "Save it so"))
+            return ""
+        except OSError:
+            faults.append(Fault(f"{_FOLDER}/{name}", 0, "", "cannot be read", "Check its owner"))
+            return ""
+        if len(text) > MAX_SOURCE_CHARACTERS:
+            problem = f"is longer than {MAX_SOURCE_CHARACTERS:,} characters"
+            faults.append(Fault(f"{_FOLDER}/{name}", 0, "", problem, "Make it shorter"))
+            return ""
+        return text.replace("\r\n", "\n")
+
+    design = Design(
+        kind=kind.value,
+        message_html=read(f"{kind.value}/message.html"),
+        message_text=read(f"{kind.value}/message.txt"),
+        style_css="\n".join(
+            (read(f"{BASE}/style.css", required=False), read(f"{kind.value}/style.css"))
+        ),
+        catalogs={},
+        plural_rules={},
+        layout_html=read(LAYOUT_HTML, required=False),
+        layout_text=read(LAYOUT_TEXT, required=False),
+    )
+    if faults:
+        raise FaultsFound(faults)
+    spoken = {msgid for msgid, _ in phrases_in(design)}
+    design = replace(
+        design,
+        catalogs={
+            language: {msgid: forms for msgid, forms in catalog.forms.items() if msgid in spoken}
+            for language, catalog in sorted(catalogs.items())
+        },
+        plural_rules={language: catalogs[language].plural_rule for language in sorted(catalogs)},
+    )
+    return design_from_document(design_to_document(design))
+
+
+def sources_of(design: Design, *, html: bool) -> Iterator[Source]:
+    """Yield the templates of the HTML or the text part, the frame before what stands in it."""
+    ending = "html" if html else "txt"
+    message = design.message_html if html else design.message_text
+    layout = design.layout_html if html else design.layout_text
+    if layout:
+        yield Source(layout, f"{BASE}/layout.{ending}", f"{_FOLDER}/{BASE}/layout.{ending}")
+    name = f"{design.kind}/message.{ending}"
+    yield Source(message, name, f"{_FOLDER}/{name}")
+
+
+def phrases_in(design: Design) -> frozenset[tuple[str, str]]:
+    """Return the phrases its templates speak: msgid, and plural msgid or "".
+
+    Raises:
+        FaultsFound: when one of them is not a template.
+    """
+    found: set[tuple[str, str]] = set()
+    faults: list[Fault] = []
+    for html in (True, False):
+        environment = MailEnvironment(html=html)
+        for source in sources_of(design, html=html):
+            try:
+                found |= _phrases(parse(source, environment))
+            except FaultsFound as error:
+                faults.extend(error.faults)
+    if faults:
+        raise FaultsFound(faults)
+    return frozenset(found)
+
+
+def _phrases(tree: nodes.Template) -> set[tuple[str, str]]:
+    found = set()
+    for call in tree.find_all(nodes.Call):
+        name = call.node.name if isinstance(call.node, nodes.Name) else ""
+        texts = [one.value if isinstance(one, nodes.Const) else None for one in call.args]
+        if name == "_" and len(texts) == 1 and isinstance(texts[0], str):
+            found.add((texts[0], ""))
+        elif name == "ngettext" and len(texts) == 3 and all(isinstance(t, str) for t in texts[:2]):
+            found.add((str(texts[0]), str(texts[1])))
+    return found
+
+
+def catalogs_of(design: Design) -> dict[str, Catalog]:
+    """Return the catalogs a design carries, by language."""
+    return {
+        language: Catalog(language, design.plural_rules[language], forms)
+        for language, forms in design.catalogs.items()
+    }
+
+
+__all__ = [
+    "BASE",
+    "catalogs_of",
+    "design_from_document",
+    "design_to_document",
+    "phrases_in",
+    "read_design",
+    "sources_of",
+]
