@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, tuple_, update
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.store.mailings import list_from_document
 from mailer.store.tables import (
-    delivery,
     delivery_list,
     mailing,
     mailing_target,
@@ -26,6 +25,9 @@ from mailer.store.tables import (
     unsubscription,
     unsubscription_list,
 )
+
+#: Of PostgreSQL's advisory locks, the one that orders unsubscriptions: "unsb" in ASCII.
+_ORDER_LOCK = 0x756E7362
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ class PublicRevision:
 def _routes(connection: Connection, delivery_id: int, supporter_id: int) -> ColumnElement[bool]:
     """Return the condition on memberships that a token's delivery came through.
 
-    Where the delivery's row has been cleared away, these are all of that supporter, whose row
-    belongs to one organisation.
+    Where the delivery has been cleared away, these are all of that supporter, whose row belongs to
+    one organisation. The supporter of a token is any that the delivery came through: it may have
+    been merged for another of them at an earlier attempt.
     """
     known = connection.execute(
         select(delivery_list.c.list_id)
-        .join(delivery, delivery.c.id == delivery_list.c.delivery_id)
-        .where(delivery.c.id == delivery_id, delivery.c.supporter_id == supporter_id)
+        .where(
+            delivery_list.c.delivery_id == delivery_id,
+            delivery_list.c.supporter_id == supporter_id,
+        )
         .limit(1)
     ).first()
     if known is None:
@@ -111,6 +116,7 @@ def leave_lists(
         .where(_among(memberships))
         .values(state=MembershipState.LEFT, left_at=now)
     )
+    _keep_ids_in_order(connection)
     # One person has one digest in all organisations: that of any row left will do.
     digest = connection.execute(
         select(supporter.c.address_digest).where(supporter.c.id == memberships[0][1])
@@ -134,6 +140,16 @@ def leave_lists(
         ],
     )
     return LeftLists(unsubscription_id, memberships)
+
+
+def _keep_ids_in_order(connection: Connection) -> None:
+    """Let no other unsubscription be committed between this one's id and its commit.
+
+    Senders ask for ids above the last they saw: one that came to light after a higher one would
+    never be seen, and its person mailed. SQLite has one writer at a time as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
 
 
 def _among(memberships: Sequence[tuple[int, int]]) -> ColumnElement[bool]:

@@ -1,0 +1,88 @@
+"""Read the small forms that are posted to the public pages, and nothing larger.
+
+In: a request. Out: its text fields, or `FormRefused` with the status that says why. Standards:
+RFC 9110 for the status codes, RFC 7578 and the URL standard for the two encodings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+
+from python_multipart.multipart import parse_options_header
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+#: A one-click body is under 300 bytes; the page's forms are smaller.
+LARGEST_BODY = 16 * 1024
+_MOST_FIELDS = 10
+_LONGEST_FIELD = 1024
+#: Who takes longer for so little is keeping the connection busy.
+BODY_TIMEOUT_S = 10.0
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class FormRefused(Exception):
+    """The body is not a form that is read here."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+        super().__init__(status.phrase)
+
+
+async def read_form(request: Request) -> Fields:
+    """Return the name and value of each text field, in order.
+
+    Raises:
+        FormRefused: for another content type, a body that is too large, too slow or malformed.
+    """
+    content_type, options = parse_options_header(request.headers.get("content-type"))
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise FormRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if content_type == b"multipart/form-data":
+        if not options.get(b"boundary"):
+            raise FormRefused(HTTPStatus.BAD_REQUEST)
+    elif content_type != b"application/x-www-form-urlencoded":
+        raise FormRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    body = _once(await _read_body(request))
+    parser: MultiPartParser | FormParser
+    if content_type == b"multipart/form-data":
+        parser = MultiPartParser(
+            request.headers,
+            body,
+            max_files=0,
+            max_fields=_MOST_FIELDS,
+            max_part_size=_LONGEST_FIELD,
+        )
+    else:
+        parser = FormParser(
+            request.headers, body, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD
+        )
+    try:
+        form = await parser.parse()
+    # A charset that Python does not know, or bytes that are not in it, are as malformed.
+    except (MultiPartException, LookupError, UnicodeError) as error:
+        raise FormRefused(HTTPStatus.BAD_REQUEST) from error
+    return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+
+
+async def _read_body(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > LARGEST_BODY:
+        raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TimeoutError as error:
+        raise FormRefused(HTTPStatus.REQUEST_TIMEOUT) from error
+    return bytes(body)
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

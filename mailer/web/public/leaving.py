@@ -1,0 +1,169 @@
+"""Answer the unsubscribe link: a page with one button, one-click requests, and undo.
+
+In: a token in the path, a form. Out: pages that are the same for every token, whether it is ours,
+was used before or names nobody any more; so they tell a stranger nothing. GET and HEAD change
+nothing and do not even read the token. Standards: RFC 8058.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mailer.clock import Clock
+from mailer.events import emit, warn
+from mailer.feedback.unsubscribe import UNDO_WINDOW, Unsubscribed, undo, unsubscribe
+from mailer.model.audience import UnsubscriptionSource
+from mailer.store.engine import Store, StoreUnavailable
+from mailer.tokens import Tokens
+from mailer.web.public.forms import Fields, FormRefused, read_form
+from mailer.web.public.pages import Pages
+
+#: No answer to a form comes sooner, so that its time does not tell a token that is ours from one
+#: that is not: only the first costs a write to the disk.
+ANSWER_FLOOR_S = 0.2
+#: What a visitor or a provider is asked to wait when the database does not answer.
+RETRY_AFTER_S = 30
+#: At most this many unsubscriptions wait for the database at once; the others wait in line.
+_WRITERS = 4
+#: How far the clock of the form's page may seem to be ahead.
+_CLOCK_SLACK = timedelta(minutes=1)
+_T = TypeVar("_T")
+
+
+def wish(fields: Fields) -> UnsubscriptionSource | None:
+    """Tell by which way a form asks to unsubscribe; None when it does not ask for it."""
+    for name, value in fields:
+        # RFC 8058 §3.1: the body is the key/value pair of the List-Unsubscribe-Post field.
+        if name.lower() == "list-unsubscribe" and value.strip().lower() == "one-click":
+            return UnsubscriptionSource.ONE_CLICK
+        if name == "action" and value == "unsubscribe":
+            return UnsubscriptionSource.PAGE
+    return None
+
+
+@dataclass(frozen=True)
+class UndoWish:
+    """What the undo button sends."""
+
+    token: str
+    #: When the page with the button was made.
+    made_at: datetime
+
+    def is_late(self, now: datetime) -> bool:
+        """Tell whether the half hour of the page is over.
+
+        What is put back is decided by the hour of the unsubscription on record and not by this,
+        which a visitor could change; it only says the same for every token.
+        """
+        return not now - UNDO_WINDOW <= self.made_at <= now + _CLOCK_SLACK
+
+
+def undo_wish(fields: Fields) -> UndoWish | None:
+    """Return what the undo button sent; None when it is something else."""
+    values = dict(fields)
+    token, made_at = values.get("undo", ""), values.get("at", "")
+    if not token or not made_at.isascii() or not made_at.isdigit() or len(made_at) > 11:
+        return None
+    return UndoWish(token, datetime.fromtimestamp(int(made_at), UTC))
+
+
+class Leaving:
+    """The routes of the unsubscribe link."""
+
+    def __init__(
+        self, store: Store, tokens: Tokens, pages: Pages, clock: Clock, *, answer_floor_s: float
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._pages = pages
+        self._clock = clock
+        self._answer_floor_s = answer_floor_s
+        self._limiter: CapacityLimiter | None = None
+
+    async def ask(self, request: Request) -> Response:
+        """Show the page with the one button; the token is not looked at."""
+        return self._pages.private(request, "unsubscribe.html")
+
+    async def unsubscribe(self, request: Request) -> Response:
+        """Unsubscribe at once, for ever idempotent: the mail program's way or the button's."""
+        try:
+            source = wish(await read_form(request))
+        except FormRefused as refused:
+            return self._pages.error(request, refused.status)
+        if source is None:
+            return self._pages.error(request, HTTPStatus.BAD_REQUEST)
+        token: str = request.path_params["token"]
+
+        def leave() -> Unsubscribed:
+            return unsubscribe(self._store, self._tokens, token, source, self._clock.now())
+
+        try:
+            done = await self._not_sooner(lambda: self._in_thread(leave))
+        except StoreUnavailable as error:
+            warn("unsubscribing had to wait", problem=error.problem)
+            # The provider or the person tries again: nobody is told that it is done when it is not.
+            return self._pages.private(
+                request,
+                "not_yet.html",
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                {"Retry-After": str(RETRY_AFTER_S)},
+            )
+        if done.left and done.delivery_id is not None:
+            emit("unsubscribed", delivery_id=done.delivery_id, lists=done.left, source=source.value)
+        # RFC 8058 §3.1: the answer to a one-click request is never a redirect.
+        return self._pages.private(
+            request,
+            "unsubscribed.html",
+            undo=done.undo_token if source is UnsubscriptionSource.PAGE else "",
+            at=int(self._clock.now().timestamp()),
+        )
+
+    async def undo(self, request: Request) -> Response:
+        """Take back what was unsubscribed in the last half hour."""
+        try:
+            wished = undo_wish(await read_form(request))
+        except FormRefused as refused:
+            return self._pages.error(request, refused.status)
+        if wished is None:
+            return self._pages.error(request, HTTPStatus.BAD_REQUEST)
+        now = self._clock.now()
+        if wished.is_late(now):
+            return self._pages.private(request, "too_late.html")
+
+        def take_back() -> int:
+            return undo(self._store, self._tokens, wished.token, now)
+
+        try:
+            put_back = await self._not_sooner(lambda: self._in_thread(take_back))
+        except StoreUnavailable as error:
+            warn("undoing had to wait", problem=error.problem)
+            return self._pages.error(
+                request,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                {"Retry-After": str(RETRY_AFTER_S)},
+            )
+        if put_back:
+            emit("unsubscription undone", lists=put_back)
+        return self._pages.private(request, "undone.html")
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(_WRITERS)
+        # A visitor who closes the page has unsubscribed all the same: a thread is not cancelled.
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+    async def _not_sooner(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        began = self._clock.monotonic()
+        try:
+            return await work()
+        finally:
+            await asyncio.sleep(began + self._answer_floor_s - self._clock.monotonic())

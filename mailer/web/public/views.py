@@ -1,0 +1,203 @@
+"""Lay out a revision for its web page: names, addresses and languages, ready for the template.
+
+In: a public revision, the edition chosen, the language that was wanted. Out: a `StatementView`. It
+is made of the statement alone: slots of supporters are gone before anything is rendered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from babel.dates import format_date
+from markupsafe import Markup
+
+from mailer.compose.slots import body_without_supporter
+from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized
+from mailer.statements.body import body_to_html
+from mailer.statements.languages import comma, direction, find_locale, language_name
+
+#: Of a picture's SHA-256, what its address holds.
+PICTURE_DIGEST_CHARACTERS = 16
+
+
+@dataclass(frozen=True)
+class Link:
+    """A name that leads somewhere, or nowhere when the address is empty."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class EditionLink:
+    """The page of one edition."""
+
+    language: str
+    #: In its own language: "русский".
+    own_name: str
+    #: In the language of the page's frame: "rusă".
+    name: str
+    direction: str
+    #: Relative to the folder all pages lie under.
+    path: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class SignatoryView:
+    """Who signs, in the edition's language."""
+
+    organisation: Link
+    country: str
+
+
+@dataclass(frozen=True)
+class RelatedView:
+    """Links of one kind."""
+
+    kind: RelatedKind
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class StatementView:
+    """All that the page of a statement shows."""
+
+    title: str
+    preheader: str
+    language: str
+    direction: str
+    #: What its language is called in the language of the page's frame.
+    name: str
+    #: What stands between the items of a list in its language.
+    comma: str
+    #: Of the page that lets the visitor's browser choose; relative, as all paths here.
+    path: str
+    body: Markup
+    supports: tuple[Link, ...]
+    signatories: tuple[SignatoryView, ...]
+    and_others: bool
+    hashtags: tuple[Link, ...]
+    related: tuple[RelatedView, ...]
+    editions: tuple[EditionLink, ...]
+    #: Written out in the edition's language; "" while it has none.
+    published: str
+    #: The same as ISO 8601 day.
+    published_day: str
+
+
+def picture_digest(picture: Picture) -> str:
+    """Return what stands for a picture's content in its address."""
+    return hashlib.sha256(picture.content).hexdigest()[:PICTURE_DIGEST_CHARACTERS]
+
+
+def picture_path(slug: str, picture: Picture) -> str:
+    """Return a picture's address, relative to the folder all pages lie under."""
+    return f"w/{slug}/picture/{picture_digest(picture)}/{quote(picture.name, safe='')}"
+
+
+def statement_path(slug: str, language: str = "") -> str:
+    """Return the address of a statement's page, relative to the folder all pages lie under."""
+    return f"w/{slug}/{language}" if language else f"w/{slug}"
+
+
+def view_statement(
+    revision: Revision, language: str, frame_language: str, root: str, now: datetime
+) -> StatementView:
+    """Lay out the edition in `language`.
+
+    Args:
+        revision: The public one.
+        language: Tag of one of its editions.
+        frame_language: What the page around the statement speaks.
+        root: Relative address of the folder all pages lie under.
+        now: A day of publication that is still to come is not shown.
+    """
+    edition = revision.editions[language]
+
+    def picture_address(name: str) -> str:
+        return root + picture_path(revision.slug, revision.pictures[name])
+
+    def named(text: LocalizedText) -> str:
+        return localized(text, language, revision.source_language)
+
+    body = body_to_html(
+        body_without_supporter(revision, language),
+        picture_address=picture_address,
+        language=language,
+        hashtags=revision.hashtags,
+        pictures=revision.pictures,
+    )
+    published, published_day = _published(revision, language, now)
+    return StatementView(
+        title=edition.title,
+        preheader=edition.preheader,
+        language=language,
+        direction=direction(language),
+        name=language_name(language, frame_language),
+        comma=comma(language),
+        path=statement_path(revision.slug),
+        # `body_to_html` lets through its own allow-list of tags and attributes only.
+        body=Markup(body),  # noqa: S704  (sanitized by nh3 in the call above)
+        supports=tuple(_link(named(one.name), one.address) for one in revision.supports),
+        signatories=tuple(
+            SignatoryView(_link(named(one.name), one.address), country_name(one.country, language))
+            for one in revision.signatories
+        ),
+        and_others=revision.and_others,
+        hashtags=tuple(_link(one.tag, one.address) for one in revision.hashtags),
+        related=_related(revision, named),
+        editions=_edition_links(revision.slug, revision.languages, language, frame_language),
+        published=published,
+        published_day=published_day,
+    )
+
+
+def _link(name: str, address: str) -> Link:
+    # Loading allows web addresses only; a page is not the place to trust that.
+    return Link(name, address if address.startswith(("https://", "http://")) else "")
+
+
+def country_name(country: str, language: str) -> str:
+    """Return a country's name in a language, in CLDR's words; its code where that has none."""
+    locale = find_locale(language)
+    return str(locale.territories.get(country, country)) if locale else country
+
+
+def _published(revision: Revision, language: str, now: datetime) -> tuple[str, str]:
+    if revision.published is None or revision.published > now:
+        return "", ""
+    day = revision.published.date()
+    locale = find_locale(language)
+    return (format_date(day, "long", locale) if locale else day.isoformat()), day.isoformat()
+
+
+def _related(revision: Revision, named: Callable[[LocalizedText], str]) -> tuple[RelatedView, ...]:
+    groups = (
+        (kind, tuple(one for one in revision.related if one.kind is kind)) for kind in RelatedKind
+    )
+    return tuple(
+        RelatedView(kind, tuple(_link(named(one.title), one.address) for one in items))
+        for kind, items in groups
+        if items
+    )
+
+
+def _edition_links(
+    slug: str, languages: Sequence[str], shown: str, frame_language: str
+) -> tuple[EditionLink, ...]:
+    return tuple(
+        EditionLink(
+            language=language,
+            own_name=language_name(language, language),
+            name=language_name(language, frame_language),
+            direction=direction(language),
+            path=statement_path(slug, language),
+            current=language == shown,
+        )
+        for language in languages
+    )
