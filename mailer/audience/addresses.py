@@ -3,7 +3,7 @@
 In: text from an import or a prompt. Out: a `NormalAddress` with the address to send to, the normal
 form that the blind index is made of, and what pacing needs to know of the domain. The normal form
 is fixed for ever: NFC, case-folded local part, lower-case A-label domain, no dot or plus folding.
-Standards: RFC 5321 §4.1.2, RFC 6531 §3.3, RFC 5890.
+Standards: RFC 5321, RFC 5890, RFC 6531, RFC 6532.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
+_LONGEST_LOCAL_BYTES = 64
+_LONGEST_BYTES = 254
 #: Coarse classes of mail domains, kept in clear for pacing and reports.
 _CLASSES: dict[str, tuple[str, ...]] = {
     "gmail": ("gmail.com", "googlemail.com"),
     "outlook": ("outlook.com", "hotmail.com", "live.com", "msn.com"),
-    "yahoo": ("yahoo.com", "ymail.com", "aol.com"),
-    "mailru": ("mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru"),
-    "yandex": ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru"),
+    "yahoo": ("yahoo.com", "ymail.com", "rocketmail.com", "aol.com"),
+    "mailru": ("mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru", "xmail.ru"),
+    "yandex": ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru", "narod.ru"),
+    "rambler": ("rambler.ru", "lenta.ru", "autorambler.ru", "myrambler.ru", "ro.ru"),
     "ukrnet": ("ukr.net",),
     "icloud": ("icloud.com", "me.com", "mac.com"),
-    "proton": ("proton.me", "protonmail.com", "pm.me"),
-    "gmx": ("gmx.de", "gmx.net", "gmx.com", "web.de"),
+    "proton": ("proton.me", "protonmail.com", "protonmail.ch", "pm.me"),
+    "tuta": ("tuta.com", "tuta.io", "tutanota.com", "tutanota.de", "tutamail.com"),
+    "gmx": ("gmx.de", "gmx.net", "gmx.com", "gmx.at", "gmx.ch", "web.de", "mail.com"),
 }
 _CLASS_OF = {domain: name for name, domains in _CLASSES.items() for domain in domains}
 #: Regional twins that share a provider's servers: "yahoo.de", "hotmail.fr".
@@ -39,9 +43,9 @@ class BadAddress(Exception):
         super().__init__(problem)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NormalAddress:
-    """An address in the two forms the program keeps."""
+    """An address in the two forms the program keeps; its `repr` shows neither."""
 
     #: Local part as given (NFC), domain in lower-case A-labels: what goes into RCPT TO.
     address: str
@@ -91,15 +95,32 @@ def normalize_address(text: str) -> NormalAddress:
     except EmailNotValidError:
         # The library's sentence quotes parts of the address.
         raise BadAddress("this is not a mail address") from None
+    # RFC 6532 §3.1: NFC, and never NFKC in a local part.
     local = unicodedata.normalize("NFC", checked.local_part)
     domain = checked.ascii_domain.lower()
+    # RFC 5321 §4.5.3.1: 64 octets of local part, 256 of path with its brackets.
+    if (
+        len(local.encode()) > _LONGEST_LOCAL_BYTES
+        or len(f"{local}@{domain}".encode()) > _LONGEST_BYTES
+    ):
+        raise BadAddress("the address is too long")
     return NormalAddress(
         address=f"{local}@{domain}",
-        normal_form=f"{unicodedata.normalize('NFC', local.casefold())}@{domain}",
+        normal_form=f"{fold_local_part(local)}@{domain}",
         domain=domain,
         domain_class=domain_class(domain),
         needs_smtputf8=not local.isascii(),
     )
+
+
+def fold_local_part(local: str) -> str:
+    """Return a local part as the blind index knows it: case-folded, in NFC.
+
+    RFC 5321 §2.4 lets a host tell cases apart: for finding a person we do not, for sending we do.
+    """
+    # Unicode D145: folding starts from NFD, so that composed and decomposed letters agree.
+    folded = unicodedata.normalize("NFD", local).casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).casefold())
 
 
 def domain_class(ascii_domain: str) -> str:
@@ -108,6 +129,7 @@ def domain_class(ascii_domain: str) -> str:
     if known:
         return known
     labels = ascii_domain.split(".")
-    if 2 <= len(labels) <= 3:
+    # "yahoo.de", "yahoo.co.uk"; in "live.example.org" the provider is another.
+    if len(labels) == 2 or (len(labels) == 3 and labels[1] in ("co", "com")):
         return _CLASS_OF_LABEL.get(labels[0], OTHER)
     return OTHER

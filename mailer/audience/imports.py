@@ -2,35 +2,40 @@
 
 In: a CSV file with a header and a list's definition. Out: an `ImportResult` with counts, and a
 reject file with line and reason for every row that could not be taken; the terminal never shows an
-address. A file imported twice changes nothing the second time. Standards: RFC 4180.
+address. The file is read twice: first for what would make it unusable, then, a chunk a transaction,
+for its people, who are all on the list at once when the last chunk is in. A file imported twice
+changes nothing the second time. Standards: RFC 4180.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
-from mailer.audience.merging import TABLE, Change, Merger, attribute_row, merged_profile
+from mailer.audience.merging import TABLE, Change, ConsentChange, Merger, RowsOfAddress
+from mailer.audience.records import Record, open_csv, records, survey
+from mailer.audience.rejects import Rejects
 from mailer.audience.rows import BadRow, ImportedRow, RowReader
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import LanguageProfile, ListDefinition, MembershipState
-from mailer.model.faults import Fault, FaultsFound
-from mailer.store import audience as store_audience
-from mailer.store.audience import KnownSupporter
+from mailer.model.faults import Fault
+from mailer.store import imports as rows
+from mailer.store.audience import load_profile, profile_id, sync_lists
 from mailer.store.engine import Connection, Store, take_ids
+from mailer.store.scratch import SeenDigests
 
-#: Rows of one transaction: well under 50 ms of write lock.
-CHUNK_ROWS = 500
+#: Rows of one transaction: under 50 ms of write lock.
+CHUNK_ROWS = 300
+#: Told how many lines are done, and of how many.
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What became of the rows."""
+    """What became of the rows; every row is in exactly one of the counts."""
 
     #: New on this list.
     added: int = 0
@@ -46,22 +51,41 @@ class ImportResult:
     suppressed: int = 0
     #: Could not be taken; in the reject file.
     rejected: int = 0
-    #: Where the rejected rows are; None when there are none or nothing was written.
+    #: Of those on the list now, how many have no consent on record and so are not mailed.
+    without_consent: int = 0
+    #: Columns that the list does not declare; they are kept sealed.
+    sealed_columns: tuple[str, ...] = ()
+    #: The first rejected rows: line and reason, nothing of the row.
+    reject_reasons: tuple[Fault, ...] = ()
+    #: Where the rejected rows are; None when there are none or nothing was to be written.
     reject_file: Path | None = None
 
     @property
     def rows(self) -> int:
         """Return how many rows the file had."""
-        return sum(value for value in asdict(self).values() if isinstance(value, int))
+        return sum(self.counts().values())
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts that add up to the rows of the file, by name."""
+        names = ("added", "updated", "unchanged", "merged", "left", "suppressed", "rejected")
+        return {name: getattr(self, name) for name in names}
 
     def summary(self) -> str:
         """Return the counts that are not zero, in words."""
-        words = [
-            f"{getattr(self, one.name)} {one.name}"
-            for one in fields(self)
-            if one.name != "reject_file" and getattr(self, one.name)
-        ]
+        words = [f"{count} {name}" for name, count in self.counts().items() if count]
+        if self.without_consent:
+            words.append(f"{self.without_consent} without consent")
         return ", ".join(words) or "no rows"
+
+    def to_document(self) -> dict[str, object]:
+        """Return the result as other programs read it."""
+        return {
+            "rows": self.rows,
+            **self.counts(),
+            "without_consent": self.without_consent,
+            "sealed_columns": list(self.sealed_columns),
+            "reject_file": str(self.reject_file) if self.reject_file else None,
+        }
 
 
 def import_csv(
@@ -74,113 +98,52 @@ def import_csv(
     rejects_dir: Path,
     now: datetime,
     dry_run: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> ImportResult:
     """Import a file onto a list, or with `dry_run` count what it would do and change nothing.
 
     Raises:
-        FaultsFound: when the file as a whole cannot be read; nothing is changed then.
+        FaultsFound: when the file as a whole cannot be used; nothing is changed then.
+        WrongSealKey: when who is on record was sealed with another key.
     """
-    importer = _Importer(store, seal_keys, service_keys, definition, now, dry_run=dry_run)
-    rejects = _Rejects(rejects_dir, definition.key, now, dry_run=dry_run)
-    with _opened(path) as file, rejects:
-        lines = csv.reader(file, strict=True)
-        header = _header(lines, path)
-        reader = RowReader(header, definition, path.name, f"import of {path.name}")
-        rejects.header = header
-        importer.begin()
-        for chunk in _chunks(lines, reader, rejects, path.name):
-            importer.take(chunk)
-        importer.end(rejects.count)
-    return replace(importer.result(), rejected=rejects.count, reject_file=rejects.written)
+    found = survey(path)
+    source = f"import of {path.name} on {now:%Y-%m-%d}"
+    reader = RowReader(found.header, definition, path.name, source)
+    tell = progress or _tell_nobody
+    with closing(SeenDigests()) as seen:
+        importer = _Importer(store, seal_keys, service_keys, definition, now, seen, dry_run=dry_run)
+        batch = importer.begin()
+        kept = None if dry_run else rejects_dir / f"{batch}.csv"
+        with open_csv(path) as file, Rejects(kept, path.name, found.header) as rejects:
+            for line, chunk in _chunks(records(file, found, path.name), reader, rejects):
+                importer.take(chunk)
+                tell(line, found.lines)
+            importer.end(rejects.count)
+            return importer.result(reader, rejects)
 
 
-def _opened(path: Path) -> TextIO:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise FaultsFound(
-            [Fault(path.name, 0, "", f"cannot be read: {error.strerror}", "Check its path")]
-        ) from error
-
-
-def _not_utf8(name: str, line: int) -> FaultsFound:
-    return FaultsFound([Fault(name, line, "", "is not UTF-8", "Save it as CSV UTF-8")])
-
-
-def _header(lines: Iterator[list[str]], path: Path) -> list[str]:
-    try:
-        return next(lines)
-    except StopIteration:
-        raise FaultsFound([Fault(path.name, 1, "", "is empty", "Export it again")]) from None
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path.name, 1) from error
-    except csv.Error as error:
-        raise FaultsFound([Fault(path.name, 1, "", f"is not CSV: {error}")]) from error
+def _tell_nobody(_done: int, _total: int) -> None:
+    """Keep the progress to itself."""
 
 
 def _chunks(
-    lines: Iterator[list[str]], reader: RowReader, rejects: _Rejects, name: str
-) -> Iterator[list[ImportedRow]]:
+    found: Iterator[Record], reader: RowReader, rejects: Rejects
+) -> Iterator[tuple[int, list[ImportedRow]]]:
+    """Yield the rows that can be taken, some at a time, with the line they go up to."""
     chunk: list[ImportedRow] = []
     line = 1
-    while True:
+    for record in found:
+        line = record.line
         try:
-            cells = next(lines)
-        except StopIteration:
-            break
-        except UnicodeDecodeError as error:
-            raise _not_utf8(name, line + 1) from error
-        except csv.Error as error:
-            line = getattr(lines, "line_num", line + 1)
-            rejects.add(line, f"not CSV: {error}", [])
-            continue
-        line = getattr(lines, "line_num", line + 1)
-        if not any(cell.strip() for cell in cells):
-            continue
-        try:
-            chunk.append(reader.read(cells))
+            if record.problem:
+                raise BadRow(record.problem)
+            chunk.append(reader.read(record.cells))
         except BadRow as error:
-            rejects.add(line, error.reason, cells)
+            rejects.add(record.line, error.reason, record.cells)
         if len(chunk) >= CHUNK_ROWS:
-            yield chunk
+            yield line, chunk
             chunk = []
-    if chunk:
-        yield chunk
-
-
-class _Rejects:
-    """Writes what could not be taken to a file only its owner can read, when there is any."""
-
-    def __init__(self, folder: Path, key: str, now: datetime, *, dry_run: bool) -> None:
-        self._path = folder / f"{key}-{now:%Y%m%dT%H%M%S}.csv"
-        self._dry_run = dry_run
-        self._file: TextIO | None = None
-        self.header: Sequence[str] = ()
-        self.count = 0
-
-    def __enter__(self) -> _Rejects:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    @property
-    def written(self) -> Path | None:
-        """Return the file, when one was written."""
-        return self._path if self._file is not None else None
-
-    def add(self, line: int, reason: str, cells: Sequence[str]) -> None:
-        """Note a row with its line and reason."""
-        self.count += 1
-        if self._dry_run:
-            return
-        if self._file is None:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(["line", "reason", *self.header])
-        csv.writer(self._file).writerow([line, reason, *cells])
+    yield line, chunk
 
 
 class _Importer:
@@ -193,6 +156,7 @@ class _Importer:
         service_keys: ServiceKeys,
         definition: ListDefinition,
         now: datetime,
+        seen: SeenDigests,
         *,
         dry_run: bool,
     ) -> None:
@@ -201,85 +165,93 @@ class _Importer:
         self._service = service_keys
         self._definition = definition
         self._now = now
+        self._seen = seen
         self._dry_run = dry_run
         self._list_id = 0
         self._organisation_id = 0
         self._batch_id = 0
-        self._counts = dict.fromkeys(
-            ("added", "updated", "unchanged", "merged", "left", "suppressed"), 0
-        )
-        #: Half a digest per address of this file: enough to tell a second row of one.
-        self._seen: set[bytes] = set()
-        #: Addresses of this chunk that an earlier chunk had: counted as merged already.
-        self._repeated: set[bytes] = set()
+        self._counts = dict.fromkeys(ImportResult().counts(), 0)
+        self._without_consent = 0
 
-    def begin(self) -> None:
-        """Note that an import begins; a dry run only looks up the list."""
-        if self._dry_run:
-            with self._store.read() as connection:
-                known = store_audience.find_list(connection, self._definition.key)
-            if known is not None:
-                self._list_id, self._organisation_id = known
-            return
-        with self._store.write() as connection:
-            ids = store_audience.sync_lists(connection, [self._definition], self._now)
-            self._list_id = ids[self._definition.key]
-            self._organisation_id = store_audience.owner_of(connection, self._list_id)
-            self._batch_id = store_audience.open_batch(connection, self._list_id, self._now)
-
-    def end(self, rejected: int) -> None:
-        """Note that it has ended, with its counts."""
+    def begin(self) -> int:
+        """Note that an import begins and return its id; a dry run only looks up the list."""
+        definition = self._definition
         if not self._dry_run:
             with self._store.write() as connection:
-                counts = {**self._counts, "rejected": rejected}
-                store_audience.close_batch(connection, self._batch_id, self._now, counts)
+                ids = sync_lists(connection, [definition], self._now)
+                self._batch_id = rows.open_batch(connection, ids[definition.key], self._now)
+        with self._store.read() as connection:
+            found = rows.find_list(connection, definition.key, definition.owner)
+        self._list_id, self._organisation_id = found
+        return self._batch_id
 
-    def result(self) -> ImportResult:
-        """Return the counts so far."""
-        return ImportResult(**self._counts, reject_file=None)
+    def end(self, rejected: int) -> None:
+        """Put everybody it brought on the list, at once, and note the counts."""
+        self._counts["rejected"] = rejected
+        if not self._dry_run:
+            with self._store.write() as connection:
+                rows.close_batch(connection, self._batch_id, self._now, self._counts)
 
-    def take(self, rows: Sequence[ImportedRow]) -> None:
-        """Compare and write one chunk in one transaction."""
-        chunk: dict[bytes, ImportedRow] = {}
-        self._repeated = set()
-        for row in rows:
-            digest = self._service.address_digest(row.address.normal_form)
-            earlier = chunk.get(digest)
-            if earlier is not None or digest[:8] in self._seen:
-                self._counts["merged"] += 1
-            if earlier is None and digest[:8] in self._seen:
-                self._repeated.add(digest)
-            self._seen.add(digest[:8])
-            chunk[digest] = row if earlier is None else _merged(earlier, row)
+    def result(self, reader: RowReader, rejects: Rejects) -> ImportResult:
+        """Return what became of the rows."""
+        return ImportResult(
+            **self._counts,
+            without_consent=self._without_consent,
+            sealed_columns=reader.sealed_columns,
+            reject_reasons=rejects.reasons,
+            reject_file=rejects.written,
+        )
+
+    def take(self, chunk: Sequence[ImportedRow]) -> None:
+        """Compare one chunk with who is known and write what is new."""
+        if not chunk:
+            return
+        people, repeated = self._by_address(chunk)
         opened = self._store.read if self._dry_run else self._store.write
         with opened() as connection:
-            digests = list(chunk)
-            known = store_audience.known_supporters(
-                connection, self._organisation_id, self._list_id, digests
-            )
-            suppressed = store_audience.suppressed_digests(
-                connection, self._organisation_id, digests
-            )
-            wanted = {digest: row for digest, row in chunk.items() if digest not in suppressed}
-            self._counts["suppressed"] += len(chunk) - len(wanted)
-            repeated = self._repeated & set(wanted)
-            changes = self._changes(connection, wanted, known)
-            for digest, change in changes.items():
-                if digest not in repeated:
-                    self._counts[change.verdict.value] += 1
+            wanted = self._without_suppressed(connection, people, repeated)
+            changes = self._changes(connection, wanted)
             if not self._dry_run:
-                self._write(connection, wanted, changes)
+                self._write(connection, changes)
+        for digest, change in changes.items():
+            if digest not in repeated:
+                self._counts[change.verdict.value] += 1
+                self._without_consent += change.without_consent
+
+    def _by_address(
+        self, chunk: Sequence[ImportedRow]
+    ) -> tuple[dict[bytes, RowsOfAddress], set[bytes]]:
+        """Return the rows by address digest, and which of them an earlier chunk had."""
+        digests = [self._service.address_digest(row.address.normal_form) for row in chunk]
+        repeated = self._seen.add(set(digests))
+        people: dict[bytes, RowsOfAddress] = {}
+        for digest, row in zip(digests, chunk, strict=True):
+            if digest in people:
+                people[digest] = people[digest].with_row(row)
+            elif digest in repeated:
+                people[digest] = RowsOfAddress(None, row)
+            else:
+                people[digest] = RowsOfAddress(row, None)
+        self._counts["merged"] += len(chunk) - len(people) + len(repeated)
+        return people, repeated
+
+    def _without_suppressed(
+        self, connection: Connection, people: Mapping[bytes, RowsOfAddress], repeated: set[bytes]
+    ) -> dict[bytes, RowsOfAddress]:
+        if not self._dry_run:
+            rows.lock_organisation(connection, self._organisation_id)
+        suppressed = rows.suppressed_digests(connection, self._organisation_id, list(people))
+        self._counts["suppressed"] += len(suppressed.keys() - repeated)
+        return {digest: one for digest, one in people.items() if digest not in suppressed}
 
     def _changes(
-        self,
-        connection: Connection,
-        rows: Mapping[bytes, ImportedRow],
-        known: Mapping[bytes, KnownSupporter],
+        self, connection: Connection, people: Mapping[bytes, RowsOfAddress]
     ) -> dict[bytes, Change]:
-        unknown = [digest for digest in rows if digest not in known]
-        first = 0
-        if unknown and not self._dry_run:
-            first = take_ids(connection, TABLE, len(unknown))
+        known = rows.known_supporters(
+            connection, self._organisation_id, self._list_id, self._batch_id, list(people)
+        )
+        unknown = [digest for digest in people if digest not in known]
+        first = take_ids(connection, TABLE, len(unknown)) if unknown and not self._dry_run else 0
         new_ids = {digest: first + number for number, digest in enumerate(unknown)}
         profiles = _Profiles(connection, writes=not self._dry_run)
         merger = Merger(
@@ -287,67 +259,66 @@ class _Importer:
             profiles.id_of, profiles.of_id,
         )  # fmt: skip
         return {
-            digest: merger.change(digest, row, known.get(digest), new_ids.get(digest, 0))
-            for digest, row in rows.items()
+            digest: merger.change(digest, one, known.get(digest), new_ids.get(digest, 0))
+            for digest, one in people.items()
         }
 
-    def _write(
-        self,
-        connection: Connection,
-        rows: Mapping[bytes, ImportedRow],
-        changes: Mapping[bytes, Change],
-    ) -> None:
-        all_changes = list(changes.values())
-        store_audience.insert_supporters(
-            connection, [one.new for one in all_changes if one.new is not None]
-        )
-        store_audience.update_supporters(
-            connection, [one.changed for one in all_changes if one.changed is not None]
-        )
-        store_audience.write_memberships(
+    def _write(self, connection: Connection, by_digest: Mapping[bytes, Change]) -> None:
+        changes = list(by_digest.values())
+        rows.insert_supporters(connection, [one.new for one in changes if one.new is not None])
+        rows.update_supporters(connection, [one.changed for one in changes if one.changed])
+        rows.write_memberships(
             connection,
-            [self._membership(rows[digest], one) for digest, one in changes.items() if one.joins],
+            [self._membership(one, one.joins) for one in changes if one.joins is not None],
         )
-        store_audience.write_consent(
+        rows.write_consent(
             connection,
-            [self._consent(rows[digest], one) for digest, one in changes.items() if one.consents],
+            [self._consent(one, one.consent) for one in changes if one.consent is not None],
         )
-        store_audience.write_tags(
+        rows.write_tags(
             connection,
             [
                 {"supporter_id": one.supporter_id, "tag": tag}
-                for one in all_changes
+                for one in changes
                 for tag in sorted(one.tags)
             ],
         )
-        store_audience.replace_attributes(
+        attributes = self._definition.attributes
+        rows.write_attributes(
             connection,
             [
-                attribute_row(one.supporter_id, self._definition.attributes[name], value)
-                for one in all_changes
-                for name, value in one.clear.items()
+                {
+                    "supporter_id": one.supporter_id,
+                    "name": name,
+                    **rows.attribute_columns(attributes[name], value),
+                }
+                for one in changes
+                for name, value in (one.clear or {}).items()
             ],
         )
+        rows.remove_attributes(
+            connection, [(one.supporter_id, name) for one in changes for name in one.sealed_again]
+        )
 
-    def _membership(self, row: ImportedRow, change: Change) -> dict[str, object]:
+    def _membership(self, change: Change, consent: ConsentChange) -> dict[str, object]:
         return {
             "list_id": self._list_id,
             "supporter_id": change.supporter_id,
             "state": MembershipState.SUBSCRIBED,
-            "consent_basis": row.consent_basis,
-            "consent_source": row.consent_source if row.consent_basis else "",
-            "consented_at": row.consented_at,
+            "consent_basis": consent.basis,
+            "consent_source": consent.source,
+            "consented_at": consent.at,
             "added_at": self._now,
             "batch_id": self._batch_id,
         }
 
-    def _consent(self, row: ImportedRow, change: Change) -> dict[str, object]:
+    def _consent(self, change: Change, consent: ConsentChange) -> dict[str, object]:
         return {
             "on_list": self._list_id,
             "who": change.supporter_id,
-            "basis": row.consent_basis,
-            "source": row.consent_source,
-            "at": row.consented_at,
+            "basis": consent.basis,
+            "source": consent.source,
+            "at": consent.at,
         }
 
 
@@ -363,29 +334,11 @@ class _Profiles:
     def id_of(self, profile: LanguageProfile) -> int:
         """Return the row id; 0 in a dry run, which writes none."""
         if profile not in self._ids:
-            self._ids[profile] = (
-                store_audience.profile_id(self._connection, profile) if self._writes else 0
-            )
+            self._ids[profile] = profile_id(self._connection, profile) if self._writes else 0
         return self._ids[profile]
 
     def of_id(self, row_id: int) -> LanguageProfile:
         """Return the profile of a row id."""
         if row_id not in self._profiles:
-            self._profiles[row_id] = store_audience.load_profile(self._connection, row_id)
+            self._profiles[row_id] = load_profile(self._connection, row_id)
         return self._profiles[row_id]
-
-
-def _merged(earlier: ImportedRow, later: ImportedRow) -> ImportedRow:
-    """Return one row of two for the same address: the later one's values win where it has any."""
-    return replace(
-        later,
-        address=earlier.address,
-        profile=merged_profile(earlier.profile, later.profile),
-        country=later.country or earlier.country,
-        time_zone=later.time_zone or earlier.time_zone,
-        joined_at=later.joined_at or earlier.joined_at,
-        tags=earlier.tags | later.tags,
-        consent_basis=later.consent_basis or earlier.consent_basis,
-        fields={**earlier.fields, **later.fields},
-        clear={**earlier.clear, **later.clear},
-    )

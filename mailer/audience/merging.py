@@ -1,28 +1,24 @@
 """Merge imported rows into who is known, and work out what to write.
 
-In: an imported row and, when the address is known, the supporter on record. Out: a `Change` with
-the columns to write; nothing is written here. What a row leaves empty stays as it is, languages
-never to be used are never forgotten, and who left stays away.
+In: the rows a file has for one address and, when it is known, the supporter on record. Out: a
+`Change` with the columns to write; nothing is written here. What a row leaves empty stays as it is,
+languages never to be used are never forgotten, tags add up, and who left stays away. Of two rows
+for one address the first speaks and the others fill in what it and the record leave open, so that
+the same file twice is the same as once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from mailer.audience.rows import ImportedRow
+from mailer.audience.rows import Consent, ImportedRow
 from mailer.keys import SealKeys, ServiceKeys
-from mailer.model.audience import (
-    Attribute,
-    AttributeType,
-    LanguageProfile,
-    ListDefinition,
-    MembershipState,
-)
-from mailer.store.audience import KnownSupporter
+from mailer.model.audience import LanguageProfile, ListDefinition, MembershipState
+from mailer.store.imports import KnownSupporter
 
 TABLE = "supporter"
 ADDRESS = "address_sealed"
@@ -30,7 +26,7 @@ FIELDS = "fields_sealed"
 
 
 class Verdict(StrEnum):
-    """What becomes of a row."""
+    """What becomes of an address."""
 
     #: New on this list.
     ADDED = "added"
@@ -42,35 +38,80 @@ class Verdict(StrEnum):
     LEFT = "left"
 
 
+@dataclass(frozen=True, repr=False)
+class RowsOfAddress:
+    """What one chunk of a file says of one address; its `repr` shows nothing of the person."""
+
+    #: The first row in the whole file; None when an earlier chunk had it.
+    first: ImportedRow | None
+    #: The later ones, merged; None when there are none.
+    filling: ImportedRow | None
+
+    @property
+    def any(self) -> ImportedRow:
+        """Return a row, for what all of them share: the address."""
+        row = self.first or self.filling
+        if row is None:
+            raise ValueError("an address without a row")
+        return row
+
+    def with_row(self, row: ImportedRow) -> RowsOfAddress:
+        """Return the same with one more row."""
+        return replace(self, filling=row if self.filling is None else filled(self.filling, row))
+
+
 @dataclass(frozen=True)
+class ConsentChange:
+    """What is put on record for a membership; an empty basis withdraws it."""
+
+    basis: str
+    source: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, repr=False)
 class Change:
-    """What one row asks the database to do."""
+    """What the rows of one address ask the database to do."""
 
     verdict: Verdict
     supporter_id: int
     #: Columns of a new supporter; None when they are known.
-    new: Mapping[str, object] | None
+    new: Mapping[str, object] | None = None
     #: Columns of a known one, with `id`; None when nothing changed.
-    changed: Mapping[str, object] | None
+    changed: Mapping[str, object] | None = None
     #: Tags they do not have yet.
-    tags: frozenset[str]
+    tags: frozenset[str] = frozenset()
     #: Clear attributes to write.
-    clear: Mapping[str, str]
-    #: Put them on the list.
-    joins: bool
-    #: Record a consent where the membership had none.
-    consents: bool
+    clear: Mapping[str, str] | None = None
+    #: Attributes that were clear and are to be so no more.
+    sealed_again: tuple[str, ...] = ()
+    #: Put them on the list, with this consent.
+    joins: ConsentChange | None = None
+    #: Change the consent of a membership there is.
+    consent: ConsentChange | None = None
+    #: They are on the list, and nothing says that they agreed.
+    without_consent: bool = False
 
 
-def merged_profile(
-    earlier: LanguageProfile | None, later: LanguageProfile | None
-) -> LanguageProfile | None:
-    """Return the later languages where there are any; what is never wanted adds up."""
-    if earlier is None or later is None:
-        return later or earlier
-    return LanguageProfile(
-        later.languages or earlier.languages,
-        tuple(sorted(set(earlier.never) | set(later.never))),
+def filled(first: ImportedRow, later: ImportedRow) -> ImportedRow:
+    """Return one row of two for an address: the later one's values stand where the first has none."""
+    evidence = first if first.consent is not Consent.UNKNOWN else later
+    return replace(
+        first,
+        profile=LanguageProfile(
+            first.profile.languages or later.profile.languages,
+            tuple(sorted({*first.profile.never, *later.profile.never})),
+        ),
+        country=first.country or later.country,
+        time_zone=first.time_zone or later.time_zone,
+        joined_at=first.joined_at or later.joined_at,
+        tags=first.tags | later.tags,
+        consent=evidence.consent,
+        consent_basis=evidence.consent_basis,
+        consent_source=evidence.consent_source,
+        consented_at=evidence.consented_at,
+        fields={**later.fields, **first.fields},
+        clear={**later.clear, **first.clear},
     )
 
 
@@ -92,7 +133,7 @@ def sealed_fields(keys: SealKeys, fields: Mapping[str, str], supporter_id: int) 
 
 @dataclass(frozen=True)
 class Merger:
-    """Works out the change of each row of one import."""
+    """Works out the change for each address of one import."""
 
     seal_keys: SealKeys
     service_keys: ServiceKeys
@@ -105,30 +146,53 @@ class Merger:
     profile_of: Callable[[int], LanguageProfile]
 
     def change(
-        self, digest: bytes, row: ImportedRow, known: KnownSupporter | None, new_id: int
+        self, digest: bytes, rows: RowsOfAddress, known: KnownSupporter | None, new_id: int
     ) -> Change:
-        """Return what a row asks for; `new_id` is used when the address is not known."""
+        """Return what the rows ask for; `new_id` is used when the address is not known."""
         if known is None:
+            row = rows.any if rows.filling is None else self._one(rows)
             return Change(
-                Verdict.ADDED, new_id, self._new(digest, row, new_id), None, row.tags, row.clear,
-                joins=True, consents=False,
-            )  # fmt: skip
+                Verdict.ADDED,
+                new_id,
+                new=self._new(digest, row, new_id),
+                tags=row.tags,
+                clear=row.clear,
+                joins=_consent(row),
+                without_consent=not row.consent_basis,
+            )
         if known.membership is MembershipState.LEFT:
-            return Change(
-                Verdict.LEFT, known.supporter_id, None, None, frozenset(), {},
-                joins=False, consents=False,
-            )  # fmt: skip
-        changed, fields_changed = self._changed(row, known)
+            return Change(Verdict.LEFT, known.supporter_id)
+        return self._change(rows, known)
+
+    def _one(self, rows: RowsOfAddress) -> ImportedRow:
+        if rows.first is None or rows.filling is None:
+            return rows.any
+        return filled(rows.first, rows.filling)
+
+    def _change(self, rows: RowsOfAddress, known: KnownSupporter) -> Change:
+        row = self._one(rows)
         joins = known.membership is None
-        consents = not joins and not known.consent_basis and bool(row.consent_basis)
+        changed = self._changed(rows, known)
         tags = row.tags - known.tags
+        clear, sealed_again = self._clear(rows, known)
+        consent = None if joins else _changed_consent(row, known)
         verdict = Verdict.UNCHANGED
         if joins:
             verdict = Verdict.ADDED
-        elif changed or tags or consents:
+        elif changed or tags or clear or sealed_again or consent:
             verdict = Verdict.UPDATED
-        clear = row.clear if joins or fields_changed else {}
-        return Change(verdict, known.supporter_id, None, changed, tags, clear, joins, consents)
+        basis = row.consent_basis if joins else known.consent_basis
+        return Change(
+            verdict,
+            known.supporter_id,
+            changed=changed,
+            tags=tags,
+            clear=clear,
+            sealed_again=sealed_again,
+            joins=_consent(row) if joins else None,
+            consent=consent,
+            without_consent=not (basis if consent is None else consent.basis),
+        )
 
     def _new(self, digest: bytes, row: ImportedRow, supporter_id: int) -> dict[str, object]:
         seal = self.seal_keys
@@ -138,7 +202,7 @@ class Merger:
             "address_digest": digest,
             "address_sealed": seal.seal(row.address.address, TABLE, ADDRESS, supporter_id),
             "fields_sealed": sealed_fields(seal, row.fields, supporter_id),
-            "profile_id": self.profile_id(row.profile or LanguageProfile((), ())),
+            "profile_id": self.profile_id(row.profile),
             "country": row.country,
             "time_zone": row.time_zone,
             "joined_at": row.joined_at,
@@ -150,23 +214,25 @@ class Merger:
             "updated_at": self.now,
         }
 
-    def _changed(
-        self, row: ImportedRow, known: KnownSupporter
-    ) -> tuple[dict[str, object] | None, bool]:
+    def _changed(self, rows: RowsOfAddress, known: KnownSupporter) -> dict[str, object] | None:
+        first, filling = rows.first or _nothing(rows.any), rows.filling or _nothing(rows.any)
         fields = opened_fields(self.seal_keys, known.fields_sealed, known.supporter_id)
-        merged = {**fields, **row.fields}
+        merged = {**filling.fields, **fields, **first.fields}
         before = self.profile_of(known.profile_id)
-        profile = merged_profile(before, row.profile) or before
-        joined_at = row.joined_at or known.joined_at
-        country = row.country or known.country
-        time_zone = row.time_zone or known.time_zone
+        profile = LanguageProfile(
+            first.profile.languages or before.languages or filling.profile.languages,
+            tuple(sorted({*before.never, *first.profile.never, *filling.profile.never})),
+        )
+        joined_at = first.joined_at or known.joined_at or filling.joined_at
+        country = first.country or known.country or filling.country
+        time_zone = first.time_zone or known.time_zone or filling.time_zone
         same = (
             merged == fields
             and profile == before
             and (joined_at, country, time_zone) == (known.joined_at, known.country, known.time_zone)
         )
         if same:
-            return None, False
+            return None
         return {
             "id": known.supporter_id,
             "fields_sealed": known.fields_sealed
@@ -177,25 +243,40 @@ class Merger:
             "time_zone": time_zone,
             "joined_at": joined_at,
             "updated_at": self.now,
-        }, merged != fields
+        }
+
+    def _clear(
+        self, rows: RowsOfAddress, known: KnownSupporter
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the clear attributes to write, and those that must not stay clear."""
+        first, filling = rows.first or _nothing(rows.any), rows.filling or _nothing(rows.any)
+        merged = {**filling.clear, **known.clear, **first.clear}
+        attributes = self.definition.attributes
+        write = {
+            name: value
+            for name, value in merged.items()
+            if name in attributes and known.clear.get(name) != value
+        }
+        sealed_again = tuple(
+            sorted(
+                name for name in known.clear if name in attributes and not attributes[name].clear
+            )
+        )
+        return write, sealed_again
 
 
-def attribute_row(supporter_id: int, attribute: Attribute, value: str) -> dict[str, object]:
-    """Return the row of a clear attribute: one value column filled, by the attribute's type."""
-    row: dict[str, object] = {
-        "supporter_id": supporter_id,
-        "name": attribute.name,
-        "text_value": None,
-        "number_value": None,
-        "date_value": None,
-        "boolean_value": None,
-    }
-    if attribute.type is AttributeType.NUMBER:
-        row["number_value"] = float(value)
-    elif attribute.type is AttributeType.DATE:
-        row["date_value"] = value
-    elif attribute.type is AttributeType.BOOLEAN:
-        row["boolean_value"] = value == "yes"
-    else:
-        row["text_value"] = value
-    return row
+def _nothing(row: ImportedRow) -> ImportedRow:
+    return ImportedRow(row.address)
+
+
+def _consent(row: ImportedRow) -> ConsentChange:
+    return ConsentChange(row.consent_basis, row.consent_source, row.consented_at)
+
+
+def _changed_consent(row: ImportedRow, known: KnownSupporter) -> ConsentChange | None:
+    """Return a consent that is new, or its withdrawal; evidence on record is not overwritten."""
+    if row.consent is Consent.GIVEN and not known.consent_basis:
+        return _consent(row)
+    if row.consent is Consent.WITHDRAWN and known.consent_basis:
+        return _consent(row)
+    return None

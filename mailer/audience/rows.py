@@ -1,7 +1,8 @@
 """Read one row of a list's CSV: columns to fields, fields to values that are right.
 
 In: the header and cells of a row. Out: an `ImportedRow`, or `BadRow` with a reason that quotes
-nothing of the person. Standards: ISO 3166-1, ISO 8601, RFC 5646.
+nothing of the person. What a cell leaves empty is unknown, not "none". Standards: ISO 3166-1,
+ISO 8601, RFC 5646.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import available_timezones
 
@@ -36,10 +38,22 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "consent_source": ("consent_source", "consent source"),
     "consented_at": ("consented_at", "consented at"),
 }
-_NO = frozenset({"", "no", "false", "0", "none"})
-_YES = frozenset({"yes", "true", "1", "on"})
+#: What the list's file calls a field → the field, where a field has two names.
+_SAME_FIELD = {"email": "address", "language": "languages"}
+_NO = frozenset({"no", "false", "0", "none", "нет", "ні", "nein", "nu"})
+_YES = frozenset({"yes", "true", "1", "on", "да", "так", "ja", "da"})
+#: Columns that tell where consent came from: filled, they say that it was given.
+_EVIDENCE = ("consent_source", "consented_at")
 _LONGEST_VALUE = 2_000
+_LONGEST_TAG = 120
+_LONGEST_BASIS = 40
+#: All the tags of a profile, joined by commas.
+_LONGEST_LANGUAGES = 400
+#: Of somebody who named no language.
+NOTHING_SAID = LanguageProfile((), ())
 _SPLIT = re.compile(r"[;,|\s]+")
+#: CLDR's codes of two letters that are no country (unions, unknown, made up).
+_NO_COUNTRY = frozenset({"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"})
 
 
 class BadRow(Exception):
@@ -50,21 +64,33 @@ class BadRow(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True)
+class Consent(StrEnum):
+    """What a row says of consent."""
+
+    #: It was given.
+    GIVEN = "given"
+    #: The cell is empty: nothing new is known.
+    UNKNOWN = "unknown"
+    #: The cell says no: whatever was on record is withdrawn.
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, repr=False)
 class ImportedRow:
-    """A row, read."""
+    """A row, read; its `repr` shows nothing of the person."""
 
     address: NormalAddress
-    #: None when the row says nothing of languages.
-    profile: LanguageProfile | None
-    country: str
-    time_zone: str
-    joined_at: datetime | None
-    tags: frozenset[str]
-    #: "" when the row says that there is none.
-    consent_basis: str
-    consent_source: str
-    consented_at: datetime | None
+    profile: LanguageProfile = NOTHING_SAID
+    #: "" when unknown, as `time_zone`.
+    country: str = ""
+    time_zone: str = ""
+    joined_at: datetime | None = None
+    tags: frozenset[str] = frozenset()
+    consent: Consent = Consent.UNKNOWN
+    #: "" unless consent was given.
+    consent_basis: str = ""
+    consent_source: str = ""
+    consented_at: datetime | None = None
     #: Name, attributes and undeclared columns that have a value.
     fields: Mapping[str, str] = field(default_factory=dict)
     #: Declared clear attributes, by name, as text in canonical form.
@@ -84,7 +110,8 @@ def cleaned(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _countries() -> frozenset[str]:
-    return frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2)
+    codes = frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2)
+    return codes - _NO_COUNTRY
 
 
 @lru_cache(maxsize=1)
@@ -100,18 +127,37 @@ class RowReader:
     ) -> None:
         self._definition = definition
         self._source = source
-        self._width = len(header)
         self._columns = self._map(header, file_name)
+
+    @property
+    def sealed_columns(self) -> tuple[str, ...]:
+        """Return the columns that neither the program nor the list knows; they are sealed."""
+        known = set(_HEADERS) | set(self._definition.attributes)
+        return tuple(name for name in self._columns if name and name not in known)
 
     def _map(self, header: Sequence[str], file_name: str) -> list[str]:
         """Return the field of each column; a column that is no field keeps its header's name."""
         by_header = {name: one for one, names in _HEADERS.items() for name in names}
         by_header |= {name.lower(): name for name in self._definition.attributes}
-        by_header |= {name.lower(): one for one, name in self._definition.columns.items()}
-        columns = []
-        for cell in header:
-            name = cleaned(cell)
-            columns.append(by_header.get(name.lower(), name))
+        by_header |= {
+            name.lower(): _SAME_FIELD.get(one, one)
+            for one, name in self._definition.columns.items()
+        }
+        names = [cleaned(cell) for cell in header]
+        columns = [by_header.get(name.lower(), name) for name in names]
+        if "email" in [name.lower() for name in names]:
+            # Beside "email", a column "address" is where somebody lives.
+            columns = [
+                name if name.lower() == "address" and name.lower() not in self._named() else one
+                for name, one in zip(names, columns, strict=True)
+            ]
+        self._refuse_bad_header(columns, file_name)
+        return columns
+
+    def _named(self) -> set[str]:
+        return {name.lower() for name in self._definition.columns.values()}
+
+    def _refuse_bad_header(self, columns: Sequence[str], file_name: str) -> None:
         faults = [
             Fault(file_name, 1, name, "two columns give this field", "Keep one of them")
             for name in sorted({one for one in columns if one and columns.count(one) > 1})
@@ -123,7 +169,6 @@ class RowReader:
             )  # fmt: skip
         if faults:
             raise FaultsFound(faults)
-        return columns
 
     def read(self, cells: Sequence[str]) -> ImportedRow:
         """Return what a row says.
@@ -131,70 +176,79 @@ class RowReader:
         Raises:
             BadRow: when it cannot be taken.
         """
-        if len(cells) != self._width:
-            raise BadRow(f"it has {len(cells)} cells, the header {self._width}")
-        values: dict[str, str] = {}
-        for name, cell in zip(self._columns, cells, strict=True):
-            if len(cell) > _LONGEST_VALUE:
-                raise BadRow(f"{name}: longer than {_LONGEST_VALUE} characters")
-            values[name] = cell if name == "address" else cleaned(cell)
+        values = self._values(cells)
         try:
-            address = normalize_address(values.pop("address"))
+            address = normalize_address(values.pop("address", ""))
         except BadAddress as error:
             raise BadRow(error.problem) from None
-        basis = self._basis(values)
-        clear = dict(self._clear(values))
-        row = ImportedRow(
-            address=address,
-            profile=self._profile(values),
-            country=self._country(values.pop("country", "")),
-            time_zone=self._zone(values.pop("time_zone", "")),
-            joined_at=_instant("joined", values.pop("joined", "")),
-            tags=frozenset(_split_tags(values.pop("tags", ""))),
-            consent_basis=basis,
-            consent_source=values.pop("consent_source", "") or self._source,
-            consented_at=_instant("consented_at", values.pop("consented_at", "")),
-            clear=clear,
+        consent, basis = self._consent(values)
+        source = values.pop("consent_source", "")
+        consented_at = _instant("consented_at", values.pop("consented_at", ""))
+        given = consent is Consent.GIVEN
+        country = _country(values.pop("country", ""))
+        profile = LanguageProfile(
+            _language_tags("languages", values.pop("languages", "")),
+            tuple(sorted(_language_tags("never_languages", values.pop("never_languages", "")))),
         )
-        return _with_fields(row, {name: value for name, value in values.items() if name and value})
+        time_zone = _zone(values.pop("time_zone", ""))
+        joined_at = _instant("joined", values.pop("joined", ""))
+        tags = frozenset(_split_tags(values.pop("tags", "")))
+        attributes = self._attributes(values)
+        return ImportedRow(
+            address=address,
+            profile=profile,
+            country=country,
+            time_zone=time_zone,
+            joined_at=joined_at,
+            tags=tags,
+            consent=consent,
+            consent_basis=basis,
+            consent_source=(source or self._source) if given else "",
+            consented_at=consented_at if given else None,
+            fields={**{name: value for name, value in values.items() if value}, **attributes},
+            clear={
+                name: value
+                for name, value in attributes.items()
+                if self._definition.attributes[name].clear
+            },
+        )
 
-    def _basis(self, values: dict[str, str]) -> str:
-        said = values.pop("consent", None)
-        if said is None or said.lower() in _YES:
-            return self._definition.consent_basis
-        return "" if said.lower() in _NO else said
+    def _values(self, cells: Sequence[str]) -> dict[str, str]:
+        if any(cell.strip() for cell in cells[len(self._columns) :]):
+            raise BadRow(f"it has {len(cells)} cells, the header {len(self._columns)}")
+        values: dict[str, str] = {}
+        # Spreadsheets leave out empty cells at the end of a row.
+        for name, cell in zip(self._columns, cells, strict=False):
+            if len(cell) > _LONGEST_VALUE:
+                raise BadRow(f"{name}: longer than {_LONGEST_VALUE} characters")
+            if not name and cell.strip():
+                raise BadRow("a cell stands under no column name")
+            if name:
+                values[name] = cell if name == "address" else cleaned(cell)
+        return values
 
-    def _profile(self, values: dict[str, str]) -> LanguageProfile | None:
-        languages = _tags_of("languages", values.pop("languages", ""))
-        never = _tags_of("never_languages", values.pop("never_languages", ""))
-        if not languages and not never:
-            return None
-        return LanguageProfile(languages, tuple(sorted(set(never))))
+    def _consent(self, values: dict[str, str]) -> tuple[Consent, str]:
+        """Return what the row says; a file without a word on consent has the list's basis."""
+        said = values.pop("consent", "")
+        if said.lower() in _NO:
+            return Consent.WITHDRAWN, ""
+        evidence = [values[one] for one in _EVIDENCE if one in values]
+        if said.lower() in _YES or (not said and any(evidence)):
+            return Consent.GIVEN, self._definition.consent_basis
+        if len(said) > _LONGEST_BASIS:
+            raise BadRow(f"consent: longer than {_LONGEST_BASIS} characters")
+        if said:
+            return Consent.GIVEN, said
+        if "consent" in self._columns or evidence:
+            return Consent.UNKNOWN, ""
+        return Consent.GIVEN, self._definition.consent_basis
 
-    def _country(self, text: str) -> str:
-        code = text.upper()
-        if code and code not in _countries():
-            raise BadRow("country: not a two-letter country code")
-        return code
-
-    def _zone(self, text: str) -> str:
-        if text and text not in _zones():
-            raise BadRow("time_zone: not a time zone like Europe/Chisinau")
-        return text
-
-    def _clear(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
-        found = []
-        for name, attribute in self._definition.attributes.items():
-            value = values.get(name, "")
-            if value:
-                canonical = canonical_value(attribute, value)
-                if attribute.clear:
-                    found.append((name, canonical))
-        return found
-
-
-def _with_fields(row: ImportedRow, fields: Mapping[str, str]) -> ImportedRow:
-    return ImportedRow(**{**row.__dict__, "fields": fields})
+    def _attributes(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: canonical_value(attribute, values[name])
+            for name, attribute in self._definition.attributes.items()
+            if values.get(name)
+        }
 
 
 def canonical_value(attribute: Attribute, text: str) -> str:
@@ -208,7 +262,7 @@ def canonical_value(attribute: Attribute, text: str) -> str:
             number = float(text.replace(",", "."))
             if not math.isfinite(number):
                 raise ValueError
-            return repr(number)
+            return repr(number).removesuffix(".0")
         if attribute.type is AttributeType.DATE:
             return date.fromisoformat(text).isoformat()
     except ValueError:
@@ -220,20 +274,34 @@ def canonical_value(attribute: Attribute, text: str) -> str:
     return text
 
 
-def _tags_of(name: str, text: str) -> tuple[str, ...]:
-    tags: list[str] = []
-    for part in filter(None, _SPLIT.split(text)):
-        try:
-            tag = normalize_tag(part)
-        except MalformedTag:
-            raise BadRow(f"{name}: not language tags like ru;uk") from None
-        if tag not in tags:
-            tags.append(tag)
-    return tuple(tags)
+def _country(text: str) -> str:
+    code = text.upper()
+    if code and code not in _countries():
+        raise BadRow("country: not a two-letter country code")
+    return code
+
+
+def _zone(text: str) -> str:
+    if text and text not in _zones():
+        raise BadRow("time_zone: not a time zone like Europe/Chisinau")
+    return text
+
+
+def _language_tags(name: str, text: str) -> tuple[str, ...]:
+    try:
+        tags = tuple(dict.fromkeys(normalize_tag(part) for part in _SPLIT.split(text) if part))
+    except MalformedTag:
+        raise BadRow(f"{name}: not language tags like ru;uk") from None
+    if len(",".join(tags)) > _LONGEST_LANGUAGES:
+        raise BadRow(f"{name}: more languages than anybody reads")
+    return tags
 
 
 def _split_tags(text: str) -> list[str]:
-    return [tag for part in re.split(r"[;,|]", text) if (tag := part.strip())]
+    tags = [tag for part in re.split(r"[;,|]", text) if (tag := part.strip())]
+    if any(len(tag) > _LONGEST_TAG for tag in tags):
+        raise BadRow(f"tags: one is longer than {_LONGEST_TAG} characters")
+    return tags
 
 
 def _instant(name: str, text: str) -> datetime | None:
@@ -241,6 +309,6 @@ def _instant(name: str, text: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadRow(f"{name}: not a date like 2025-03-31") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

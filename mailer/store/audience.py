@@ -1,13 +1,12 @@
-"""Supporters, memberships and suppressions: what an import reads and writes.
+"""Lists, their owners and members, and language profiles.
 
-In: rows an import has read and normalised. Out: what changed. Addresses and names are sealed before
-they come here; what left a list or is suppressed stays so.
+In: lists as their files declare them. Out: their row ids, who counts as being on one, and how many
+there are. Nothing here knows an address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +16,11 @@ from sqlalchemy import (
     FromClause,
     Table,
     and_,
-    bindparam,
-    delete,
+    exists,
     func,
+    not_,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,8 +29,8 @@ from mailer.model.audience import (
     LanguageProfile,
     ListDefinition,
     MembershipState,
-    SuppressionReason,
 )
+from mailer.model.faults import Fault, FaultsFound
 from mailer.store.mailings import list_to_document
 from mailer.store.tables import (
     import_batch,
@@ -41,9 +39,6 @@ from mailer.store.tables import (
     membership,
     organisation,
     supporter,
-    supporter_attribute,
-    supporter_tag,
-    suppression,
 )
 
 SCOPE_ALL = "all"
@@ -66,10 +61,14 @@ def is_live(member: FromClause) -> ColumnElement[bool]:
     )
 
 
+def dialect_of(connection: Connection) -> Any:  # noqa: ANN401  (One of two modules.)
+    """Return the module of the database at hand, for what the databases write differently."""
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
+
+
 def insert_or_ignore(connection: Connection, table: Table) -> Any:  # noqa: ANN401  (One of two dialects' inserts.)
     """Return an INSERT … ON CONFLICT DO NOTHING of the database at hand."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    return dialect_of(connection).insert(table).on_conflict_do_nothing()
 
 
 def _id_by_key(connection: Connection, table: Table, key: str, **values: object) -> int:
@@ -80,7 +79,11 @@ def _id_by_key(connection: Connection, table: Table, key: str, **values: object)
 def sync_lists(
     connection: Connection, definitions: Sequence[ListDefinition], now: datetime
 ) -> dict[str, int]:
-    """Write the lists as their files have them now; return the row id of each by its key."""
+    """Write the lists as their files have them now; return the row id of each by its key.
+
+    Raises:
+        FaultsFound: when a list that has people is said to belong to another organisation.
+    """
     ids = {}
     for definition in definitions:
         document = list_to_document(definition)
@@ -93,10 +96,15 @@ def sync_lists(
             definition=document,
             updated_at=now,
         )
+        if owner_of(connection, list_id) != owner:
+            # Its people are rows of the first owner, whose consent they gave.
+            problem = "the list's people belong to another organisation already"
+            remedy = "Put the owner back, or make a list of another key"
+            raise FaultsFound([Fault(f"lists/{definition.key}.toml", 0, "owner", problem, remedy)])
         connection.execute(
             update(mailing_list)
             .where(mailing_list.c.id == list_id, mailing_list.c.definition != document)
-            .values(definition=document, organisation_id=owner, updated_at=now)
+            .values(definition=document, updated_at=now)
         )
         ids[definition.key] = list_id
     return ids
@@ -135,171 +143,22 @@ def profile_from_text(languages: str, never: str) -> LanguageProfile:
     )
 
 
-def find_list(connection: Connection, key: str) -> tuple[int, int] | None:
-    """Return the row ids of a list and of its owner; None when nothing came to it yet."""
-    row = connection.execute(
-        select(mailing_list.c.id, mailing_list.c.organisation_id).where(mailing_list.c.key == key)
-    ).one_or_none()
-    return None if row is None else (row.id, row.organisation_id)
-
-
-@dataclass(frozen=True)
-class KnownSupporter:
-    """A supporter on record, as far as an import compares and merges."""
-
-    supporter_id: int
-    address_digest: bytes
-    address_sealed: bytes
-    fields_sealed: bytes
-    profile_id: int
-    country: str
-    time_zone: str
-    joined_at: datetime | None
-    #: State on the list that is imported; None when not on it.
-    membership: MembershipState | None
-    consent_basis: str
-    tags: frozenset[str]
-
-
-def known_supporters(
-    connection: Connection, organisation_id: int, list_id: int, digests: Sequence[bytes]
-) -> dict[bytes, KnownSupporter]:
-    """Return who of these addresses the organisation already knows, by digest."""
+def unfinished_imports(connection: Connection) -> dict[str, int]:
+    """Count the imports into each list that were begun and neither ended nor done again."""
+    ended = import_batch.alias()
+    done_again = exists().where(
+        ended.c.list_id == import_batch.c.list_id,
+        ended.c.id > import_batch.c.id,
+        ended.c.finished_at.is_not(None),
+    )
     rows = connection.execute(
-        select(
-            supporter,
-            membership.c.state.label("membership_state"),
-            membership.c.consent_basis.label("membership_basis"),
-        )
-        .select_from(supporter)
-        .outerjoin(
-            membership,
-            (membership.c.supporter_id == supporter.c.id) & (membership.c.list_id == list_id),
-        )
-        .where(
-            supporter.c.organisation_id == organisation_id,
-            supporter.c.address_digest.in_(digests),
-        )
-    ).all()
-    tags: dict[int, set[str]] = {row.id: set() for row in rows}
-    for row in connection.execute(
-        select(supporter_tag).where(supporter_tag.c.supporter_id.in_(list(tags)))
-    ):
-        tags[row.supporter_id].add(row.tag)
-    return {
-        row.address_digest: KnownSupporter(
-            supporter_id=row.id,
-            address_digest=row.address_digest,
-            address_sealed=row.address_sealed,
-            fields_sealed=row.fields_sealed,
-            profile_id=row.profile_id,
-            country=row.country,
-            time_zone=row.time_zone,
-            joined_at=row.joined_at,
-            membership=row.membership_state,
-            consent_basis=row.membership_basis or "",
-            tags=frozenset(tags[row.id]),
-        )
-        for row in rows
-    }
-
-
-def suppressed_digests(
-    connection: Connection, organisation_id: int, digests: Sequence[bytes]
-) -> dict[bytes, SuppressionReason]:
-    """Return which of these addresses this organisation may not mail, and why."""
-    rows = connection.execute(
-        select(suppression.c.address_digest, suppression.c.reason).where(
-            suppression.c.address_digest.in_(digests),
-            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
-        )
+        select(mailing_list.c.key, func.count().label("imports"))
+        .select_from(import_batch)
+        .join(mailing_list, mailing_list.c.id == import_batch.c.list_id)
+        .where(import_batch.c.finished_at.is_(None), not_(done_again))
+        .group_by(mailing_list.c.key)
     )
-    return {row.address_digest: row.reason for row in rows}
-
-
-def insert_supporters(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write new supporters; their ids were taken before, since sealing binds to them."""
-    if rows:
-        connection.execute(supporter.insert(), list(rows))
-
-
-def update_supporters(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Change supporters on record; each row holds every column that may change, and `id`."""
-    if not rows:
-        return
-    changing = [name for name in rows[0] if name != "id"]
-    connection.execute(
-        update(supporter)
-        .where(supporter.c.id == bindparam("row_id"))
-        .values({name: bindparam(f"new_{name}") for name in changing}),
-        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in changing}} for row in rows],
-    )
-
-
-def write_memberships(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Put supporters on a list; who is or was on it stays as they are."""
-    if rows:
-        connection.execute(insert_or_ignore(connection, membership), list(rows))
-
-
-def write_consent(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Record a consent for members that had none on record; `row` has both ids and the consent."""
-    if rows:
-        connection.execute(
-            update(membership)
-            .where(
-                membership.c.list_id == bindparam("on_list"),
-                membership.c.supporter_id == bindparam("who"),
-                membership.c.consent_basis == "",
-            )
-            .values(
-                consent_basis=bindparam("basis"),
-                consent_source=bindparam("source"),
-                consented_at=bindparam("at"),
-            ),
-            list(rows),
-        )
-
-
-def write_tags(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add tags to supporters; those they have already stay."""
-    if rows:
-        connection.execute(insert_or_ignore(connection, supporter_tag), list(rows))
-
-
-def replace_attributes(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write the clear attributes of supporters in place of the same ones they had."""
-    if not rows:
-        return
-    keys = [(row["supporter_id"], row["name"]) for row in rows]
-    connection.execute(
-        delete(supporter_attribute).where(
-            tuple_(supporter_attribute.c.supporter_id, supporter_attribute.c.name).in_(keys)
-        )
-    )
-    connection.execute(supporter_attribute.insert(), list(rows))
-
-
-def open_batch(connection: Connection, list_id: int, now: datetime) -> int:
-    """Write that an import has begun and return its id."""
-    return int(
-        connection.execute(
-            import_batch.insert()
-            .values(list_id=list_id, started_at=now)
-            .returning(import_batch.c.id)
-        ).scalar_one()
-    )
-
-
-def close_batch(
-    connection: Connection, batch_id: int, now: datetime, counts: Mapping[str, int]
-) -> None:
-    """Write that an import has ended, with its counts."""
-    connection.execute(
-        update(import_batch)
-        .where(import_batch.c.id == batch_id)
-        .values(finished_at=now, counts=dict(counts))
-    )
+    return {row.key: row.imports for row in rows}
 
 
 def members_by_language(connection: Connection) -> dict[str, dict[str, int]]:

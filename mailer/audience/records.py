@@ -1,0 +1,149 @@
+"""Take a CSV file apart into records, whatever is broken in it, with bounded memory.
+
+In: a file opened as text. Out: records with the line they begin on, or what is wrong with one. A
+quotation mark that is never closed costs its own line and not the rest of the file. Standards:
+RFC 4180, with the separator taken from the header, since spreadsheets of many countries write `;`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from mailer.model.faults import Fault, FaultsFound
+
+#: Characters of one line; what is longer is no row of people.
+LONGEST_LINE = 64_000
+#: Lines of one record: a cell may hold line breaks, though hardly this many.
+MOST_LINES = 50
+_SEPARATORS = (",", ";", "\t")
+
+
+@dataclass(frozen=True, repr=False)
+class Record:
+    """One record; its `repr` shows nothing of it."""
+
+    #: Counted from 1; the header is on line 1.
+    line: int
+    cells: tuple[str, ...]
+    #: Why it cannot be read; "" when it can. Its text is then the only cell.
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a first reading of the whole file found."""
+
+    separator: str
+    header: tuple[str, ...]
+    #: Lines of the file, to show progress by.
+    lines: int
+
+
+def open_csv(path: Path) -> TextIO:
+    """Open a CSV file as UTF-8, with or without a byte order mark, line breaks as they are."""
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def survey(path: Path) -> Survey:
+    """Read the whole file once, so that what makes it unusable is known before anything is done.
+
+    Raises:
+        FaultsFound: when it cannot be read, is not UTF-8, has no header or has endless lines.
+    """
+    lines = 0
+    first = ""
+    try:
+        with open_csv(path) as file:
+            for line in _limited_lines(file, path.name):
+                lines += 1
+                first = first or line
+    except UnicodeDecodeError as error:
+        raise _refused(
+            path.name, lines + 1, "is not UTF-8 near this line", 'Save it as "CSV UTF-8"'
+        ) from error
+    except OSError as error:
+        raise _refused(
+            path.name, 0, f"cannot be read: {error.strerror}", "Check its path and owner"
+        ) from error
+    if not first.strip():
+        raise _refused(path.name, 1, "has no header", "Name the columns in its first line")
+    separator = max(_SEPARATORS, key=first.count)
+    header = _read(_Source(iter([first])), separator)
+    if header.problem:
+        raise _refused(path.name, 1, f"the header is no CSV: {header.problem}", "Mend that line")
+    return Survey(separator, header.cells, lines)
+
+
+def records(file: TextIO, found: Survey, name: str) -> Iterator[Record]:
+    """Yield the records after the header; lines without anything in them are left out."""
+    source = _Source(_limited_lines(file, name))
+    _read(source, found.separator)
+    while source.more():
+        record = _read(source, found.separator)
+        if record.problem or any(cell.strip() for cell in record.cells):
+            yield record
+
+
+class _Source:
+    """Lines that can be put back, and the number of the next one."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._waiting: list[str] = []
+        self.number = 1
+
+    def more(self) -> bool:
+        """Tell whether a line is left."""
+        if not self._waiting:
+            self._waiting.extend(islice(self._lines, 1))
+        return bool(self._waiting)
+
+    def take(self) -> str:
+        """Return the next line."""
+        self.number += 1
+        return self._waiting.pop(0)
+
+    def put_back(self, lines: list[str]) -> None:
+        """Let these lines come again."""
+        self.number -= len(lines)
+        self._waiting[:0] = lines
+
+
+def _read(source: _Source, separator: str) -> Record:
+    begun = source.number
+    taken: list[str] = []
+
+    def feed() -> Iterator[str]:
+        while len(taken) < MOST_LINES and source.more():
+            taken.append(source.take())
+            yield taken[-1]
+
+    try:
+        cells = next(csv.reader(feed(), delimiter=separator, strict=True))
+    except csv.Error as error:
+        # Only this line is given up: what follows it is read again by itself.
+        source.put_back(taken[1:])
+        unclosed = "unexpected end" in str(error) or "field limit" in str(error)
+        problem = "a quotation mark is not closed" if unclosed else "a quotation mark is misplaced"
+        return Record(begun, (taken[0].rstrip("\r\n"),), problem)
+    return Record(begun, tuple(cells))
+
+
+def _limited_lines(file: TextIO, name: str) -> Iterator[str]:
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise _refused(
+                name, number, f"is longer than {LONGEST_LINE} characters", "Is it a CSV file?"
+            )
+        yield line
+
+
+def _refused(name: str, line: int, problem: str, remedy: str) -> FaultsFound:
+    return FaultsFound([Fault(name, line, "", problem, remedy)])

@@ -1,0 +1,80 @@
+"""Keep the rows that could not be taken, with line and reason, for their owner's eyes only.
+
+In: rows and reasons. Out: a CSV file of mode 0600, made with the first of them, and the first
+reasons without anything of the row, for the terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from mailer.model.faults import Fault
+
+#: Reasons that are kept for showing.
+_KEPT = 100
+#: What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Rejects:
+    """The reject file of one import; without a path it only counts."""
+
+    def __init__(self, path: Path | None, file_name: str, header: Sequence[str]) -> None:
+        self._path = path
+        self._file_name = file_name
+        self._header = header
+        self._file: TextIO | None = None
+        self._reasons: list[Fault] = []
+        self.count = 0
+
+    def __enter__(self) -> Rejects:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def written(self) -> Path | None:
+        """Return the file; None when nothing was rejected or nothing was to be written."""
+        return self._path if self._file is not None else None
+
+    @property
+    def reasons(self) -> tuple[Fault, ...]:
+        """Return the first reasons, each with its line and without anything of the row."""
+        return tuple(self._reasons)
+
+    def add(self, line: int, reason: str, cells: Sequence[str]) -> None:
+        """Note a row that could not be taken."""
+        self.count += 1
+        if len(self._reasons) < _KEPT:
+            self._reasons.append(Fault(self._file_name, line, "", reason))
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = _private_file(self._path)
+            csv.writer(self._file).writerow(["line", "reason", *map(_plain, self._header)])
+        csv.writer(self._file).writerow([line, reason, *map(_plain, cells)])
+
+
+def _private_file(path: Path) -> TextIO:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A file of that name may have been there, open to others.
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+
+
+def _plain(cell: str) -> str:
+    """Return a cell that no spreadsheet runs: the file is made to be opened in one."""
+    return "'" + cell if cell.startswith(_FORMULA) else cell

@@ -1,0 +1,305 @@
+"""What an import reads and writes: who is known, memberships, consent, tags, clear attributes.
+
+In: rows an import has read, normalised and sealed. Out: who of them is on record. What left a list
+or is suppressed stays so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, not_, select, update
+
+from mailer.model.audience import Attribute, AttributeType, MembershipState, SuppressionReason
+from mailer.store.audience import (
+    SCOPE_ALL,
+    dialect_of,
+    insert_or_ignore,
+    is_live,
+    organisation_scope,
+)
+from mailer.store.tables import (
+    import_batch,
+    mailing_list,
+    membership,
+    organisation,
+    supporter,
+    supporter_attribute,
+    supporter_tag,
+    suppression,
+)
+
+
+def find_list(connection: Connection, key: str, owner: str) -> tuple[int, int]:
+    """Return the row ids of a list and of the organisation that owns it; 0 for what is not there.
+
+    No row has the id 0, so it can be looked for like any other.
+    """
+    list_id = connection.execute(
+        select(mailing_list.c.id).where(mailing_list.c.key == key)
+    ).scalar_one_or_none()
+    organisation_id = connection.execute(
+        select(organisation.c.id).where(organisation.c.key == owner)
+    ).scalar_one_or_none()
+    return list_id or 0, organisation_id or 0
+
+
+@dataclass(frozen=True)
+class KnownSupporter:
+    """A supporter on record, as far as an import compares and merges."""
+
+    supporter_id: int
+    address_digest: bytes
+    address_sealed: bytes
+    fields_sealed: bytes
+    profile_id: int
+    country: str
+    time_zone: str
+    joined_at: datetime | None
+    #: State on the list that is imported; None when not on it, or not yet: an import that brought
+    #: them was broken off.
+    membership: MembershipState | None
+    #: "" when none is on record.
+    consent_basis: str
+    tags: frozenset[str]
+    #: Clear attributes by name, in the form of `attribute_text`.
+    clear: Mapping[str, str]
+
+
+def known_supporters(
+    connection: Connection,
+    organisation_id: int,
+    list_id: int,
+    batch_id: int,
+    digests: Sequence[bytes],
+) -> dict[bytes, KnownSupporter]:
+    """Return who of these addresses the organisation already knows, by digest.
+
+    Args:
+        connection: a connection in a transaction.
+        organisation_id: the list's owner.
+        list_id: the list that is imported.
+        batch_id: the import itself; what another broken-off one brought is not on the list.
+        digests: of the addresses.
+    """
+    staged = and_(
+        membership.c.state == MembershipState.SUBSCRIBED,
+        membership.c.batch_id != batch_id,
+        not_(is_live(membership)),
+    )
+    rows = connection.execute(
+        select(
+            supporter,
+            membership.c.state.label("membership_state"),
+            membership.c.consent_basis.label("membership_basis"),
+            staged.label("staged"),
+        )
+        .select_from(supporter)
+        .outerjoin(
+            membership,
+            (membership.c.supporter_id == supporter.c.id) & (membership.c.list_id == list_id),
+        )
+        .where(
+            supporter.c.organisation_id == organisation_id,
+            supporter.c.address_digest.in_(digests),
+        )
+    ).all()
+    tags: dict[int, set[str]] = {row.id: set() for row in rows}
+    for row in connection.execute(
+        select(supporter_tag).where(supporter_tag.c.supporter_id.in_(list(tags)))
+    ):
+        tags[row.supporter_id].add(row.tag)
+    clear: dict[int, dict[str, str]] = {row.id: {} for row in rows}
+    for row in connection.execute(
+        select(supporter_attribute).where(supporter_attribute.c.supporter_id.in_(list(tags)))
+    ):
+        clear[row.supporter_id][row.name] = attribute_text(row)
+    return {
+        row.address_digest: KnownSupporter(
+            supporter_id=row.id,
+            address_digest=row.address_digest,
+            address_sealed=row.address_sealed,
+            fields_sealed=row.fields_sealed,
+            profile_id=row.profile_id,
+            country=row.country,
+            time_zone=row.time_zone,
+            joined_at=row.joined_at,
+            membership=None if row.staged else row.membership_state,
+            consent_basis="" if row.staged else row.membership_basis or "",
+            tags=frozenset(tags[row.id]),
+            clear=clear[row.id],
+        )
+        for row in rows
+    }
+
+
+def attribute_columns(attribute: Attribute, text: str) -> dict[str, object]:
+    """Return the value columns of a clear attribute: one filled, by the attribute's type.
+
+    Args:
+        attribute: the attribute.
+        text: its value in canonical form.
+    """
+    columns: dict[str, object] = dict.fromkeys(
+        ("text_value", "number_value", "date_value", "boolean_value")
+    )
+    if attribute.type is AttributeType.NUMBER:
+        columns["number_value"] = float(text)
+    elif attribute.type is AttributeType.DATE:
+        columns["date_value"] = text
+    elif attribute.type is AttributeType.BOOLEAN:
+        columns["boolean_value"] = text == "yes"
+    else:
+        columns["text_value"] = text
+    return columns
+
+
+def attribute_text(row: Row[Any]) -> str:
+    """Return the value of a clear attribute in canonical form, whichever column holds it."""
+    if row.number_value is not None:
+        return repr(float(row.number_value)).removesuffix(".0")
+    if row.boolean_value is not None:
+        return "yes" if row.boolean_value else "no"
+    return str(row.date_value if row.date_value is not None else row.text_value)
+
+
+def lock_organisation(connection: Connection, organisation_id: int) -> None:
+    """Let one import at a time write an organisation's people, until the transaction ends.
+
+    SQLite has one writer anyway; on PostgreSQL two imports could write one address twice.
+    """
+    connection.execute(
+        select(organisation.c.id).where(organisation.c.id == organisation_id).with_for_update()
+    ).all()
+
+
+def suppressed_digests(
+    connection: Connection, organisation_id: int, digests: Sequence[bytes]
+) -> dict[bytes, SuppressionReason]:
+    """Return which of these addresses this organisation may not mail, and why."""
+    rows = connection.execute(
+        select(suppression.c.address_digest, suppression.c.reason).where(
+            suppression.c.address_digest.in_(digests),
+            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
+        )
+    )
+    return {row.address_digest: row.reason for row in rows}
+
+
+def insert_supporters(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write new supporters; their ids were taken before, since sealing binds to them."""
+    if rows:
+        connection.execute(supporter.insert(), list(rows))
+
+
+def update_supporters(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Change supporters on record; each row holds every column that may change, and `id`."""
+    if not rows:
+        return
+    changing = [name for name in rows[0] if name != "id"]
+    connection.execute(
+        update(supporter)
+        .where(supporter.c.id == bindparam("row_id"))
+        .values({name: bindparam(f"new_{name}") for name in changing}),
+        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in changing}} for row in rows],
+    )
+
+
+def write_memberships(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Put supporters on a list; who left it stays as they are.
+
+    Who was brought by an import that was broken off is brought by this one instead.
+    """
+    if not rows:
+        return
+    dialect = dialect_of(connection)
+    insert = dialect.insert(membership)
+    taken = {
+        name: insert.excluded[name]
+        for name in ("batch_id", "consent_basis", "consent_source", "consented_at", "added_at")
+    }
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[membership.c.list_id, membership.c.supporter_id],
+            set_=taken,
+            where=membership.c.state == MembershipState.SUBSCRIBED,
+        ),
+        list(rows),
+    )
+
+
+def write_consent(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Record a consent for members, or that it was withdrawn."""
+    if rows:
+        connection.execute(
+            update(membership)
+            .where(
+                membership.c.list_id == bindparam("on_list"),
+                membership.c.supporter_id == bindparam("who"),
+                membership.c.state == MembershipState.SUBSCRIBED,
+            )
+            .values(
+                consent_basis=bindparam("basis"),
+                consent_source=bindparam("source"),
+                consented_at=bindparam("at"),
+            ),
+            list(rows),
+        )
+
+
+def write_tags(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add tags to supporters; those they have already stay."""
+    if rows:
+        connection.execute(insert_or_ignore(connection, supporter_tag), list(rows))
+
+
+def write_attributes(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write clear attributes of supporters, in place of the same ones they had."""
+    if not rows:
+        return
+    insert = dialect_of(connection).insert(supporter_attribute)
+    values = ("text_value", "number_value", "date_value", "boolean_value")
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[supporter_attribute.c.supporter_id, supporter_attribute.c.name],
+            set_={name: insert.excluded[name] for name in values},
+        ),
+        list(rows),
+    )
+
+
+def remove_attributes(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
+    """Take clear attributes away that are to be sealed from now on."""
+    if keys:
+        connection.execute(
+            delete(supporter_attribute).where(
+                supporter_attribute.c.supporter_id == bindparam("who"),
+                supporter_attribute.c.name == bindparam("which"),
+            ),
+            [{"who": supporter_id, "which": name} for supporter_id, name in keys],
+        )
+
+
+def open_batch(connection: Connection, list_id: int, now: datetime) -> int:
+    """Write that an import has begun and return its id."""
+    return int(
+        connection.execute(
+            import_batch.insert()
+            .values(list_id=list_id, started_at=now)
+            .returning(import_batch.c.id)
+        ).scalar_one()
+    )
+
+
+def close_batch(
+    connection: Connection, batch_id: int, now: datetime, counts: Mapping[str, int]
+) -> None:
+    """Write that an import has ended, with its counts."""
+    connection.execute(
+        update(import_batch)
+        .where(import_batch.c.id == batch_id)
+        .values(finished_at=now, counts=dict(counts))
+    )
