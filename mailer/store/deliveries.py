@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     String,
-    bindparam,
     cast,
     exists,
     func,
@@ -41,6 +40,7 @@ from mailer.store.tables import (
     unsubscription,
     worker,
 )
+from mailer.store.types import Instant
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[
             state=DeliveryState.SENDING,
             claimed_by=name,
             attempts=delivery.c.attempts + 1,
-            first_attempt_at=func.coalesce(delivery.c.first_attempt_at, bindparam("begun", now)),
+            first_attempt_at=func.coalesce(delivery.c.first_attempt_at, literal(now, Instant)),
             skip_reason=None,
         )
     )
