@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from mailer.model.statement import Picture
 
@@ -139,9 +139,13 @@ def _encodings(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
     # Few colors mean a drawing, which PNG keeps sharp and small.
     drawing = picture.getcolors(4_096) is not None
     if picture.mode == "RGBA" or drawing:
-        yield "image/png", _saved(picture, "PNG", optimize=True)
         method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else Image.Quantize.MEDIANCUT
-        yield "image/png", _saved(picture.quantize(256, method), "PNG", optimize=True)
+        flat = picture.quantize(256, method, dither=Image.Dither.NONE)
+        # With 256 colors or fewer nothing is lost by numbering them, and much is saved.
+        lossless = ImageChops.difference(flat.convert(picture.mode), picture).getbbox() is None
+        if not lossless:
+            yield "image/png", _saved(picture, "PNG", optimize=True)
+        yield "image/png", _saved(flat, "PNG", optimize=True)
     # Where the lowest quality is too large the others are not worth their time.
     if picture.mode != "RGBA" and len(_jpeg(picture, _JPEG_QUALITIES[-1])) <= MAX_BYTES:
         for quality in _JPEG_QUALITIES:

@@ -10,6 +10,7 @@ the old mail sign for bold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from markdown_it.tree import SyntaxTreeNode
 
@@ -129,7 +130,9 @@ class _Writer:
         address = str(node.attrs.get("href", ""))
         if link_problem(address) is not None:
             return words
-        shown = address.removeprefix("mailto:")
+        shown = address
+        if address.lower().startswith("mailto:"):
+            shown = unquote(address[len("mailto:") :].partition("?")[0])
         # RFC 3986 appendix C: angle brackets part an address from the text around it.
         return f"<{shown}>" if words in ("", address, shown) else f"{words} <{shown}>"
 
