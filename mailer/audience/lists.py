@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -41,6 +41,7 @@ _KNOWN = frozenset(
 BUILT_IN_FIELDS = frozenset(
     [
         "address",
+        "email",
         "name",
         "language",
         "languages",
@@ -49,6 +50,7 @@ BUILT_IN_FIELDS = frozenset(
         "time_zone",
         "tags",
         "joined",
+        "discreet",
         "consent",
         "consent_source",
         "consented_at",
@@ -71,7 +73,41 @@ def load_lists(
         faults += reader.faults
         if definition is not None:
             definitions[definition.key] = definition
+    faults += _disagreements(definitions.values(), lists_dir.name)
     return definitions, tuple(faults)
+
+
+def _disagreements(definitions: Iterable[ListDefinition], folder: str) -> Iterator[Fault]:
+    """Yield what two lists say differently that must be one: attributes, and List-Ids."""
+    attributes: dict[str, tuple[Attribute, ListDefinition]] = {}
+    list_ids: dict[str, str] = {}
+    for definition in definitions:
+        file = f"{folder}/{definition.key}.toml"
+        # RFC 2919 §3: a list identifier names one list.
+        first = list_ids.setdefault(definition.list_id, definition.key)
+        if first != definition.key:
+            yield Fault(file, 0, "list_id", f"is the one of {first} too", "Give each its own")
+        for name, attribute in definition.attributes.items():
+            other, earlier = attributes.setdefault(name, (attribute, definition))
+            if other.type is not attribute.type:
+                # A segment compares it as one type, whichever list a person is on.
+                yield Fault(
+                    file, 0, f"attributes.{name}.type",
+                    f"is {attribute.type.value} here and {other.type.value} in {earlier.key}",
+                    "Use one type, or another name",
+                )  # fmt: skip
+            elif other.clear is not attribute.clear and earlier.owner == definition.owner:
+                # The two lists share their people's rows.
+                yield Fault(
+                    file, 0, f"attributes.{name}.clear",
+                    f"is not as in {earlier.key}, which has the same owner",
+                    "Make both true or both false",
+                )  # fmt: skip
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a list may have this key."""
+    return bool(_KEY.fullmatch(text)) and f"{text}.toml" != SEGMENTS_FILE
 
 
 def block_to_add(key: str, config: Config) -> str:
@@ -81,6 +117,7 @@ def block_to_add(key: str, config: Config) -> str:
     domain = config.sender(sender)
     host = domain.address.rpartition("@")[2] if domain else "example.org"
     return (
+        "# Who these people are, by language: shown to staff and on the unsubscribe page.\n"
         f'name = {{ en = "{key}" }}\n'
         f'owner = "{owner}"\n'
         f'sender = "{sender}"\n'
@@ -228,6 +265,9 @@ class _ListReader:
                 self.fault(f"columns.{field}", "names no column")
             else:
                 yield field, header.strip()
+        headers = [str(header).strip().lower() for header in table.values()]
+        for header in sorted({one for one in headers if headers.count(one) > 1}):
+            self.fault("columns", f'two fields come from the column "{header}"', "Keep one")
 
     def _check(self, definition: ListDefinition) -> None:
         owners = [one.key for one in self.config.organisations]

@@ -2,9 +2,9 @@
 
 In: the rows a file has for one address and, when it is known, the supporter on record. Out: a
 `Change` with the columns to write; nothing is written here. What a row leaves empty stays as it is,
-languages never to be used are never forgotten, tags add up, and who left stays away. Of two rows
-for one address the first speaks and the others fill in what it and the record leave open, so that
-the same file twice is the same as once.
+languages never to be used and the discreet mark are never forgotten, tags add up, and who left
+stays away. Of two rows for one address the first speaks and the others fill in what it and the
+record leave open, so that the same file twice is the same as once.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ def filled(first: ImportedRow, later: ImportedRow) -> ImportedRow:
         time_zone=first.time_zone or later.time_zone,
         joined_at=first.joined_at or later.joined_at,
         tags=first.tags | later.tags,
+        discreet=first.discreet or later.discreet,
         consent=evidence.consent,
         consent_basis=evidence.consent_basis,
         consent_source=evidence.consent_source,
@@ -209,7 +210,7 @@ class Merger:
             "domain_class": row.address.domain_class,
             "domain_digest": self.service_keys.domain_digest(row.address.domain),
             "needs_smtputf8": row.address.needs_smtputf8,
-            "discreet": self.definition.discreet,
+            "discreet": row.discreet or self.definition.discreet,
             "created_at": self.now,
             "updated_at": self.now,
         }
@@ -226,12 +227,11 @@ class Merger:
         joined_at = first.joined_at or known.joined_at or filling.joined_at
         country = first.country or known.country or filling.country
         time_zone = first.time_zone or known.time_zone or filling.time_zone
-        same = (
-            merged == fields
-            and profile == before
-            and (joined_at, country, time_zone) == (known.joined_at, known.country, known.time_zone)
-        )
-        if same:
+        # The mark is set by a file and never taken back by one.
+        discreet = known.discreet or first.discreet or filling.discreet
+        plain = (joined_at, country, time_zone, discreet)
+        before_plain = (known.joined_at, known.country, known.time_zone, known.discreet)
+        if merged == fields and profile == before and plain == before_plain:
             return None
         return {
             "id": known.supporter_id,
@@ -242,6 +242,7 @@ class Merger:
             "country": country,
             "time_zone": time_zone,
             "joined_at": joined_at,
+            "discreet": discreet,
             "updated_at": self.now,
         }
 

@@ -34,6 +34,7 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "time_zone": ("time_zone", "timezone", "time zone"),
     "tags": ("tags", "tag"),
     "joined": ("joined", "joined at", "joined_at"),
+    "discreet": ("discreet",),
     "consent": ("consent",),
     "consent_source": ("consent_source", "consent source"),
     "consented_at": ("consented_at", "consented at"),
@@ -86,6 +87,8 @@ class ImportedRow:
     time_zone: str = ""
     joined_at: datetime | None = None
     tags: frozenset[str] = frozenset()
+    #: At risk: mailed with the discreet profile only.
+    discreet: bool = False
     consent: Consent = Consent.UNKNOWN
     #: "" unless consent was given.
     consent_basis: str = ""
@@ -193,6 +196,7 @@ class RowReader:
         time_zone = _zone(values.pop("time_zone", ""))
         joined_at = _instant("joined", values.pop("joined", ""))
         tags = frozenset(_split_tags(values.pop("tags", "")))
+        discreet = _flag("discreet", values.pop("discreet", ""))
         attributes = self._attributes(values)
         return ImportedRow(
             address=address,
@@ -201,6 +205,7 @@ class RowReader:
             time_zone=time_zone,
             joined_at=joined_at,
             tags=tags,
+            discreet=discreet,
             consent=consent,
             consent_basis=basis,
             consent_source=(source or self._source) if given else "",
@@ -285,6 +290,12 @@ def _zone(text: str) -> str:
     if text and text not in _zones():
         raise BadRow("time_zone: not a time zone like Europe/Chisinau")
     return text
+
+
+def _flag(name: str, text: str) -> bool:
+    if text and text.lower() not in _YES | _NO:
+        raise BadRow(f"{name}: neither yes nor no")
+    return text.lower() in _YES
 
 
 def _language_tags(name: str, text: str) -> tuple[str, ...]:

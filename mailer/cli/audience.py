@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import ImportResult, import_csv
-from mailer.audience.lists import block_to_add, load_lists
+from mailer.audience.lists import block_to_add, is_key, load_lists
 from mailer.cli.common import (
     NOT_DONE,
     Command,
@@ -44,6 +44,9 @@ def _definition(workspace: Workspace, key: str) -> ListDefinition:
         raise FaultsFound(own)
     known = ", ".join(sorted(definitions)) or "none yet"
     report_faults([Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")])
+    if not is_key(key):
+        errors.print("A list's key has lower-case letters, digits and single hyphens: harbor-news.")
+        raise typer.Exit(NOT_DONE)
     errors.print(f"To add it, write this to {file} and mend what is not so:\n", markup=False)
     errors.print(block_to_add(key, config), markup=False)
     raise typer.Exit(NOT_DONE)

@@ -59,6 +59,7 @@ class KnownSupporter:
     country: str
     time_zone: str
     joined_at: datetime | None
+    discreet: bool
     #: State on the list that is imported; None when not on it, or not yet: an import that brought
     #: them was broken off.
     membership: MembershipState | None
@@ -127,6 +128,7 @@ def known_supporters(
             country=row.country,
             time_zone=row.time_zone,
             joined_at=row.joined_at,
+            discreet=row.discreet,
             membership=None if row.staged else row.membership_state,
             consent_basis="" if row.staged else row.membership_basis or "",
             tags=frozenset(tags[row.id]),
