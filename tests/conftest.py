@@ -9,7 +9,9 @@ import pytest
 from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
 from mailer.store.engine import create_tables, open_store
 from mailer.tokens import Tokens
+from tests.support.certificates import Authority
 from tests.support.databases import postgresql_server, postgresql_store
+from tests.support.smtp_server import smtp_servers
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +67,19 @@ def service_keys(key_files):
 def tokens(service_keys):
     """What makes and reads tokens."""
     return Tokens(service_keys)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """An authority that issues certificates to the tests' servers."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def smtp_server(authority):
+    """A function that starts SMTP servers: `smtp_server(Misbehaviour.GREYLIST_ONCE, dsn=True)`."""
+    with smtp_servers(authority) as start:
+        yield start
 
 
 @pytest.hookimpl(wrapper=True)
