@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httpx
 
@@ -23,6 +24,7 @@ SPOKEN = ("en", "ru", "ro", "fa", "de")
 BASE_URL = "https://mail.example.org"
 
 
+@lru_cache(maxsize=1)
 def spoken_catalogs() -> dict[str, Catalog]:
     """Return catalogs with every phrase of the pages.
 

@@ -46,6 +46,10 @@ class SetClock:
 
         return time.monotonic()
 
+    def put(self, now: datetime) -> None:
+        """Put it to an instant."""
+        self._now = now
+
     def forward(self, **parts: float) -> None:
         """Move it on, by the arguments of `timedelta`."""
         self._now += timedelta(**parts)
@@ -246,10 +250,15 @@ class Subscriptions:
             ).scalars()
             return {names[row_id] for row_id in rows}
 
-    def unsubscriptions(self) -> list[tuple[str, bool, set[tuple[int, int]]]]:
-        """Return source, whether undone, and what was left, of each on record."""
+    def unsubscriptions(
+        self, delivery_id: int | None = None
+    ) -> list[tuple[str, bool, set[tuple[int, int]]]]:
+        """Return source, whether undone, and what was left, of each on record, or of a delivery."""
+        query = select(unsubscription).order_by(unsubscription.c.id)
+        if delivery_id is not None:
+            query = query.where(unsubscription.c.delivery_id == delivery_id)
         with self.store.read() as connection:
-            rows = connection.execute(select(unsubscription).order_by(unsubscription.c.id)).all()
+            rows = connection.execute(query).all()
             return [
                 (
                     row.source,

@@ -84,9 +84,14 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, since asyncio sends small answers at once only on sockets that say so.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
     except OSError as error:
+        listening.close()
         raise FaultsFound(
             [
                 Fault(
@@ -98,6 +103,7 @@ def _listen(host: str, port: int) -> socket.socket:
                 )
             ]
         ) from error
+    return listening
 
 
 async def serve_public(
