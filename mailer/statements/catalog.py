@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ DOMAIN = "mailer"
 #: The language the phrases are written in; its catalog says which phrases there are.
 PHRASE_LANGUAGE = "en"
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
+_LINE = re.compile(
+    r'\s*(?:#.*|(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s+)?"(?:[^"\\]|\\.)*"\s*)?'
+)
+#: Digits by CLDR's numbering system, where a language has its own.
+_DIGITS = {
+    "arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"),
+    "arabext": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
+}
 _MARKUP = re.compile(r"<[A-Za-z/!]|\{\{|\{%")
 
 
@@ -103,7 +112,9 @@ class Catalog:
         locale = find_locale(self.language)
         if locale is None:
             return str(count)
-        return str(format_decimal(count, locale=locale, numbering_system="default"))
+        written = str(format_decimal(count, locale=locale, numbering_system="default"))
+        digits = _DIGITS.get(locale.default_numbering_system)
+        return written.translate(digits) if digits else written
 
     def _filled(self, msgid: str, text: str, values: Mapping[str, object]) -> str:
         def value(found: re.Match[str]) -> str:
@@ -162,22 +173,15 @@ def load_catalogs(locale_dir: Path) -> dict[str, Catalog]:
 
 
 def _read_catalog(path: Path, name: str, language: str) -> Catalog:
+    text = _read_text(path, name)
     try:
-        with path.open("rb") as file:
-            read = read_po(file, abort_invalid=True)
+        read = read_po(BytesIO(text.encode()), abort_invalid=True)
         # A rule that gettext does not understand is found here and not while sending.
         gettext.c2py(read.plural_expr)
     except PoFileError as error:
-        remedy = "Mend that line, or make it anew with `make catalogs`"
-        raise FaultsFound(
-            [Fault(name, error.lineno or 0, "", str(error.args[0]), remedy)]
-        ) from error
-    except UnicodeDecodeError as error:
-        raise FaultsFound([Fault(name, 0, "", "is not UTF-8", "Save it so")]) from error
+        raise FaultsFound([Fault(name, (error.lineno or 0) + 1, "", str(error.args[0]))]) from error
     except ValueError as error:
         raise FaultsFound([Fault(name, 0, "Plural-Forms", "is not a plural rule")]) from error
-    except OSError as error:
-        raise FaultsFound([Fault(name, 0, "", "cannot be read", "Check its owner")]) from error
     forms: dict[str, tuple[str, ...]] = {}
     untranslated: list[str] = []
     faults: list[Fault] = []
@@ -195,6 +199,24 @@ def _read_catalog(path: Path, name: str, language: str) -> Catalog:
     if faults:
         raise FaultsFound(faults)
     return Catalog(language, read.plural_expr, forms, tuple(untranslated))
+
+
+def _read_text(path: Path, name: str) -> str:
+    """Return the text of a catalog; the parser would pass over lines that are none in silence."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FaultsFound([Fault(name, 0, "", "is not UTF-8", "Save it so")]) from error
+    except OSError as error:
+        raise FaultsFound([Fault(name, 0, "", "cannot be read", "Check its owner")]) from error
+    faults = [
+        Fault(name, number, "", "is not a line of a catalog", 'Write msgid "…" or msgstr "…"')
+        for number, line in enumerate(text.split("\n"), 1)
+        if not _LINE.fullmatch(line)
+    ]
+    if faults:
+        raise FaultsFound(faults)
+    return text
 
 
 def _forms(message: Message) -> tuple[str, ...]:

@@ -142,7 +142,10 @@ def _encodings(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
         method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else Image.Quantize.MEDIANCUT
         flat = picture.quantize(256, method, dither=Image.Dither.NONE)
         # With 256 colors or fewer nothing is lost by numbering them, and much is saved.
-        lossless = ImageChops.difference(flat.convert(picture.mode), picture).getbbox() is None
+        lossless = (
+            ImageChops.difference(flat.convert(picture.mode), picture).getbbox(alpha_only=False)
+            is None
+        )
         if not lossless:
             yield "image/png", _saved(picture, "PNG", optimize=True)
         yield "image/png", _saved(flat, "PNG", optimize=True)

@@ -1,0 +1,122 @@
+"""`statement.toml`."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mailer.model.statement import RelatedKind, StatementKind, SupportedKind
+from mailer.statements.collecting import FaultCollector
+from mailer.statements.declaration import parse_declaration
+from mailer.statements.toml_lines import TomlLines
+
+GOOD = """\
+slug = "her-rights"
+kind = "statement"
+source_language = "en"
+published = 2026-12-01T09:00:00+02:00
+and_others = true
+
+[[supports]]
+kind = "organisation"
+name = { en = "Willow", ru = "Ива" }
+address = "https://willow.example.org"
+
+[[hashtags]]
+tag = "#HerRights"
+address = "https://harbor.example.org/tags"
+
+[[related]]
+kind = "report"
+title = { en = "Report" }
+address = "https://harbor.example.org/report"
+
+[[signatories]]
+name = { en = "Harbor" }
+country = "MD"
+
+[[signatories]]
+country = "KG"
+address = "https://steppe.example.org"
+[signatories.name]
+en = "Steppe"
+ky = "Талаа"
+"""
+
+
+def parse(text, folder="her-rights"):
+    """Return the declaration and the faults as (line, field, problem)."""
+    found = FaultCollector("statement.toml")
+    declaration = parse_declaration(text, folder, found)
+    return declaration, [(fault.line, fault.field, fault.problem) for fault in found.faults]
+
+
+def test_everything_is_read():
+    """Each key comes out typed, hours with their zone."""
+    declaration, faults = parse(GOOD)
+    assert [] == faults
+    assert StatementKind.STATEMENT is declaration.kind
+    assert datetime(2026, 12, 1, 7, tzinfo=UTC) == declaration.published
+    assert SupportedKind.ORGANISATION is declaration.supports[0].kind
+    assert RelatedKind.REPORT is declaration.related[0].kind
+    assert ["MD", "KG"] == [one.country for one in declaration.signatories]
+    assert {"en": "Steppe", "ky": "Талаа"} == declaration.signatories[1].name
+    assert "" == declaration.signatories[0].address
+    assert declaration.and_others
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('slug = "her-rights"', 'slug = "other"', (1, "slug", 'is "other" in the folder "her-rights"')),
+        ('slug = "her-rights"', 'slug = "Her rights"', (1, "slug", '"Her rights" cannot stand in an address')),
+        ('slug = "her-rights"\n', "", (0, "slug", "is missing")),
+        ('slug = "her-rights"', "slug = 7", (1, "slug", "is not a text in quotes")),
+        ('kind = "statement"', 'kind = "letter"', (2, "kind", 'is "letter"')),
+        ('"en"\n', '"English"\n', (3, "source_language", '"English" is not a language')),
+        ("T09:00:00+02:00", "T09:00:00", (4, "published", "has no zone, so it could be any hour")),
+        ("2026-12-01T09:00:00+02:00", "2026-12-01", (4, "published", "is not an hour")),
+        ("and_others = true", 'and_others = "yes"', (5, "and_others", "is not true or false")),
+        ("and_others = true", "others = true", (5, "others", "is not a key known here")),
+        ('"organisation"', '"group"', (8, "supports[0].kind", 'is "group"')),
+        ('ru = "Ива"', 'rus = "Ива"', (9, "supports[0].name.rus", '"rus" is not a language')),
+        ('en = "Willow", ', "", (9, "supports[0].name", 'has no "en", the source language')),
+        ('"https://willow', '"http://willow', (10, "supports[0].address", "is not https")),
+        ('"#HerRights"', '"Her Rights"', (13, "hashtags[0].tag", '"Her Rights" is not a hashtag')),
+        ('address = "https://harbor.example.org/tags"\n', "", (12, "hashtags[0].address", "is missing")),
+        ('"https://harbor.example.org/report"', '"/report"',
+         (19, "related[0].address", "is relative: a mail belongs to no site")),
+        ('title = { en = "Report" }', 'title = "Report"', (18, "related[0].title", "is not a text per language")),
+        ('country = "MD"', 'country = "md"', (23, "signatories[0].country", '"md" is not a country')),
+        ('country = "MD"', 'city = "X"', (21, "signatories[0].country", "is missing")),
+        ('en = "Steppe"', 'en = ""', (29, "signatories[1].name.en", "is empty or not a text")),
+        ("[[supports]]", "[[supports]", (7, "", "is not TOML: expected ']]' at the end of an array declaration")),
+    ],
+)  # fmt: skip
+def test_every_fault_has_line_and_field(old, new, expected):
+    """Each mistake is named with the line and the field it is at."""
+    assert GOOD.count(old) >= 1
+    assert expected in parse(GOOD.replace(old, new, 1))[1]
+
+
+def test_all_faults_are_told_at_once():
+    """Three mistakes are three faults."""
+    text = GOOD.replace('"MD"', '"Moldova"').replace('"report"', '"paper"').replace("#Her", "Her")
+    assert 3 == len(parse(text)[1])
+
+
+def test_somebody_must_sign():
+    """A statement that nobody signs is none."""
+    text = GOOD[: GOOD.index("[[signatories]]")]
+    assert (0, "signatories", "nobody signs") in parse(text)[1]
+
+
+def test_lines_are_found_through_every_way_of_writing():
+    """Dotted keys, sub-tables, long texts and repeated tables are all found."""
+    lines = TomlLines(
+        'a.b = 1\ntext = """\na = 2\n"""\n[t]\nx = 1\n[[r]]\nx = 1\n[[r]]\n  x = { y = 1 }\n[r.s]\nz = 2\n'
+    )
+    found = [
+        lines.of("a", "b"), lines.of("a"), lines.of("text"), lines.of("t", "x"), lines.of("r", 0, "x"),
+        lines.of("r", 1, "x", "y"), lines.of("r", 1, "s", "z"), lines.of("nowhere"),
+    ]  # fmt: skip
+    assert [1, 1, 2, 6, 8, 10, 12, 0] == found
