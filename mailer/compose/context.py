@@ -40,6 +40,7 @@ SCHEMA: Mapping[str, Schema] = {
         "subject": Leaf.TEXT,
         "preheader": Leaf.TEXT,
         "body": Leaf.TEXT,
+        "padding": Leaf.TEXT,
     },
     "statement": {
         "supports": (_LINK,),
@@ -115,7 +116,6 @@ def make_context(
             "title": edition.title,
             "subject": edition.subject,
             "preheader": edition.preheader,
-            "body": "",
         },
         "statement": _statement(revision, language),
         "sender": {"name": localized(sender.name, language, revision.source_language)},

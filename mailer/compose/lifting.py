@@ -55,8 +55,8 @@ class Scene:
 
     #: What is beside `supporter`.
     schema: Mapping[str, Schema]
-    #: Attributes that lists declare.
-    fields: frozenset[str]
+    #: Attributes that lists declare; None takes any name for one.
+    fields: frozenset[str] | None
     #: The variable that is put in the place of `_`; "" where phrases are not to be used.
     phrase_function: str = ""
     #: The same for `ngettext`.
@@ -153,7 +153,7 @@ class _Lifter:
         self._html = bool(environment.autoescape)
         self._scene = scene
         self._ledger = ledger
-        self._fields = scene.fields | BUILT_IN_FIELDS
+        self._fields = None if scene.fields is None else scene.fields | BUILT_IN_FIELDS
         self._scopes: list[dict[str, Schema]] = [dict(scene.schema)]
         self._depth = 0
         self.faults: list[Fault] = []
@@ -323,7 +323,7 @@ class _Lifter:
             )  # fmt: skip
             return None
         name = cast("nodes.Getattr", node).attr
-        if name not in self._fields:
+        if self._fields is not None and name not in self._fields:
             self._fault(
                 node,
                 "no list declares this field",
