@@ -162,10 +162,10 @@ def _jpeg(picture: Image.Image, quality: int) -> bytes:
 def _saved(picture: Image.Image, file_format: str, **options: int) -> bytes:
     # A fresh copy of the pixels carries no metadata that an encoder could write out.
     bare = Image.new(picture.mode, picture.size)
-    if picture.mode == "P":
-        palette = picture.getpalette("RGBA")
-        if palette is not None:
-            bare.putpalette(palette, "RGBA")
+    if picture.palette is not None:
+        # Three values a color where nothing is seen through, four where something is.
+        kind = picture.palette.mode
+        bare.putpalette(picture.getpalette(kind) or [], kind)
     bare.paste(picture)
     file = BytesIO()
     bare.save(file, file_format, **options)
