@@ -1,0 +1,145 @@
+"""`mailer statements`, from files to rows, on a workspace of its own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mailer.cli import common
+from mailer.cli.statements import app
+from mailer.keys import create_seal_key, create_service_key
+from mailer.statements.catalog import load_catalogs
+from mailer.statements.source import read_folder
+from mailer.store.engine import create_tables, open_store
+from tests.support.catalogs import write_complete_catalogs
+
+ROOT = Path(__file__).parents[2]
+SLUG = "her-rights"
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A workspace with the sample statement, complete catalogs and an empty database."""
+    (tmp_path / "data").mkdir()
+    shutil.copytree(ROOT / "templates" / "statements", tmp_path / "templates" / "statements")
+    write_complete_catalogs(tmp_path / "templates" / "locale", ("en", "ru"))
+    (tmp_path / "config.toml").write_text("", encoding="utf-8")
+    create_seal_key(tmp_path / "seal.key")
+    create_service_key(tmp_path / "service.key")
+    store = open_store(f"sqlite:///{tmp_path}/data/mailer.db")
+    create_tables(store)
+    store.close()
+    monkeypatch.setattr(common, "_workspace_folder", tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    """Run a command; return its status, output and errors."""
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def change(workspace, name, old, new):
+    """Change a file of the sample."""
+    path = workspace / "templates" / "statements" / SLUG / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_statement_is_loaded_listed_shown_and_published(workspace):
+    """The way a person goes, each step saying what it did."""
+    status, output, _ = run("load", SLUG)
+    assert 0 == status
+    assert output.startswith("her-rights is now revision 1, in en, ru.")
+    assert json.loads(run("load", SLUG, "--json")[1])["already_stored"]
+    status, output, _ = run("load", f"templates/statements/{SLUG}")
+    assert 0 == status
+    assert output.startswith("her-rights is stored already as revision 1, in en, ru.")
+    (row,) = json.loads(run("list", "--json")[1])
+    assert (SLUG, 1, None) == (row["slug"], row["latest"], row["published"])
+    shown = run("show", SLUG)[1]
+    assert "Her rights are our rights" in shown
+    assert "signed by Harbor Solidarity (MD)" in shown
+    assert "picture lighthouse.png: 1200 × 600" in shown
+    status, output, _ = run("publish", SLUG)
+    assert 0 == status
+    assert "http://127.0.0.1:8025/w/her-rights" in output
+    assert 1 == json.loads(run("list", "--json")[1])[0]["published"]
+
+
+def test_nothing_is_loaded_while_anything_is_wrong(workspace):
+    """Faults go to standard error with file and line, the status is 1, and no row is written."""
+    change(workspace, "ru.md", "(https://harbor", "(http://harbor")
+    status, _, errors = run("load", SLUG)
+    assert 1 == status
+    assert "templates/statements/her-rights/ru.md:" in errors
+    assert "Nothing was loaded." in errors
+    assert [] == json.loads(run("list", "--json")[1])
+
+
+def test_check_tells_every_fault_and_stores_nothing(workspace):
+    """All statements are checked when none is named."""
+    assert (0, "1 statement checked: 0 to mend, 0 worth a look.\n") == run("check")[:2]
+    change(workspace, "en.md", "subject:", "topic:")
+    status, output, _ = run("check", SLUG, "--json")
+    assert 1 == status
+    fields = {(fault["line"], fault["field"]) for fault in json.loads(output)}
+    assert {(1, "subject"), (3, "topic")} <= fields
+
+
+def test_changes_show_what_a_translator_must_look_at(workspace):
+    """After the source changed, the lines that did are shown, and the hash to write in the end."""
+    assert 0 == run("load", SLUG)[0]
+    assert "Nothing has changed" in run("changes", SLUG, "ru")[1]
+    change(workspace, "en.md", "eleven boxes", "twelve boxes")
+    status, output, errors = run("changes", SLUG, "ru")
+    assert 0 == status
+    assert "- computers, the telephones of the help line and eleven boxes of case files." in output
+    assert "+ computers, the telephones of the help line and twelve boxes of case files." in output
+    source = read_folder(workspace / "templates" / "statements" / SLUG, workspace).editions["en"]
+    assert f"translated_from: {source.content_hash[:12]}" in errors
+
+
+def test_changes_say_so_when_there_is_nothing_to_compare_with(workspace):
+    """A source that was never loaded cannot be shown."""
+    change(workspace, "en.md", "eleven boxes", "twelve boxes")
+    status, _, errors = run("changes", SLUG, "ru")
+    assert 1 == status
+    assert "was never loaded" in errors
+    assert 1 == run("changes", SLUG, "en")[0]
+    assert 1 == run("changes", SLUG, "uk")[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("show", "nowhere"), ("publish", "nowhere"), ("load", "nowhere"), ("check", "nowhere"),
+     ("show", SLUG, "--revision", "3")],
+)  # fmt: skip
+def test_what_is_not_there_is_said_plainly(workspace, arguments):
+    """A slug or number nobody loaded is named; there is no traceback."""
+    status, _, errors = run(*arguments)
+    assert 1 == status
+    assert "There is no" in errors
+
+
+def test_an_hour_to_come_is_kept(workspace):
+    """Publishing before the hour the statement names opens the page at that hour."""
+    change(workspace, "statement.toml", "2026-11-02T09:00:00+02:00", "2099-01-01T09:00:00+02:00")
+    assert 0 == run("load", SLUG)[0]
+    told = json.loads(run("publish", SLUG, "--json")[1])
+    assert "2099-01-01T07:00:00+00:00" == told["public_from"]
+
+
+def test_the_list_is_empty_at_first(workspace):
+    """An empty workspace says what to do."""
+    assert "No statement has been loaded." in run("list")[1]
+    assert "en" in load_catalogs(workspace / "templates" / "locale")
+
+
+@pytest.mark.parametrize("command", ["load", "check", "changes", "list", "publish", "show"])
+def test_every_command_has_an_example(command):
+    """`--help` ends with a line to copy."""
+    assert f"Example: mailer statements {command}" in " ".join(run(command, "--help")[1].split())
