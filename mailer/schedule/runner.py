@@ -7,6 +7,7 @@ is no job per mailing or zone: what is due stands in our tables, so a restart lo
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -21,6 +22,9 @@ TICK_S = 1
 
 async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> None:
     """Tick once a second until `stop` is set, then finish the tick under way and let go."""
+
+    # A tick that takes longer than a second is nothing to warn of: the next one goes on.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def tick() -> None:
         try:

@@ -25,6 +25,7 @@ from mailer.store.mailings import (
     change_state,
     due_count,
     due_mailings,
+    has_cancelled_open_deliveries,
     has_open_deliveries,
     hold,
     list_mailings,
@@ -62,9 +63,16 @@ class Ticker:
         self._start_due(now)
         self._freeze(now)
         self._finish(now)
+        self._cancel_rest(now)
+        return True
+
+    def _cancel_rest(self, now: datetime) -> None:
+        """Cancel what cancelled mailings still had to send: also what a sender gave back late."""
+        with self._store.read() as connection:
+            if not has_cancelled_open_deliveries(connection):
+                return
         with self._store.write() as connection:
             cancel_open_deliveries(connection, now)
-        return True
 
     def _start_due(self, now: datetime) -> None:
         with self._store.read() as connection:
@@ -92,8 +100,10 @@ class Ticker:
         for mailing in reversed(freezing):
             resolve = self._resolver_for(mailing)
             while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
-                if freeze_step(self._store, mailing.row_id, resolve, now).done:
+                step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock)
+                if step.done:
                     self._start_frozen(mailing, now)
+                if step.done or step.stopped:
                     break
 
     def _start_frozen(self, mailing: Mailing, now: datetime) -> None:

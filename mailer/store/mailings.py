@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, func, select, update
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.mailing import DkimKey, Mailing, Sender, Target
@@ -316,17 +316,25 @@ def _state_before(connection: Connection, found: Mailing) -> MailingState:
     return MailingState(before) if before else MailingState.SCHEDULED
 
 
-def cancel_open_deliveries(connection: Connection, now: datetime) -> int:
-    """Cancel a chunk of what cancelled mailings still had to send; return how many."""
-    chunk = (
+def _open_of_cancelled() -> Select[tuple[int]]:
+    return (
         select(delivery.c.id)
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(
             mailing.c.state == MailingState.CANCELLED,
             delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
         )
-        .limit(CANCEL_CHUNK)
     )
+
+
+def has_cancelled_open_deliveries(connection: Connection) -> bool:
+    """Tell whether a cancelled mailing still has deliveries that are due."""
+    return connection.execute(_open_of_cancelled().limit(1)).first() is not None
+
+
+def cancel_open_deliveries(connection: Connection, now: datetime) -> int:
+    """Cancel a chunk of what cancelled mailings still had to send; return how many."""
+    chunk = _open_of_cancelled().limit(CANCEL_CHUNK)
     return connection.execute(
         update(delivery)
         .where(delivery.c.id.in_(chunk.scalar_subquery()))
