@@ -25,7 +25,7 @@ MAX_SOURCE_CHARACTERS = 200_000
 LOOP_FIELDS = frozenset({"first", "last", "index"})
 
 
-def underline(text: str, character: str = "=") -> str:
+def underline(text: str, character: str = "-") -> str:
     """Set a heading of plain text, with a line drawn below it."""
     return f"{text}\n{character[:1] * min(len(text), LONGEST_UNDERLINE)}"
 

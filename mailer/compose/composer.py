@@ -1,0 +1,234 @@
+"""Compose the mails of one mailing, a message per delivery.
+
+In: the revision, design, sender and lists a mailing pins, and one delivery after another with its
+person unsealed. Out: `ComposedMail`: envelope and bytes, signed, as they go over the wire. Messages
+are compiled when the first supporter of their kind comes and kept. Standards: RFC 5322, RFC 8058
+(one-click), RFC 6532 (SMTPUTF8), RFC 3834 §5 (Auto-Submitted), RFC 6376 (DKIM).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer.compose.cleaning import clean_value
+from mailer.compose.compiled import CompiledMessage, compile_message
+from mailer.compose.conditions import TruthVector, truth_vector
+from mailer.compose.dkim import Signer
+from mailer.compose.headers import (
+    Header,
+    UnfitForHeader,
+    address_header,
+    check_address,
+    date_header,
+    list_id_header,
+    list_unsubscribe_headers,
+    mailbox_header,
+    plain_header,
+    text_header,
+)
+from mailer.compose.ledger import Slot, SlotKind
+from mailer.compose.rendering import EditionTemplates
+from mailer.compose.wire import MalformedMail, check_message
+from mailer.model.audience import ListDefinition
+from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
+from mailer.model.statement import Revision, localized
+from mailer.tokens import Purpose, Tokens
+
+#: Compiled messages kept; the one unused for longest is forgotten and compiled anew when needed.
+KEPT_MESSAGES = 128
+# RFC 5321 §4.5.3.1.1: 64 octets before the at sign.
+_LONGEST_LOCAL_PART = 64
+
+
+class CannotCompose(Exception):
+    """A mail that cannot be made or must not leave; says why, never for whom."""
+
+    def __init__(self, delivery_id: int, problem: str) -> None:
+        self.delivery_id = delivery_id
+        self.problem = problem
+        super().__init__(f"delivery {delivery_id}: {problem}")
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """The header fields that are the same for everyone who reads an edition by one list."""
+
+    before: tuple[Header, ...]
+    list_id: Header
+    after: tuple[Header, ...]
+
+
+class MailingComposer:
+    """Composes the mails of one mailing; may be used by several threads at once."""
+
+    def __init__(
+        self,
+        revision: Revision,
+        design: Design,
+        sender: Sender,
+        targets: Sequence[ListDefinition],
+        tokens: Tokens,
+        signers: Sequence[Signer],
+    ) -> None:
+        """Keep what a mailing pins; nothing is rendered yet.
+
+        Args:
+            revision: The statement.
+            design: How it looks.
+            sender: Who it comes from.
+            targets: The lists it goes to.
+            tokens: Makes what identifies deliveries.
+            signers: Make the DKIM signatures; none when the relay signs.
+        """
+        self._revision = revision
+        self._design = design
+        self._sender = sender
+        self._lists: Mapping[str, ListDefinition] = {one.key: one for one in targets}
+        self._fields = frozenset(name for one in targets for name in one.attributes)
+        self._tokens = tokens
+        self._signers = tuple(signers)
+        self._templates: dict[str, EditionTemplates] = {}
+        self._messages: OrderedDict[tuple[str, str | None, TruthVector], CompiledMessage] = (
+            OrderedDict()
+        )
+        self._headers: dict[tuple[str, str, bool], _Fixed] = {}
+        self._lock = threading.Lock()
+
+    def compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
+        """Return a delivery's mail.
+
+        The Message-ID, the return path and the links of a delivery are the same at every attempt,
+        and so is its Date.
+
+        Args:
+            outgoing: The delivery with its person unsealed.
+            now: This instant.
+
+        Raises:
+            CannotCompose: when its address cannot stand in a header, or the message would not be
+                as it must be.
+            FaultsFound: when the templates are not what `check_revision_with_design` lets pass.
+        """
+        try:
+            return self._compose(outgoing, now)
+        except UnfitForHeader as error:
+            problem = f"{error.field} {error.problem}"
+            raise CannotCompose(outgoing.delivery_id, problem) from error
+        except MalformedMail as error:
+            raise CannotCompose(outgoing.delivery_id, error.problem) from error
+
+    def _compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
+        utf8 = outgoing.needs_smtputf8
+        address = outgoing.address
+        check_address("To", address, utf8=utf8)
+        fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
+        message = self._message(outgoing, fields)
+        definition = self._lists[outgoing.list_key]
+        token = self._tokens.person(
+            Purpose.UNSUBSCRIBE, outgoing.delivery_id, outgoing.supporter_id
+        )
+        unsubscribe = f"{self._sender.base_url}/u/{token}"
+
+        def value_of(slot: Slot) -> str:
+            match slot.kind:
+                case SlotKind.FIELD:
+                    return fields.get(slot.field, "") or clean_value(slot.default)
+                case SlotKind.UNSUBSCRIBE_URL:
+                    return unsubscribe
+                case SlotKind.LIST_NAME:
+                    language = message.reading.reader
+                    return clean_value(localized(definition.name, language, outgoing.language))
+
+        body = message.merge(value_of)
+        fixed = self._fixed(outgoing.language, definition, utf8=utf8)
+        message_id = self._tokens.message_id(outgoing.delivery_id)
+        headers = (
+            *fixed.before,
+            address_header("To", address, utf8=utf8),
+            date_header(outgoing.first_attempt_at or now),
+            Header("Message-ID", f"<{message_id}@{self._sender.return_path_domain}>".encode()),
+            fixed.list_id,
+            *list_unsubscribe_headers(unsubscribe),
+            *fixed.after,
+            message.content_type,
+        )
+        signatures: tuple[Header, ...] = ()
+        if self._signers:
+            # The body was written as its own relaxed form (RFC 6376 §3.4.4).
+            body_hash = hashlib.sha256(body).digest()
+            signatures = tuple(signer.sign(headers, body_hash, now) for signer in self._signers)
+        content = b"".join([*(one.wire for one in (*signatures, *headers)), b"\r\n", body])
+        check_message(content, address, utf8=utf8)
+        return ComposedMail(Envelope(self._mail_from(outgoing.delivery_id), address), content)
+
+    def _mail_from(self, delivery_id: int) -> str:
+        """Return the delivery's own return path (VERP), the same at every attempt."""
+        local = f"{self._sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
+        if len(local) > _LONGEST_LOCAL_PART:
+            raise UnfitForHeader("MAIL FROM", "is too long: shorten return_path_local")
+        return f"{local}@{self._sender.return_path_domain}"
+
+    def _message(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> CompiledMessage:
+        """Return the compiled message for a supporter, compiling it if it is the first."""
+        with self._lock:
+            templates = self.templates(outgoing.language)
+            vector = truth_vector(templates.ledger.conditions, fields)
+            reading = templates.reading(outgoing.wanted)
+            key = (outgoing.language, reading.reader if reading.notice else None, vector)
+            message = self._messages.get(key)
+            if message is None:
+                domain = self._sender.return_path_domain
+                message = compile_message(templates, vector, reading, domain)
+                self._messages[key] = message
+                if len(self._messages) > KEPT_MESSAGES:
+                    self._messages.popitem(last=False)
+            else:
+                self._messages.move_to_end(key)
+            return message
+
+    def templates(self, language: str) -> EditionTemplates:
+        """Return the edition's templates, lifted at their first use.
+
+        Raises:
+            FaultsFound: with everything wrong in them.
+        """
+        if language not in self._templates:
+            self._templates[language] = EditionTemplates(
+                self._revision, self._design, self._sender, language, self._fields
+            )
+        return self._templates[language]
+
+    def _fixed(self, language: str, definition: ListDefinition, *, utf8: bool) -> _Fixed:
+        key = (language, definition.key, utf8)
+        if key not in self._headers:
+            self._headers[key] = self._make_fixed(language, definition, utf8=utf8)
+        return self._headers[key]
+
+    def _make_fixed(self, language: str, definition: ListDefinition, *, utf8: bool) -> _Fixed:
+        sender = self._sender
+        source = self._revision.source_language
+        name = localized(sender.name, language, source)
+        edition = self._revision.editions[language]
+        before = [
+            mailbox_header("From", name, sender.address, utf8=utf8),
+            text_header("Subject", edition.subject, utf8=utf8),
+        ]
+        if sender.reply_to:
+            before.append(address_header("Reply-To", sender.reply_to, utf8=False))
+        # Some providers want a List-Id that people can read; on a discreet list nobody shall.
+        phrase = "" if definition.discreet else localized(definition.name, language, source)
+        return _Fixed(
+            before=tuple(before),
+            list_id=list_id_header(phrase, definition.list_id, utf8=utf8),
+            after=(
+                # RFC 3834 §5: keeps vacation notices from answering.
+                plain_header("Auto-Submitted", "auto-generated"),
+                plain_header("Content-Language", language),
+                plain_header("MIME-Version", "1.0"),
+            ),
+        )

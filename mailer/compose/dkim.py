@@ -1,0 +1,197 @@
+"""Sign messages with DKIM: RSA, Ed25519, or both at once.
+
+In: a sender's private keys, the header fields of a message, the hash of its body. Out: DKIM-
+Signature fields. The body is written so that it is its own relaxed form, and is hashed once for
+both. From, To, Subject, the two List-Unsubscribe fields and others are signed once more than they
+occur, so that none can be added. Standards: RFC 6376 (`l=` is never used, §8.2), RFC 8301 (keys),
+RFC 8463 (Ed25519), RFC 8058 §4 (which fields must be signed).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from mailer.compose.headers import Header
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.mailing import DkimKey, Sender
+
+#: A signature is good for longer than relays queue a message, and not much longer (x=).
+VALID_FOR = timedelta(days=6)
+# RFC 8301 §3.2: signers SHOULD use 2048 bits at least.
+_LEAST_RSA_BITS = 2048
+#: Signed once more than they occur, so that adding one breaks the signature (RFC 6376 §8.15).
+_OVERSIGNED = (
+    "From",
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Reply-To",
+    "Sender",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+)
+#: Signed as often as they occur (RFC 6376 §5.4.1).
+_SIGNED = (
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Language",
+    "List-Id",
+    "Auto-Submitted",
+)
+_LINE_CHARACTERS = 72
+
+
+class Signer(Protocol):
+    """Makes one DKIM-Signature field."""
+
+    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
+        """Return the DKIM-Signature field of a message.
+
+        Args:
+            headers: All fields of the message.
+            body_hash: SHA-256 over the body in its relaxed form.
+            now: This instant.
+        """
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class KeySigner:
+    """Signs with one private key."""
+
+    domain: str
+    selector: str
+    key: RSAPrivateKey | Ed25519PrivateKey
+
+    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
+        """Return the DKIM-Signature field of a message (RFC 6376 §3.5)."""
+        # Cut to the minute, as Date is: nothing tells the second in which it was sent.
+        signed_at = int(now.timestamp()) // 60 * 60
+        names, canonical = _signed_fields(headers)
+        algorithm = "rsa" if isinstance(self.key, RSAPrivateKey) else "ed25519"
+        tags = (
+            f"v=1; a={algorithm}-sha256; c=relaxed/relaxed; d={self.domain}; s={self.selector};",
+            f"t={signed_at}; x={signed_at + int(VALID_FOR.total_seconds())};",
+            *_wrapped(f"h={':'.join(names)};", ":"),
+            f"bh={base64.b64encode(body_hash).decode('ascii')};",
+            "b=",
+        )
+        unsigned = Header("DKIM-Signature", "\r\n ".join(tags).encode("ascii"))
+        # RFC 6376 §3.7: the field itself comes last, without its signature and its CRLF.
+        signature = self._signature(canonical + unsigned.relaxed.removesuffix(b"\r\n"))
+        encoded = "\r\n ".join(_cut(base64.b64encode(signature).decode("ascii")))
+        return Header("DKIM-Signature", unsigned.value + encoded.encode("ascii"))
+
+    def _signature(self, canonical: bytes) -> bytes:
+        if isinstance(self.key, RSAPrivateKey):
+            return self.key.sign(canonical, PKCS1v15(), hashes.SHA256())
+        # RFC 8463 §3: Ed25519 signs the SHA-256 hash of the data, not the data.
+        return self.key.sign(hashlib.sha256(canonical).digest())
+
+
+def _signed_fields(headers: Sequence[Header]) -> tuple[list[str], bytes]:
+    """Return the names for h= and the canonical fields, in the same order.
+
+    A name that is listed more often than its field occurs binds the absence of another.
+    """
+    # RFC 5322 §3.6: no field of ours occurs twice but DKIM-Signature, which is not signed.
+    present = {header.name: header.relaxed for header in headers}
+    names: list[str] = []
+    canonical: list[bytes] = []
+    for name in (*_OVERSIGNED, *_SIGNED):
+        if name in present:
+            canonical.append(present[name])
+            names.append(name)
+        if name in _OVERSIGNED:
+            names.append(name)
+    return names, b"".join(canonical)
+
+
+def _wrapped(text: str, separator: str) -> list[str]:
+    """Break a tag of many parts into lines after its separators."""
+    lines = [""]
+    for number, part in enumerate(text.split(separator)):
+        piece = part if number == 0 else separator + part
+        if len(lines[-1]) + len(piece) > _LINE_CHARACTERS:
+            lines.append("")
+        lines[-1] += piece
+    return lines
+
+
+def _cut(encoded: str) -> list[str]:
+    return [
+        encoded[start : start + _LINE_CHARACTERS]
+        for start in range(0, len(encoded), _LINE_CHARACTERS)
+    ]
+
+
+def load_signers(sender: Sender) -> tuple[Signer, ...]:
+    """Read the private keys that a sender's mails are signed with.
+
+    Args:
+        sender: Names the key files; it may have none, when its relay signs.
+
+    Raises:
+        FaultsFound: for every key file that is missing, unreadable, open to others, locked by a
+            passphrase, damaged, or of a kind that cannot be used.
+    """
+    faults: list[Fault] = []
+    signers: list[Signer] = []
+    for key in sender.dkim:
+        try:
+            signers.append(KeySigner(key.domain, key.selector, _load_key(sender, key)))
+        except FaultsFound as error:
+            faults.extend(error.faults)
+    if faults:
+        raise FaultsFound(faults)
+    return tuple(signers)
+
+
+def _load_key(sender: Sender, key: DkimKey) -> RSAPrivateKey | Ed25519PrivateKey:
+    path = Path(key.key_file)
+
+    def fault(problem: str, remedy: str) -> FaultsFound:
+        field = f"senders.{sender.key}.dkim.{key.selector}"
+        return FaultsFound([Fault(path.name, 0, field, problem, remedy)])
+
+    make = (
+        f"Make one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {path.name}"
+    )
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise fault("is missing", make) from error
+    except OSError as error:
+        raise fault("cannot be read", "Check its owner") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise fault("is open to other users", f"Run: chmod 600 {path.name}")
+    try:
+        loaded = load_pem_private_key(content, password=None)
+    except TypeError as error:
+        raise fault("is locked by a passphrase", "Write it without one, mode 0600") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise fault("is not a private key in PEM", make) from error
+    if isinstance(loaded, RSAPrivateKey):
+        if loaded.key_size < _LEAST_RSA_BITS:
+            raise fault(f"has only {loaded.key_size} bits", make)
+        return loaded
+    if isinstance(loaded, Ed25519PrivateKey):
+        return loaded
+    raise fault("is neither an RSA nor an Ed25519 key", make)

@@ -1,0 +1,110 @@
+"""Look at a finished message once more, as bytes, before it may leave.
+
+In: the bytes of a message and what is expected of them. Out: nothing, or `MalformedMail`. Whatever
+the parts before have done, no message passes with a field it should not have, a second recipient,
+a bare CR or LF, an eighth bit or an endless line. Standards: RFC 5321 §2.3.8 (line ends), RFC 5322
+§2.1.1 (lengths), §3.6 (fields that occur once), RFC 2047 §5 (3) (no encoded-word in an address).
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Every field a mail may have; nothing else leaves (STANDARDS 3.3).
+ALLOWED_HEADERS = frozenset(
+    {
+        b"Auto-Submitted",
+        b"Content-Language",
+        b"Content-Type",
+        b"DKIM-Signature",
+        b"Date",
+        b"From",
+        b"List-Id",
+        b"List-Unsubscribe",
+        b"List-Unsubscribe-Post",
+        b"MIME-Version",
+        b"Message-ID",
+        b"Reply-To",
+        b"Subject",
+        b"To",
+    }
+)
+#: A message without one of these is not sent.
+_REQUIRED = frozenset(ALLOWED_HEADERS - {b"DKIM-Signature", b"Reply-To"})
+# RFC 5322 §2.1.1: MUST be no more than 998 characters, without the CRLF.
+LONGEST_LINE = 998
+_FIELD = re.compile(rb"([!-9;-~]+):[ \t\r\n]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ENCODED_WORD_IN_ADDRESS = re.compile(rb"<[^>]*=\?[^>]*>")
+
+
+class MalformedMail(Exception):
+    """A composed message that must not leave; says what is wrong, never whose it is."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+def check_message(content: bytes, recipient: str, *, utf8: bool) -> None:
+    """Refuse a message that is not as every message of ours must be.
+
+    Args:
+        content: The whole message, CRLF, not dot-stuffed.
+        recipient: The one address that To must hold.
+        utf8: The message goes by SMTPUTF8: its header may hold UTF-8.
+
+    Raises:
+        MalformedMail: with the first thing that is wrong.
+    """
+    head, separator, body = content.partition(b"\r\n\r\n")
+    if not separator:
+        raise MalformedMail("it has no body")
+    # RFC 5321 §2.3.8: CR and LF only ever stand together.
+    if not content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n"):
+        raise MalformedMail("a CR or LF stands by itself")
+    if not body.isascii() or not (utf8 or head.isascii()):
+        raise MalformedMail("an octet has its eighth bit set")
+    check_header(head, recipient)
+
+
+def check_header(head: bytes, recipient: str) -> None:
+    """Refuse a header with other fields, more recipients or longer lines than it may have.
+
+    Args:
+        head: The header, its lines joined by CRLF, without the empty line after it.
+        recipient: The one address that To must hold.
+
+    Raises:
+        MalformedMail: with the first thing that is wrong.
+    """
+    if _CONTROL.search(head):
+        raise MalformedMail("the header holds a control character")
+    fields: dict[bytes, bytes] = {}
+    name = b""
+    for line in head.split(b"\r\n"):
+        if len(line) > LONGEST_LINE:
+            raise MalformedMail("a line of the header is longer than 998 octets")
+        if line[:1] in (b" ", b"\t"):
+            if not name or not line.strip():
+                raise MalformedMail("a line of the header belongs to no field")
+            fields[name] += line
+            continue
+        found = _FIELD.match(line)
+        if found is None and not line.endswith(b":"):
+            raise MalformedMail("a line of the header is no field")
+        name = found[1] if found is not None else line[:-1]
+        if name not in ALLOWED_HEADERS:
+            raise MalformedMail("it has a header field that is not allowed")
+        # RFC 5322 §3.6: at most one of each; of signatories there may be two.
+        if name in fields and name != b"DKIM-Signature":
+            raise MalformedMail(f"it has {name.decode('ascii')} twice")
+        fields[name] = line.partition(b":")[2]
+    missing = _REQUIRED - fields.keys()
+    if missing:
+        raise MalformedMail(f"it has no {min(missing).decode('ascii')}")
+    if fields[b"To"].strip() != recipient.encode():
+        raise MalformedMail("To is not exactly the recipient")
+    for one in (b"From", b"List-Id", b"List-Unsubscribe", b"Message-ID"):
+        if _ENCODED_WORD_IN_ADDRESS.search(fields[one]):
+            raise MalformedMail(f"an address in {one.decode('ascii')} is encoded")
