@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 import aiosmtplib
 
@@ -173,8 +174,9 @@ class Session:
         except (aiosmtplib.SMTPException, OSError, ValueError, TimeoutError) as error:
             client.close()
             raise RelayUnavailable(relay.key, step, _safe(error)) from error
-        transport = client.transport
-        if not isinstance(transport, asyncio.Transport):
+        # uvloop's transports are none of asyncio's classes, but do as they do.
+        transport = cast("asyncio.Transport | None", client.transport)
+        if transport is None or transport.is_closing():
             raise RelayUnavailable(relay.key, step, "the connection closed")
         wire = WireProtocol(transport)
         transport.set_protocol(wire)
