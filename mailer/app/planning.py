@@ -14,12 +14,13 @@ from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.lists import load_lists
 from mailer.audience.segments import parse_segment
-from mailer.compose.checks import check_revision_with_design
+from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
+from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
@@ -83,7 +84,11 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         )
     design = read_design(config.templates_dir, stored.revision.kind, workspace.catalogs)
     fields = frozenset(name for one in chosen for name in one.attributes)
-    found = check_revision_with_design(stored.revision, design, fields)
+    found = [
+        *check_design(design, fields),
+        *check_revision(stored.revision, workspace.catalogs),
+        *check_revision_with_design(stored.revision, design, fields),
+    ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
     attributes = {name: value for one in chosen for name, value in one.attributes.items()}

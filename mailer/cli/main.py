@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mailer.cli import audience, control, demo, mailings, run, statements, workspace
+from mailer.cli import audience, control, demo, mailings, preview, run, statements, workspace
 from mailer.cli.common import set_workspace_folder
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ for command in (
     *audience.COMMANDS,
     *mailings.COMMANDS,
     *control.COMMANDS,
+    *preview.COMMANDS,
     *run.COMMANDS,
     *demo.COMMANDS,
 ):

@@ -1,6 +1,6 @@
 """The first tables.
 
-Revision: 0001; follows ; made 2026-11-24 11:02:11.214287.
+Revision: 0001; follows ; made 2026-11-24.
 """
 
 import sqlalchemy as sa
@@ -62,6 +62,7 @@ def upgrade() -> None:
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('slug', sa.String(length=120), nullable=False),
     sa.Column('kind', sa.String(length=40), nullable=False),
+    sa.Column('latest_revision_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('published_revision_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('published_at', sa.BigInteger(), nullable=True),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
@@ -195,6 +196,7 @@ def upgrade() -> None:
     sa.Column('freeze_pass', sa.Integer(), server_default='0', nullable=False),
     sa.Column('freeze_position', sa.Integer(), server_default='0', nullable=False),
     sa.Column('freeze_next_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), server_default='0', nullable=False),
+    sa.Column('freeze_members', sa.Integer(), server_default='5000', nullable=False),
     sa.Column('frozen_at', sa.BigInteger(), nullable=True),
     sa.ForeignKeyConstraint(['design_id'], ['design.id'], name=op.f('fk_mailing_design_id')),
     sa.ForeignKeyConstraint(['revision_id'], ['revision.id'], name=op.f('fk_mailing_revision_id')),
@@ -247,6 +249,7 @@ def upgrade() -> None:
     sa.Column('list_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('language', sa.String(length=40), nullable=True),
     sa.Column('step', sa.String(length=40), nullable=True),
+    sa.Column('wanted', sa.String(length=80), nullable=True),
     sa.Column('state', sa.String(length=40), nullable=False),
     sa.Column('skip_reason', sa.String(length=40), nullable=True),
     sa.Column('attempts', sa.Integer(), server_default='0', nullable=False),
@@ -272,6 +275,7 @@ def upgrade() -> None:
     sa.Column('profile_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('language', sa.String(length=40), nullable=True),
     sa.Column('step', sa.String(length=40), nullable=False),
+    sa.Column('wanted', sa.String(length=80), nullable=True),
     sa.ForeignKeyConstraint(['mailing_id'], ['mailing.id'], name=op.f('fk_mailing_language_mailing_id')),
     sa.PrimaryKeyConstraint('mailing_id', 'list_id', 'profile_id', name=op.f('pk_mailing_language'))
     )
