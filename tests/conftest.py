@@ -9,8 +9,12 @@ import pytest
 from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
 from mailer.store.engine import create_tables, open_store
 from mailer.tokens import Tokens
+from tests.support import postfix as postfix_support
+from tests.support.browser import chromium, chromium_path
 from tests.support.certificates import Authority
+from tests.support.clocks import FixedClock
 from tests.support.databases import postgresql_server, postgresql_store
+from tests.support.factories import Ground
 from tests.support.smtp_server import smtp_servers
 
 
@@ -80,6 +84,58 @@ def smtp_server(authority):
     """A function that starts SMTP servers: `smtp_server(Misbehaviour.GREYLIST_ONCE, dsn=True)`."""
     with smtp_servers(authority) as start:
         yield start
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands until it is moved on."""
+    return FixedClock()
+
+
+@pytest.fixture
+def ground(store, seal_keys, service_keys):
+    """What writes lists, people, mailings and deliveries into `store`."""
+    return Ground(store, seal_keys, service_keys)
+
+
+@pytest.fixture
+def sqlite_ground(sqlite_store, seal_keys, service_keys):
+    """What writes lists, people, mailings and deliveries into `sqlite_store`."""
+    return Ground(sqlite_store, seal_keys, service_keys)
+
+
+@pytest.fixture
+def postfix():
+    """A function that starts a real Postfix that relays to a port: `postfix(smtp_server().port)`."""
+    reason = postfix_support.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postfix_support.postfixes() as start:
+        yield start
+
+
+# Of a module, not of the session: the event loop that drives it stands in the way of async tests.
+@pytest.fixture(scope="module")
+def browser():
+    """A real Chromium; open pages with `tests.support.browser.open_page`."""
+    if not chromium_path():
+        pytest.skip("Chromium is not installed: apt install chromium")
+    with chromium() as opened:
+        yield opened
+
+
+#: Fixture → the marker of every test that uses it.
+_MARKERS = {"browser": "browser", "postfix": "postfix", "postgresql_address": "postgresql"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by the real things they use, and keep a module's browser tests together."""
+    for item in items:
+        for fixture, marker in _MARKERS.items():
+            if fixture in item.fixturenames:
+                item.add_marker(marker)
+        if "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(f"browser-{item.module.__name__}"))
 
 
 @pytest.hookimpl(wrapper=True)

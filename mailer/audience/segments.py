@@ -7,8 +7,11 @@ comparison with a missing value is false, also `!=`. Errors point at the column.
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
@@ -41,6 +44,12 @@ from mailer.model.tags import MalformedTag, normalize_tag
 LONGEST = 4_000
 DEEPEST = 40
 
+_EXAMPLE = 'As in: country in (MD, UA) and "press" in tags'
+#: What word processors make of quotation marks.
+_TYPOGRAPHIC = "“”„«»‘’"
+#: Line breaks and tabs are blanks in an expression.
+_BLANKS = str.maketrans("\t\r\n", "   ")
+
 _GRAMMAR = r"""
 ?start: either
 either: both (_OR both)*
@@ -64,9 +73,9 @@ _IN.2: /in(?![^\s"'(),=<>!])/i
 _IS.2: /is(?![^\s"'(),=<>!])/i
 _MISSING.2: /missing(?![^\s"'(),=<>!])/i
 _RECEIVED.2: /received(?=\s*\()/i
-OPERATOR: "!=" | "<=" | ">=" | "=" | "<" | ">"
+OPERATOR: "!=" | "<=" | ">=" | "==" | "=" | "<" | ">"
 STRING: /"[^"\x00-\x1f]*"/ | /'[^'\x00-\x1f]*'/
-WORD: /[^\s"'(),=<>!]+/
+WORD: /[^\s"'(),=<>!“”„«»‘’\x00-\x1f]+/
 %import common.WS
 %ignore WS
 """
@@ -102,8 +111,10 @@ class _Builder(Transformer[Token, Segment]):
         attribute = self._attributes.get(name)
         if attribute is None:
             clear = sorted(one.name for one in self._attributes.values() if one.clear)
-            known = ", ".join([*Field, *clear])
-            raise _Bad(token, f'"{token}" is not a field', f"There are: {known}")
+            known = [*Field, *clear]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f'Did you mean "{near[0]}"? ' if near else ""
+            raise _Bad(token, f'"{token}" is not a field', f"{hint}There are: {', '.join(known)}")
         if not attribute.clear:
             raise _Bad(token, f'"{token}" is sealed and cannot be searched',
                        "Only attributes with clear = true can")  # fmt: skip
@@ -121,10 +132,7 @@ class _Builder(Transformer[Token, Segment]):
         if field is Field.JOINED or kind is AttributeType.DATE:
             return _day(token)
         if kind is AttributeType.NUMBER:
-            try:
-                return float(text)
-            except ValueError:
-                raise _Bad(token, f'"{text}" is no number') from None
+            return _number(token)
         if kind is AttributeType.BOOLEAN:
             if text.lower() not in ("yes", "no"):
                 raise _Bad(token, f'"{text}" is neither yes nor no')
@@ -147,7 +155,7 @@ class _Builder(Transformer[Token, Segment]):
     def compare(self, left: Token, operator: Token, right: Token) -> Segment:
         """Compare a field with a value."""
         field = self._field(left)
-        wanted = Operator(str(operator))
+        wanted = Operator(str(operator).replace("==", "="))
         if field in (Field.TAGS, Field.LANGUAGES):
             raise _Bad(left, f"{left} holds several", f'Write: "{_text(right)}" in {left}')
         kind = field.type if isinstance(field, Attribute) else None
@@ -164,9 +172,12 @@ class _Builder(Transformer[Token, Segment]):
         return OneOf(field, tuple(self._value(field, one) for one in tokens[1:]))
 
     def none_of(self, tokens: list[Token]) -> Segment:
-        """Compare a field with several values, none of which it may be; false where missing."""
+        """Compare a field with several values, none of which it may be."""
         field = self._field(tokens[0])
         inner = self.one_of(tokens)
+        if field in (Field.TAGS, Field.LANGUAGES):
+            # An empty set holds none of them: that is an answer, not a missing value.
+            return Not(inner)
         return And((Not(Missing(field)), Not(inner)))
 
     def _held(self, field: Field | Attribute, token: Token) -> str:
@@ -208,6 +219,16 @@ def _language(token: Token) -> str:
         raise _Bad(token, f'"{_text(token)}" is no language', "Write one like uk") from None
 
 
+def _number(token: Token) -> float:
+    try:
+        number = float(_text(token))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise _Bad(token, f'"{_text(token)}" is no number', "Write one like 4 or 2.5")
+    return number
+
+
 def _day(token: Token) -> str:
     try:
         return date.fromisoformat(_text(token)).isoformat()
@@ -244,6 +265,12 @@ def parse_segment(
     def refuse(column: int, problem: str, remedy: str = "") -> FaultsFound:
         return FaultsFound([Fault(file, line, option, problem, remedy, column)])
 
+    # Texts are stored in NFC; a letter may come in two spellings from a keyboard or a file.
+    text = unicodedata.normalize("NFC", text)
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs") for character in text.translate(_BLANKS)
+    ):
+        raise refuse(1, "holds control characters", "Type it again")
     if len(text) > LONGEST:
         raise refuse(LONGEST, f"longer than {LONGEST} characters")
     if max(text.count("("), len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > DEEPEST:
@@ -253,12 +280,12 @@ def parse_segment(
     except UnexpectedInput as error:
         column = error.column if error.column and error.column > 0 else len(text) + 1
         at_end = column > len(text) or getattr(getattr(error, "token", None), "type", "") == "$END"
-        problem = "the expression ends too soon" if at_end else "this cannot stand here"
-        raise refuse(
-            len(text) + 1 if at_end else column,
-            problem,
-            'As in: country in (MD, UA) and "a" in tags',
-        ) from None
+        if at_end:
+            raise refuse(len(text) + 1, "the expression ends too soon", _EXAMPLE) from None
+        if text[column - 1] in _TYPOGRAPHIC:
+            remedy = 'Use straight ones: "press" in tags'
+            raise refuse(column, "a typographic quotation mark", remedy) from None
+        raise refuse(column, "this cannot stand here", _EXAMPLE) from None
     except VisitError as error:
         bad = error.orig_exc
         if isinstance(bad, _Bad):

@@ -22,7 +22,6 @@ TICK_S = 1
 
 async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> None:
     """Tick once a second until `stop` is set, then finish the tick under way and let go."""
-
     # A tick that takes longer than a second is nothing to warn of: the next one goes on.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 

@@ -7,7 +7,7 @@ expression ever becomes SQL.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol, cast
 
 from sqlalchemy import (
@@ -50,6 +50,7 @@ from mailer.store.tables import (
 )
 
 Clause = ColumnElement[bool]
+_LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 #: What a field is compared with.
 Value = str | float | bool
 _OPERATORS = {
@@ -132,14 +133,19 @@ def _profile(row: FromClause, clause: Clause) -> Clause:
 
 
 def _among(tag: str) -> Clause:
-    """Look for a tag in a text of tags joined by commas; tags hold neither commas nor wildcards."""
+    """Look for a language among all of a profile, in the text of its tags joined by commas."""
     padded = literal(",") + language_profile.c.languages + literal(",")
-    return padded.contains(f",{tag},", autoescape=True)
+    # RFC 4647 §3.3.1: a range also matches the tags that go on after it with a hyphen.
+    return or_(
+        padded.contains(f",{tag},", autoescape=True), padded.contains(f",{tag}-", autoescape=True)
+    )
 
 
 def _first_is(tag: str) -> Clause:
-    column = language_profile.c.languages
-    return or_(column == tag, column.startswith(f"{tag},", autoescape=True))
+    padded = language_profile.c.languages + literal(",")
+    return or_(
+        padded.startswith(f"{tag},", autoescape=True), padded.startswith(f"{tag}-", autoescape=True)
+    )
 
 
 def _compare(row: FromClause, field: Field | Attribute, operator: Operator, value: Value) -> Clause:
@@ -158,8 +164,9 @@ def _compare(row: FromClause, field: Field | Attribute, operator: Operator, valu
 
 def _joined(row: FromClause, operator: Operator, day: str) -> Clause:
     """Compare the day somebody joined, in UTC: a day is from its first instant to the next day's."""
-    begin = datetime.combine(datetime.fromisoformat(day).date(), time(), UTC)
-    end = begin + timedelta(days=1)
+    begin = datetime.combine(date.fromisoformat(day), time(), UTC)
+    # The calendar of the library ends with the year 9999, and nobody joins after it.
+    end = begin + timedelta(days=1) if begin < _LAST_DAY else datetime.max.replace(tzinfo=UTC)
     column = row.c.joined_at
     clauses: dict[Operator, Clause] = {
         Operator.EQUAL: and_(column >= begin, column < end),

@@ -1,0 +1,197 @@
+"""Debian's Chromium, headless, with its network cut off but for loopback.
+
+Use the fixture `browser` (marker `browser`), then open pages:
+
+    with open_page(browser, width=320, dark=True, language="fa") as page:
+        page.goto(address)
+        assert axe_violations(page) == []
+        screenshot(page, "unsubscribe-fa-dark")
+
+Tests with this fixture are plain functions, not coroutines. `MAILER_PICTURES=folder` in the
+environment keeps the pictures, to be looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import axe_core_python
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+_AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
+#: Rules of WCAG 2.2 A and AA, and what axe knows beside them.
+_AXE_OPTIONS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+}
+_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
+    "--no-first-run",
+    # Whatever a page or a mail asks for by name, nothing outside is ever looked up.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+
+def chromium_path() -> str:
+    """Return where Chromium is; "" when it is not installed."""
+    return shutil.which("chromium") or ""
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a Chromium with an empty profile."""
+    flags = [*_FLAGS]
+    if os.geteuid() == 0:
+        # Chromium's own sandbox does not start as root; what is shown here is ours or a test's.
+        flags.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextlib.contextmanager
+def open_page(
+    browser: Browser,
+    *,
+    width: int = 1024,
+    height: int = 800,
+    dark: bool = False,
+    javascript: bool = True,
+    language: str = "en",
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Page]:
+    """Open an empty page of a browser of its own: no cookie or cache of another test.
+
+    Its `requests` collects the address of all it asked for.
+    """
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=javascript,
+        locale=language,
+        extra_http_headers=dict(headers or {}),
+        reduced_motion="reduce",
+    )
+    try:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.requests = requests  # type: ignore[attr-defined]
+        yield page
+    finally:
+        context.close()
+
+
+@contextlib.contextmanager
+def open_html(browser: Browser, html: str, **options: Any) -> Iterator[Page]:
+    """Open HTML that has no address, such as a mail's; options as for `open_page`.
+
+    It is read from a file, so that the doctype and character set count as they do in a mail.
+    """
+    with tempfile.TemporaryDirectory(prefix="mailer-page-") as folder:
+        path = Path(folder) / "page.html"
+        path.write_text(html, encoding="utf-8")
+        with open_page(browser, **options) as page:
+            page.goto(path.as_uri())
+            page.requests.clear()  # type: ignore[attr-defined]
+            yield page
+
+
+def axe_violations(page: Page, context: str = "") -> list[str]:
+    """Return what axe-core finds wrong, a line each: rule, how bad, where.
+
+    It is run by the debugger, so a page's Content-Security-Policy does not stop it; it does need
+    a page that was opened with JavaScript.
+    """
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = page.evaluate(
+        "([context, options]) => axe.run(context || document, options)", [context, _AXE_OPTIONS]
+    )
+    return [
+        f"{one['id']} ({one['impact']}): " + ", ".join(str(node["target"]) for node in one["nodes"])
+        for one in found["violations"]
+    ]
+
+
+def style(page: Page, selector: str, name: str) -> str:
+    """Return a computed style of the first element the selector finds."""
+    value: str = page.eval_on_selector(
+        selector, "(element, name) => getComputedStyle(element).getPropertyValue(name)", name
+    )
+    return value
+
+
+def overflows(page: Page) -> list[str]:
+    """Return the elements that stick out of the page sideways; none is what a phone wants."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('body *')].filter(element => {
+             const box = element.getBoundingClientRect();
+             const hidden = getComputedStyle(element).visibility === 'hidden';
+             return !hidden && box.width && box.height
+               && (box.right > document.documentElement.clientWidth + 1 || box.left < -1);
+           }).map(element => element.tagName.toLowerCase() + '.' + element.className)"""
+    )
+    return found
+
+
+def contrast(page: Page, selector: str) -> float:
+    """Return the contrast of an element's text against what is behind it, as WCAG 2 counts it."""
+    ratio: float = page.eval_on_selector(
+        selector,
+        """element => {
+          const read = text => (text.match(/[\\d.]+/g) || []).map(Number);
+          const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          let behind = [255, 255, 255];
+          for (let one = element; one; one = one.parentElement) {
+            const colour = read(getComputedStyle(one).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) { behind = colour; break; }
+          }
+          const [a, b] = [light(read(getComputedStyle(element).color)), light(behind)];
+          return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        }""",
+    )
+    return ratio
+
+
+def screenshot(page: Page, name: str) -> bytes:
+    """Return a picture of the whole page; kept as `name`.png where MAILER_PICTURES says."""
+    content: bytes = page.screenshot(full_page=True)
+    folder = os.environ.get("MAILER_PICTURES")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{name}.png").write_bytes(content)
+    return content
+
+
+__all__ = [
+    "Browser",
+    "Error",
+    "Page",
+    "axe_violations",
+    "chromium",
+    "chromium_path",
+    "contrast",
+    "open_html",
+    "open_page",
+    "overflows",
+    "screenshot",
+    "style",
+]
