@@ -1,0 +1,154 @@
+"""The main job, from an empty folder to the report, by real processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("demo"), pytest.mark.timeout(240)]
+
+
+def _mailer(*arguments, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "mailer", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=180, check=False,
+        env={**os.environ, "COLUMNS": "140"}, **options,
+    )  # fmt: skip
+
+
+def _get(address):
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def demo_once(tmp_path_factory):
+    """A demo that has ended by itself: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    ended = _mailer("demo", "--once", cwd=folder)
+    return folder / "demo", ended
+
+
+def test_the_demo_ends_by_itself_with_every_delivery_accounted_for(demo_once):
+    """Exit status 0, and the line that says so."""
+    _, ended = demo_once
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Accounted for" in ended.stdout
+
+
+def test_the_report_shows_every_outcome(demo_once):
+    """Accepted, refused and in doubt are all there, and someone was deferred first."""
+    folder, _ = demo_once
+    ended = _mailer("-w", str(folder), "report", "her-rights-1", "--json", cwd=folder)
+    figures = json.loads(ended.stdout)
+    assert set(figures["by_outcome"]) == {"accepted", "refused", "in_doubt"}
+    assert figures["by_outcome"]["accepted"] > 400
+    assert figures["by_relay"]["sandbox"]["deferred"] > 0
+    assert figures["open"] == 0
+    assert figures["state"] == "finished"
+    assert set(figures["by_language"]) == {"en", "ru"}
+    assert figures["not_mailed"]["duplicate_address"] > 0
+
+
+def test_no_address_or_name_is_readable_anywhere_in_the_workspace(demo_once):
+    """Database, write-ahead log, journals, run log: a person on the lists is in none of them."""
+    folder, ended = demo_once
+    addresses = set()
+    names = set()
+    for path in sorted((folder / "lists").glob("example-*.csv")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for line in lines[1:]:
+            addresses.update(re.findall(r"[^\s,;\"]+@[^\s,;\"]+", line))
+            names.update(re.findall(r"[^\W\d_]{3,} [^\W\d_]{3,}", line))
+    assert len(addresses) > 400
+    for path in sorted((folder / "data").rglob("*")):
+        if not path.is_file() or "rejects" in path.parts:
+            continue
+        content = path.read_bytes()
+        found = [one for one in addresses | names if one.encode() in content]
+        assert found == [], path
+    printed = ended.stdout + ended.stderr
+    assert [one for one in addresses if one in printed] == []
+
+
+def test_deliveries_come_as_csv_without_anybody_in_them(demo_once):
+    """One row per delivery, and no at sign in any."""
+    folder, _ = demo_once
+    ended = _mailer("-w", str(folder), "deliveries", "her-rights-1", "--csv", cwd=folder)
+    lines = ended.stdout.splitlines()
+    assert lines[0].startswith("delivery,list,language,state")
+    assert len(lines) > 450
+    assert "@" not in ended.stdout
+
+
+def test_a_demo_serves_until_ctrl_c_and_leaves_no_process(tmp_path):
+    """The links work while it serves; the inbox is not under base_url; Ctrl-C ends everything."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mailer", "demo"], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, "COLUMNS": "140"},
+    )  # fmt: skip
+    printed = ""
+    try:
+        for line in process.stdout:
+            printed += line
+            if "Serving until Ctrl-C" in line:
+                break
+        inbox = re.search(r"inbox\s+(\S+)", printed)[1]
+        view = re.search(r"web view\s+(\S+)", printed)[1]
+        unsubscribe = re.search(r"unsubscribe link\s+(\S+)", printed)[1]
+        base = view.split("/w/")[0]
+        assert _get(inbox)[0] == 200
+        status, page = _get(view)
+        assert status == 200
+        assert 'lang="ru"' in page
+        assert _get(unsubscribe)[0] == 200
+        for path in ("/inbox", "/api/mails", "/mails", "/metrics"):
+            assert _get(base + path)[0] == 404, path
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed + rest
+    time.sleep(0.2)
+    alive = subprocess.run(
+        ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert alive.stdout == ""
+
+
+def test_the_wheel_works_outside_the_tree(tmp_path):
+    """Built, installed into a folder of its own, `mailer init` and the demo run from it."""
+    root = Path(__file__).parent.parent.parent
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, root],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    wheel = next(tmp_path.glob("*.whl"))
+    site = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "140"}
+    where = subprocess.run(
+        [sys.executable, "-c", "import mailer; print(mailer.__file__)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.strip() == str(site / "mailer" / "__init__.py")
+    for arguments in (["init", "fresh"], ["-w", "fresh", "check"], ["demo", "--once"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "mailer", *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout + ended.stderr
