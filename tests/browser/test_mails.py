@@ -276,3 +276,20 @@ def test_there_is_no_notice_where_the_reader_has_their_language(browser, mail):
     """Who reads the mail in their own first language is told nothing about others."""
     with open_html(browser, shown(mail("ru"))) as page:
         assert 0 == page.locator(".notice").count()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_footers_links_can_be_hit_with_a_finger(browser, mail, width):
+    """WCAG 2.2, 2.5.8: what is to be tapped is at least 24 pixels high."""
+    with open_html(browser, shown(mail("fa")), width=width) as page:
+        boxes = [one.bounding_box() for one in page.locator(".footer a").all()]
+        assert 2 == len(boxes)
+        assert all(box["height"] >= 24 for box in boxes)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_notice_stands_in_line_with_the_statement(browser, mail, width):
+    """Both texts begin at the same edge, on a telephone as on a desk."""
+    with open_html(browser, shown(mail("en", "ro")), width=width) as page:
+        notice, sender = (page.locator(one).bounding_box() for one in (".notice-first", ".sender"))
+        assert notice["x"] == pytest.approx(sender["x"], abs=1)
