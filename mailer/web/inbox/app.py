@@ -22,13 +22,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 _SHOWN = 500
 _LOOPBACK_HOSTS = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-#: A mail may style itself and show its own pictures; nothing is fetched, nothing runs.
+#: A mail may style itself, show its own pictures and, when one clicks, open a link in a page of its
+#: own; nothing is fetched, nothing runs.
 _MAIL_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'"
 )
 
@@ -96,7 +98,8 @@ def _with_pictures(message: EmailMessage) -> str:
         if name and part.get_content_maintype() == "image":
             payload = str(part.get_payload()).replace("\n", "").replace("\r", "")
             shown = shown.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{payload}")
-    return shown
+    # No page lets itself be framed here, so that links would lead nowhere without it.
+    return _HEAD.sub(r'\g<0><base target="_blank">', shown, count=1)
 
 
 def _headers(mail: Caught) -> Iterator[tuple[str, str]]:
