@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help dev demo check test lock bench catalogs clean
+.PHONY: help dev demo check test lock catalogs pictures clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -32,6 +32,10 @@ dev: $(VENV)/.dev
 ## make catalogs  bring the catalogs of fixed phrases up to date with the templates
 catalogs: $(VENV)/.dev
 	@$(BIN)/python tools/catalogs.py $(ARGS)
+
+## make pictures  make the README's pictures anew
+pictures: $(VENV)/.dev
+	@$(BIN)/python tools/pictures.py
 
 ## make lock    renew the lock files (versions and hashes only)
 lock: $(VENV)/.dev
