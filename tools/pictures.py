@@ -45,6 +45,7 @@ def main() -> None:
     console.print(Text(report.rstrip()))
     svg = console.export_svg(title="mailer report her-rights-1")
     # Its fonts would be fetched from elsewhere; any fixed-width one of the reader's does.
+    svg = re.sub(r"<!--.*?-->", "", svg)
     svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg).replace("Fira Code", "monospace")
     (PICTURES / "report.svg").write_text(svg, encoding="utf-8")
 
