@@ -215,6 +215,11 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         reasons.add_row(reason.value.replace("_", " "), str(count))
     if figures.not_mailed:
         console.print(reasons)
+    for relay, answers in sorted(figures.by_relay.items()):
+        told = ", ".join(
+            f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(answers.items())
+        )
+        console.print(f"  attempts at {relay}: {told}", markup=False)
     for reply, count in sorted(figures.refusals.items()):
         console.print(f"  refused with {reply}: {count}", markup=False)
     if figures.in_doubt:

@@ -7,15 +7,16 @@ that turns into a writer fails at once whatever the time-out.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
 from mailer.store.tables import id_sequence, metadata, setting
@@ -124,6 +125,16 @@ def _prepare_sqlite(engine: Engine, *, synchronous: str) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
 
 
+def _make_private(path: str) -> None:
+    """Make the file of a database that is new, for its owner alone, before SQLite would.
+
+    SQLite gives its write-ahead log the mode of the database.
+    """
+    with suppress(OSError):
+        if path not in ("", ":memory:"):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def open_store(url: str, *, synchronous: str = "FULL") -> Store:
     """Open the database at `url`; tables are not looked at.
 
@@ -137,6 +148,7 @@ def open_store(url: str, *, synchronous: str = "FULL") -> Store:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
+        _make_private(make_url(url).database or "")
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
         _prepare_sqlite(engine, synchronous=synchronous)
     elif url.startswith("postgresql+psycopg://"):

@@ -82,6 +82,18 @@ def test_no_address_or_name_is_readable_anywhere_in_the_workspace(demo_once):
     assert [one for one in addresses if one in printed] == []
 
 
+def test_the_database_is_for_its_owner_alone(demo_once):
+    """Nobody else on the machine may read it."""
+    folder, _ = demo_once
+    assert oct((folder / "data" / "mailer.db").stat().st_mode & 0o777) == "0o600"
+
+
+def test_the_report_tells_of_those_deferred_at_first(demo_once):
+    """What the relay answered attempt by attempt is on the terminal too."""
+    _, ended = demo_once
+    assert re.search(r"attempts at sandbox: \d+ accepted, \d+ deferred, ", ended.stdout)
+
+
 def test_deliveries_come_as_csv_without_anybody_in_them(demo_once):
     """One row per delivery, and no at sign in any."""
     folder, _ = demo_once
