@@ -165,6 +165,10 @@ class EditionTemplates:
         shown: list[str] = []
 
         def picture_address(name: str) -> str:
+            if name not in picture_ids:
+                file = f"templates/statements/{self.revision.slug}/{self.language}.md"
+                problem = f'there is no picture "{name}" in the folder'
+                raise FaultsFound([Fault(file, 0, "body", problem, "Put it there")])
             if name not in shown:
                 shown.append(name)
             return f"cid:{picture_ids[name]}"
