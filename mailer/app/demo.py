@@ -40,7 +40,6 @@ MARK = ".mailer-demo"
 AHEAD_S = 3
 #: The longest a demo waits for its mailing.
 PATIENCE_S = 90.0
-_FIRST_PORT = 8025
 
 
 @dataclass(frozen=True)
@@ -94,18 +93,15 @@ def clear(folder: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return loopback ports nobody listens on: the usual ones when they are free."""
-    found: list[int] = []
-    usual = iter(range(_FIRST_PORT, _FIRST_PORT + count))
+    """Return loopback ports nobody listens on.
+
+    The system picks them: two demos begun at the same moment would both find fixed ones free.
+    """
     with contextlib.ExitStack() as held:
-        while len(found) < count:
-            probe = held.enter_context(socket.socket())
-            try:
-                probe.bind(("127.0.0.1", next(usual, 0)))
-            except OSError:
-                continue
-            found.append(int(probe.getsockname()[1]))
-    return found
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def adapt_config(folder: Path) -> None:
