@@ -1,7 +1,8 @@
 """Claim deliveries and open their persons: the blocking half of the engine, run in a thread.
 
 In: the store, the keys, and what a mailing is composed with. Out: `OutgoingDelivery` objects. Every
-claim is committed before it is returned.
+claim is committed before it is returned. A mailing that cannot be composed is held for a person,
+and a delivery whose row cannot be opened is refused with that reason; neither stops the others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from mailer.keys import SealKeys
+from mailer.clock import Clock
+from mailer.keys import SealKeys, WrongSealKey
+from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail, OutgoingDelivery
 from mailer.store.deliveries import ClaimedDelivery, claim
 from mailer.store.engine import Store
@@ -49,40 +52,83 @@ class Claim:
     claimed_at: float
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """What one claiming came to."""
+
+    claims: list[Claim]
+    #: Claimed, but what it is composed with could not be loaded: mailing's row id → why.
+    unusable: dict[int, str]
+    #: Ids of the deliveries of those mailings.
+    given_back: list[int]
+    #: Claimed, but its person's row does not open with our key.
+    sealed: list[ClaimedDelivery]
+
+
 class Claimer:
     """Claims for one worker."""
 
     def __init__(
-        self, store: Store, seal_keys: SealKeys, worker: str, material_for: MaterialFor
+        self,
+        store: Store,
+        seal_keys: SealKeys,
+        worker: str,
+        material_for: MaterialFor,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._seal_keys = seal_keys
         self._worker = worker
         self._material_for = material_for
+        self._clock = clock
         self._materials: dict[int, Material] = {}
 
-    def claim(self, limit: int, now: datetime, claimed_at: float) -> list[Claim]:
+    def claim(self, limit: int) -> Claimed:
         """Claim up to `limit` deliveries and open their persons.
 
         Raises:
             StoreUnavailable: when the database did not answer; nothing is claimed then.
-            WrongSealKey: when `seal.key` is not the one the addresses were sealed with.
         """
+        claimed_at = self._clock.monotonic()
         with self._store.write() as connection:
-            claimed = claim(connection, self._worker, limit, now)
-        return [self._opened(one, claimed_at) for one in claimed]
+            rows = claim(connection, self._worker, limit, self._clock.now())
+        found = Claimed([], {}, [], [])
+        for one in rows:
+            material = self._material(one.mailing_id, found)
+            if material is None:
+                found.given_back.append(one.delivery_id)
+                continue
+            try:
+                outgoing = self._opened(one, material)
+            except WrongSealKey:
+                found.sealed.append(one)
+            else:
+                found.claims.append(Claim(outgoing, material, claimed_at))
+        return found
 
-    def _opened(self, one: ClaimedDelivery, claimed_at: float) -> Claim:
-        material = self._materials.get(one.mailing_id)
-        if material is None:
-            material = self._material_for(one.mailing_id)
-            self._materials[one.mailing_id] = material
+    def _material(self, mailing_id: int, found: Claimed) -> Material | None:
+        if mailing_id in found.unusable:
+            return None
+        if mailing_id not in self._materials:
+            try:
+                self._materials[mailing_id] = self._material_for(mailing_id)
+            except FaultsFound as error:
+                # A signing key that is gone, say: once it is there again a person releases it.
+                found.unusable[mailing_id] = str(error)
+                return None
+        return self._materials[mailing_id]
+
+    def forget(self, mailing_id: int) -> None:
+        """Load what a mailing is composed with anew when it is claimed next."""
+        self._materials.pop(mailing_id, None)
+
+    def _opened(self, one: ClaimedDelivery, material: Material) -> OutgoingDelivery:
         unseal = self._seal_keys.unseal
         address = unseal(one.address_sealed, "supporter", "address_sealed", one.supporter_id)
         fields: dict[str, str] = json.loads(
             unseal(one.fields_sealed, "supporter", "fields_sealed", one.supporter_id)
         )
-        outgoing = OutgoingDelivery(
+        return OutgoingDelivery(
             delivery_id=one.delivery_id,
             mailing_id=one.mailing_id,
             supporter_id=one.supporter_id,
@@ -97,4 +143,3 @@ class Claimer:
             attempt_number=one.attempt_number,
             first_attempt_at=one.first_attempt_at,
         )
-        return Claim(outgoing, material, claimed_at)

@@ -1,4 +1,4 @@
-"""The sender: claims due deliveries, composes, hands them to the relay and records what it said.
+"""The sender: claims due deliveries, hands them to its lanes, and records what became of them.
 
 In: a store, keys, a relay. Out: outcomes on record. One event loop with a few connections; the
 database is asked in threads only. What holds whatever happens: no DATA without a committed claim,
@@ -8,60 +8,41 @@ no end of DATA without its mark in the journal, nobody mailed who left a moment 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import secrets
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mailer.clock import Clock
 from mailer.delivery.claims import Claim, Claimer, MaterialFor
-from mailer.delivery.journal import Journal, JournalFull, boot_id
-from mailer.delivery.outcomes import lost, recorded
+from mailer.delivery.journal import Journal, boot_id
+from mailer.delivery.lane import Lane, LaneParts
+from mailer.delivery.outcomes import not_composed, recorded
+from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.recovery import recover
-from mailer.delivery.replies import Stage, classify
 from mailer.delivery.retry import RetryPolicy
-from mailer.delivery.session import (
-    Answer,
-    InDoubt,
-    RelaySettings,
-    RelayUnavailable,
-    Session,
-    Smtputf8Missing,
-    Transaction,
-)
-from mailer.delivery.wire import ConnectionLost
+from mailer.delivery.session import RelaySettings
+from mailer.delivery.watch import Watch
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
-from mailer.model.mailing import Reply
-from mailer.model.states import SkipReason
-from mailer.store.deliveries import (
-    end_worker,
-    last_withdrawals,
-    register_worker,
-    running_mailings,
-    withdrawals_since,
-)
+from mailer.store.deliveries import ClaimedDelivery, register_worker
 from mailer.store.engine import Store, StoreUnavailable
 from mailer.tokens import Tokens
 
 T = TypeVar("T")
 
-#: How often withdrawals and states of mailings are looked at: well inside 250 ms.
-LOOK_S = 0.1
 IDLE_S = 0.2
-#: Longer than any claim waits in the queue.
-REMEMBER_S = 600.0
 RECOVER_S = 5.0
-FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 60.0
+#: How long a transaction whose connection was cut may take to say how it ended.
+CUT_S = 5.0
 SMALLEST_CLAIM, LARGEST_CLAIM = 8, 500
+#: How quickly the estimate of the rate follows what is seen.
+SMOOTHING = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,22 +66,16 @@ class DeliveryEngine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._queue: deque[Claim] = deque()
-        self._wake = asyncio.Event()
+        self._queue = ClaimQueue()
         self._stopping = asyncio.Event()
-        self._running: frozenset[int] = frozenset()
-        #: Address digest → when it was last seen to withdraw, on the monotonic clock.
-        self._withdrawn: dict[bytes, float] = {}
-        self._seen = (0, 0)
-        self._sessions: set[Session] = set()
         self._rate = float(SMALLEST_CLAIM)
-        self._in_flight = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; then finish what is open, within the grace, and record it.
 
         Raises:
             JournalFull: when the journal cannot be written: nothing may be sent then.
+            StoreUnavailable: when the database does not answer at the beginning.
         """
         with ThreadPoolExecutor(3, "database") as self._executor:
             await self._begin()
@@ -108,24 +83,24 @@ class DeliveryEngine:
             recorder = asyncio.create_task(self._recorder.run(recording_over))
             helpers = [
                 asyncio.create_task(loop)
-                for loop in (self._feed(), self._look(), self._recover_often())
+                for loop in (self._feed(), self._watch.run(), self._recover_often())
             ]
-            lanes = [
-                asyncio.create_task(self._lane()) for _ in range(self._parts.relay.connections)
-            ]
+            lanes = [Lane(self._lane_parts()) for _ in range(self._parts.relay.connections)]
+            sending = [asyncio.create_task(lane.run()) for lane in lanes]
             stopped = asyncio.create_task(stop.wait())
-            watched: set[asyncio.Task[Any]] = {stopped, *helpers, *lanes}
+            watched: set[asyncio.Task[Any]] = {stopped, *helpers, *sending}
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
-            self._wake.set()
+            self._queue.wake()
             stopped.cancel()
             try:
-                await self._finish(lanes)
+                await self._finish(lanes, sending)
             finally:
                 for task in helpers:
                     task.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
-                self._give_back_queue()
+                for claim in self._queue.empty():
+                    self._recorder.give_back(claim.outgoing.delivery_id)
                 recording_over.set()
                 await recorder
                 await self._end()
@@ -135,14 +110,37 @@ class DeliveryEngine:
     async def _begin(self) -> None:
         parts = self._parts
         self._journal = Journal(parts.journal_dir, self.worker)
-        self._recorder = Recorder(
-            parts.store, self.worker, self._journal, parts.clock, self._executor
+        self._claimer = Claimer(
+            parts.store, parts.seal_keys, self.worker, parts.material_for, parts.clock
         )
-        self._claimer = Claimer(parts.store, parts.seal_keys, self.worker, parts.material_for)
+        self._watch = Watch(parts.store, parts.clock)
+        self._recorder = Recorder(
+            parts.store,
+            self.worker,
+            self._journal,
+            parts.clock,
+            self._executor,
+            held=self._watch.held,
+        )
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
-        await self._in_thread(self._look_first)
-        await self._in_thread(self._look_once)
+        await self._in_thread(self._watch.begin)
+
+    def _lane_parts(self) -> LaneParts:
+        parts = self._parts
+        return LaneParts(
+            relay=parts.relay,
+            policy=parts.policy,
+            clock=parts.clock,
+            tokens=parts.tokens,
+            queue=self._queue,
+            watch=self._watch,
+            recorder=self._recorder,
+            journal=self._journal,
+            stopping=self._stopping,
+            set_aside=self._set_aside,
+            took=self._took,
+        )
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function)
@@ -173,208 +171,81 @@ class DeliveryEngine:
             except StoreUnavailable:
                 failed("recovery put off")
 
-    def _look_first(self) -> None:
-        """Withdrawals from before are the claims' affair; only later ones are looked for here."""
-        with self._parts.store.read() as connection:
-            self._seen = last_withdrawals(connection)
-
-    def _look_once(self) -> None:
-        with self._parts.store.read() as connection:
-            self._running = running_mailings(connection)
-            found = withdrawals_since(connection, *self._seen)
-        seen_at = self._parts.clock.monotonic()
-        self._withdrawn = {
-            digest: at for digest, at in self._withdrawn.items() if seen_at - at < REMEMBER_S
-        } | dict.fromkeys(found.digests, seen_at)
-        self._seen = (found.last_unsubscription, found.last_suppression)
-
-    async def _look(self) -> None:
-        """Keep up with who left and which mailings were stopped."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self._in_thread(self._look_once)
-            except StoreUnavailable:
-                # What cannot be asked must not be assumed: nothing is sent until it answers.
-                self._running = frozenset()
-                failed("sending waits: the database does not answer")
+    def _took(self, duration_s: float) -> None:
+        # About as many as all connections send in a second, smoothed.
+        rate = self._parts.relay.connections / max(duration_s, 0.001)
+        self._rate += (rate - self._rate) * SMOOTHING
 
     async def _feed(self) -> None:
         """Keep about a second of work claimed."""
         while not self._stopping.is_set():
             wanted = int(min(max(self._rate, SMALLEST_CLAIM), LARGEST_CLAIM))
-            if len(self._queue) >= wanted // 2 or not self._running:
-                await asyncio.sleep(0.01 if self._running else IDLE_S)
+            if len(self._queue) >= wanted // 2 or not self._watch.running:
+                await asyncio.sleep(0.01 if self._watch.running else IDLE_S)
                 continue
             claims = await self._claim(wanted)
             self._queue.extend(claims)
-            if claims:
-                self._wake.set()
-            else:
+            if not claims:
                 await asyncio.sleep(IDLE_S)
 
     async def _claim(self, wanted: int) -> list[Claim]:
-        now, claimed_at = self._parts.clock.now(), self._parts.clock.monotonic()
         try:
-            return await self._in_thread(lambda: self._claimer.claim(wanted, now, claimed_at))
+            claimed = await self._in_thread(lambda: self._claimer.claim(wanted))
         except StoreUnavailable:
             failed("claiming put off")
             return []
+        for delivery_id in claimed.given_back:
+            self._recorder.give_back(delivery_id)
+        for mailing_id, reason in claimed.unusable.items():
+            self._set_aside(mailing_id, reason)
+        for one in claimed.sealed:
+            warn("delivery refused: its row does not open", delivery=one.delivery_id)
+            self._refuse(one, "the address was sealed with another key or for another row")
+        return claimed.claims
 
-    async def _lane(self) -> None:
-        """Keep one connection busy."""
-        session: Session | None = None
-        backoff_s = FIRST_BACKOFF_S
-        while not self._stopping.is_set():
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            claim = self._queue.popleft()
-            self._in_flight += 1
-            try:
-                if session is None or not session.usable:
-                    await self._drop(session)
-                    session = None
-                    session = await self._open()
-                    backoff_s = FIRST_BACKOFF_S
-                if not await self._deliver(session, claim):
-                    await self._drop(session)
-                    session = None
-            except RelayUnavailable as error:
-                self._recorder.give_back(claim.outgoing.delivery_id)
-                warn("relay unavailable", relay=error.relay, step=error.step, reason=error.reason)
-                await self._pause(backoff_s * random.uniform(0.8, 1.2))  # noqa: S311  (Jitter.)
-                backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
-            finally:
-                self._in_flight -= 1
-        await self._drop(session)
+    def _set_aside(self, mailing_id: int, reason: str) -> None:
+        """Hold a mailing that cannot be composed, and stop sending it at once."""
+        warn("mailing held", mailing=mailing_id, reason=reason)
+        self._watch.set_aside(mailing_id)
+        self._claimer.forget(mailing_id)
+        self._recorder.hold(mailing_id, reason)
 
-    async def _pause(self, pause_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), pause_s)
-
-    async def _open(self) -> Session:
-        session = await Session.open(self._parts.relay)
-        self._sessions.add(session)
-        return session
-
-    async def _drop(self, session: Session | None) -> None:
-        if session is not None:
-            self._sessions.discard(session)
-            await session.close()
-
-    async def _deliver(self, session: Session, claim: Claim) -> bool:
-        """Send one mail; return False when the connection is of no more use."""
-        outgoing = claim.outgoing
-        begun = self._parts.clock.monotonic()
+    def _refuse(self, one: ClaimedDelivery, problem: str) -> None:
         now = self._parts.clock.now()
-        if outgoing.mailing_id not in self._running or self._stopping.is_set():
-            self._recorder.give_back(outgoing.delivery_id)
-            return True
-        try:
-            mail = claim.material.composer.compose(outgoing, now)
-        except ValueError:
-            failed("mail could not be composed", delivery=outgoing.delivery_id)
-            refusal = Answer(Stage.MAIL, Reply(554, "5.6.0", "the mail could not be composed"))
-            self._record(claim, refusal, now, begun)
-            return True
-        # Right before the commands: whoever withdrew since the claim is not mailed on it. It is
-        # given back, and the next claim finds out whether another list still leads to them.
-        if self._withdrawn.get(outgoing.address_digest, -1.0) >= claim.claimed_at:
-            self._recorder.give_back(outgoing.delivery_id)
-            return True
-        transaction = Transaction(
-            mail=mail,
-            needs_smtputf8=outgoing.needs_smtputf8,
-            envelope_id=self._parts.tokens.feedback(outgoing.delivery_id),
-            before_end_of_data=lambda: self._journal.mark(
-                outgoing.delivery_id, outgoing.attempt_number
-            ),
-        )
-        return await self._transact(session, transaction, claim, now, begun)
-
-    async def _transact(
-        self,
-        session: Session,
-        transaction: Transaction,
-        claim: Claim,
-        now: datetime,
-        begun: float,
-    ) -> bool:
-        outgoing = claim.outgoing
-        try:
-            answer = await session.transact(transaction)
-        except Smtputf8Missing:
-            self._recorder.skip(outgoing.delivery_id, SkipReason.EAI_UNSUPPORTED)
-            return True
-        except ConnectionLost as error:
-            self._record(claim, lost(error.reason), now, begun)
-            return False
-        except InDoubt as error:
-            warn("delivery in doubt", delivery=outgoing.delivery_id, reason=error.reason)
-            self._record(claim, None, now, begun, doubt=f"connection lost: {error.reason}")
-            return False
-        except JournalFull:
-            session.abort()
-            self._recorder.give_back(outgoing.delivery_id)
-            raise
-        if answer.stage is Stage.CONTENT:
-            self._journal.reply(
-                outgoing.delivery_id,
-                outgoing.attempt_number,
-                answer.reply.code,
-                answer.reply.enhanced_code,
-            )
-        self._record(claim, answer, now, begun)
-        return not classify(answer.reply, answer.stage).reconnect
-
-    def _record(
-        self, claim: Claim, answer: Answer | None, now: datetime, begun: float, doubt: str = ""
-    ) -> None:
-        duration_s = self._parts.clock.monotonic() - begun
-        # About as many as all connections send in a second, smoothed.
-        rate = self._parts.relay.connections / max(duration_s, 0.001)
-        self._rate += (rate - self._rate) * 0.05
-        outgoing = claim.outgoing
         self._recorder.record(
             recorded(
-                delivery_id=outgoing.delivery_id,
-                attempt_number=outgoing.attempt_number,
-                first_attempt_at=outgoing.first_attempt_at or now,
-                answer=answer,
-                doubt=doubt,
+                delivery_id=one.delivery_id,
+                attempt_number=one.attempt_number,
+                first_attempt_at=one.first_attempt_at,
+                answer=not_composed(problem),
+                doubt="",
                 relay=self._parts.relay.key,
                 started_at=now,
-                duration_ms=round(duration_s * 1000),
+                duration_ms=0,
                 policy=self._parts.policy,
-                now=self._parts.clock.now(),
-                jitter=random.random(),  # noqa: S311  (Spreads retries; no secret.)
+                now=now,
+                jitter=0.0,
             )
         )
 
-    async def _finish(self, lanes: list[asyncio.Task[None]]) -> None:
+    async def _finish(self, lanes: list[Lane], sending: list[asyncio.Task[None]]) -> None:
         """Let open transactions end within the grace; cut what is still open, and say so."""
-        _, pending = await asyncio.wait(lanes, timeout=self._parts.shutdown_grace_s)
+        _, pending = await asyncio.wait(sending, timeout=self._parts.shutdown_grace_s)
         if pending:
             warn("transactions cut: no reply within the grace", open=len(pending))
-            for session in list(self._sessions):
-                session.abort()
-            await asyncio.wait(pending, timeout=5)
-        for lane in lanes:
-            if not lane.done():
-                lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
-
-    def _give_back_queue(self) -> None:
-        while self._queue:
-            self._recorder.give_back(self._queue.popleft().outgoing.delivery_id)
+            for lane, task in zip(lanes, sending, strict=True):
+                if not lane.abort():
+                    task.cancel()
+            await asyncio.wait(pending, timeout=CUT_S)
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
 
     async def _end(self) -> None:
-        def ended() -> None:
-            with self._parts.store.write() as connection:
-                end_worker(connection, self.worker, self._parts.clock.now())
-
-        await self._in_thread(ended)
+        """Close the journal and settle by it whatever is still claimed, as if we had died."""
         self._journal.close()
+        try:
+            await self._in_thread(self._recover)
+        except StoreUnavailable:
+            failed("the next sender settles what is still claimed")
         emit("sender ended", worker=self.worker, recorded=self._recorder.written)

@@ -11,6 +11,7 @@ code, enhanced code, CRC-32. A torn last record is left out.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -53,6 +54,10 @@ class Fate(IntEnum):
 
 class JournalFull(Exception):
     """The journal cannot be written: nothing may be sent."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the journal cannot be written: {reason}")
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Journal:
         self._header = json.dumps(header).encode() + b"\n"
         #: Records of attempts whose outcome is not in the database yet.
         self._unread: dict[tuple[int, int], bytes] = {}
+        self._broken = ""
         self._descriptor = self._begin(self.path)
         self._size = len(self._header)
 
@@ -140,9 +146,7 @@ class Journal:
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        """Give the lock back; the file goes when everything in it is in the database."""
-        if not self._unread:
-            self.path.unlink(missing_ok=True)
+        """Give the lock back; the file stays for whoever settles by it what is still claimed."""
         os.close(self._descriptor)
 
     def _begin(self, path: Path) -> int:
@@ -182,7 +186,16 @@ class Journal:
             kind, attempt_number & 0xFFFF, code, 0, delivery_id, enhanced_code.encode()[:12]
         )
         record = body + _CRC.pack(zlib.crc32(body))
-        _write_all(self._descriptor, record)
+        if self._broken:
+            raise JournalFull(self._broken)
+        try:
+            _write_all(self._descriptor, record)
+        except JournalFull as error:
+            # Nothing may stand behind a torn record: a reader stops there.
+            self._broken = error.reason
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            raise
         self._size += len(record)
         self._unread[delivery_id, attempt_number] = record
 
@@ -191,7 +204,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
     try:
         written = os.write(descriptor, content)
     except OSError as error:
-        raise JournalFull(error.strerror) from error
+        raise JournalFull(error.strerror or "input or output error") from error
     if written != len(content):
         raise JournalFull("the disk took part of a record")
 

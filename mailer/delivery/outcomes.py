@@ -57,3 +57,9 @@ def lost(reason: str) -> Answer:
     """Return the answer that stands for a connection lost before the end of DATA: tried again."""
     # RFC 5321 §3.8: a client that loses the connection treats the transaction as 451.
     return Answer(Stage.MAIL, Reply(451, "4.4.2", f"connection lost: {reason}"))
+
+
+def not_composed(problem: str) -> Answer:
+    """Return the answer that stands for a mail that could not be made, and so was never sent."""
+    # RFC 3463 §3.7: X.6.0 is about the content of the message.
+    return Answer(Stage.MAIL, Reply(554, "5.6.0", f"not sent, it could not be made: {problem}"))

@@ -7,6 +7,7 @@ second. A database that does not answer loses nothing: the batch is kept and tri
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from mailer.events import failed
 from mailer.model.states import SkipReason
 from mailer.store.deliveries import Recorded, give_back, record, skip
 from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.mailings import hold_running
 
 FLUSH_S = 0.1
 RETRY_S = 1.0
@@ -28,22 +30,42 @@ class _Batch:
     recorded: list[Recorded] = field(default_factory=list)
     skipped: list[tuple[int, SkipReason]] = field(default_factory=list)
     given_back: list[int] = field(default_factory=list)
+    #: Mailings' row ids → why they are held.
+    held: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.recorded) + len(self.skipped) + len(self.given_back)
+        return len(self.recorded) + len(self.skipped) + len(self.given_back) + len(self.held)
 
 
 class Recorder:
     """Collects outcomes and writes them."""
 
     def __init__(
-        self, store: Store, worker: str, journal: Journal, clock: Clock, executor: Executor
+        self,
+        store: Store,
+        worker: str,
+        journal: Journal,
+        clock: Clock,
+        executor: Executor,
+        *,
+        held: Callable[[int], None],
     ) -> None:
+        """Keep what it works with.
+
+        Args:
+            store: the database.
+            worker: whose claims these are.
+            journal: told which outcomes are on record.
+            clock: says when.
+            executor: runs what blocks.
+            held: told of each mailing whose hold is committed.
+        """
         self._store = store
         self._worker = worker
         self._journal = journal
         self._clock = clock
         self._executor = executor
+        self._held = held
         self._batch = _Batch()
         self.written = 0
 
@@ -63,6 +85,10 @@ class Recorder:
     def give_back(self, delivery_id: int) -> None:
         """Take a claim that was never ended; it is due again."""
         self._batch.given_back.append(delivery_id)
+
+    def hold(self, mailing_id: int, reason: str) -> None:
+        """Take a mailing that cannot go on without a person."""
+        self._batch.held[mailing_id] = reason
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write a batch every fraction of a second until `stop`, then what is left."""
@@ -86,10 +112,13 @@ class Recorder:
             batch.recorded += self._batch.recorded
             batch.skipped += self._batch.skipped
             batch.given_back += self._batch.given_back
+            batch.held |= self._batch.held
             self._batch = batch
             return False
         self._journal.read((one.result.delivery_id, one.attempt_number) for one in batch.recorded)
         self.written += len(batch.recorded)
+        for mailing_id in batch.held:
+            self._held(mailing_id)
         return True
 
     def _write(self, batch: _Batch) -> None:
@@ -99,3 +128,5 @@ class Recorder:
             for delivery_id, reason in batch.skipped:
                 skip(connection, delivery_id, reason, now)
             give_back(connection, self._worker, batch.given_back, now)
+            for mailing_id, why in batch.held.items():
+                hold_running(connection, mailing_id, why)

@@ -72,14 +72,15 @@ def recover(
         provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
         taken = _take_over(store, name, replay, relay, policy, now, jitter, provable=provable)
         _forget(dead)
-        emit(
-            "claims of a dead sender taken over",
-            worker=name,
-            recorded=taken.recorded,
-            in_doubt=taken.in_doubt,
-            due_again=taken.due_again,
-        )
         done.append(taken)
+        if taken.recorded or taken.in_doubt or taken.due_again:
+            emit(
+                "claims of a dead sender taken over",
+                worker=name,
+                recorded=taken.recorded,
+                in_doubt=taken.in_doubt,
+                due_again=taken.due_again,
+            )
     return done
 
 

@@ -77,6 +77,10 @@ class RelayUnavailable(Exception):
         super().__init__(f"{relay}: {step}: {reason}")
 
 
+class Withheld(Exception):
+    """Right before DATA the mail was not to go any more; nothing of it was sent."""
+
+
 class Smtputf8Missing(Exception):
     """The address needs SMTPUTF8 and the relay does not offer it."""
 
@@ -97,6 +101,8 @@ class Transaction:
     needs_smtputf8: bool
     #: ENVID of RFC 3461 §4.4, opaque; "" for none.
     envelope_id: str
+    #: Asked right before DATA is written: whether the mail may still go.
+    may_send: Callable[[], bool]
     #: Called right before the end of DATA is written; what it raises stops it.
     before_end_of_data: Callable[[], None]
 
@@ -174,6 +180,9 @@ class Session:
         except (aiosmtplib.SMTPException, OSError, ValueError, TimeoutError) as error:
             client.close()
             raise RelayUnavailable(relay.key, step, _safe(error)) from error
+        except asyncio.CancelledError:
+            client.close()
+            raise
         # uvloop's transports are none of asyncio's classes, but do as they do.
         transport = cast("asyncio.Transport | None", client.transport)
         if transport is None or transport.is_closing():
@@ -199,6 +208,7 @@ class Session:
             ConnectionLost: before the end of DATA was written: it may be tried again.
             InDoubt: after it.
             Smtputf8Missing: nothing was sent.
+            Withheld: nothing was sent, since `may_send` said so.
         """
         mail = transaction.mail
         if transaction.needs_smtputf8 and not self.offers("smtputf8"):
@@ -253,11 +263,17 @@ class Session:
         timeouts = self.relay.timeouts
         pipelined = self.offers("pipelining")
         if pipelined:
+            if not transaction.may_send():
+                raise Withheld
             # RFC 2920 §3.1: DATA may be the last command of a group.
             self._wire.write(b"".join(commands))
         refused: Answer | None = None
         for stage, command in zip(stages, commands, strict=True):
             if not pipelined:
+                if stage is Stage.DATA and not transaction.may_send():
+                    # MAIL and RCPT may have taken minutes to be answered.
+                    self._needs_reset = True
+                    raise Withheld
                 self._wire.write(command)
             wait_s = timeouts.data_s if stage is Stage.DATA else timeouts.command_s
             reply = await self._wire.reply(wait_s)

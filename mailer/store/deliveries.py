@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
+from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore
@@ -31,7 +31,6 @@ from mailer.store.tables import (
     attempt,
     delivery,
     delivery_list,
-    language_profile,
     mailing,
     mailing_target,
     membership,
@@ -222,10 +221,8 @@ def _persons(connection: Connection, ids: Sequence[int]) -> list[ClaimedDelivery
             supporter.c.country,
             supporter.c.needs_smtputf8,
             supporter.c.domain_class,
-            language_profile.c.languages,
         )
         .join(supporter, supporter.c.id == delivery.c.supporter_id)
-        .join(language_profile, language_profile.c.id == supporter.c.profile_id)
         .where(delivery.c.id.in_(ids))
         .order_by(delivery.c.id)
     )
@@ -242,18 +239,12 @@ def _persons(connection: Connection, ids: Sequence[int]) -> list[ClaimedDelivery
             domain_class=row.domain_class,
             list_id=row.list_id,
             language=row.language,
-            wanted=_wanted(row.step, row.languages),
+            wanted=row.wanted,
             attempt_number=row.attempts,
             first_attempt_at=row.first_attempt_at,
         )
         for row in rows
     ]
-
-
-def _wanted(step: LanguageStep, languages: str) -> str | None:
-    if step is LanguageStep.FIRST or not languages:
-        return None
-    return languages.split(",")[0]
 
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:

@@ -30,6 +30,8 @@ from mailer.store.tables import delivery, lease, mailing, mailing_target, statem
 OPEN_STATES = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
 #: How many deliveries one transaction cancels: well under 50 ms of write lock.
 CANCEL_CHUNK = 2_000
+#: Characters of the reason why a mailing is held.
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -271,8 +273,15 @@ def hold(connection: Connection, found: Mailing, back_to: MailingState, reason: 
         found.state,
         MailingState.HELD,
         state_before=back_to,
-        held_reason=reason,
+        held_reason=reason[:LONGEST_REASON],
     )
+
+
+def hold_running(connection: Connection, row_id: int, reason: str) -> None:
+    """Put a running mailing aside, as `hold` does; one that does not run stays as it is."""
+    found = load_mailing(connection, row_id)
+    if found.state is MailingState.RUNNING:
+        hold(connection, found, MailingState.RUNNING, reason)
 
 
 def release(connection: Connection, key: str, now: datetime) -> Mailing:

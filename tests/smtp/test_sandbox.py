@@ -43,7 +43,7 @@ def _to(address):
     mail = ComposedMail(
         Envelope("b+x@bounces.example.org", address), b"Subject: x\r\n\r\nhello\r\n"
     )
-    return Transaction(mail, not address.isascii(), "", lambda: None)
+    return Transaction(mail, not address.isascii(), "", lambda: True, lambda: None)
 
 
 async def test_it_takes_and_keeps_a_mail():

@@ -13,6 +13,7 @@ from mailer.delivery.session import (
     Smtputf8Missing,
     Timeouts,
     Transaction,
+    Withheld,
     dot_stuffed,
 )  # fmt: skip
 from mailer.delivery.wire import ConnectionLost
@@ -93,7 +94,7 @@ def _relay(port, **changes):
 
 def _transaction(marks=None, rcpt="anna@example.org", content=CONTENT, **changes):
     mail = ComposedMail(Envelope("b+abc@bounces.example.org", rcpt), content)
-    values = {"needs_smtputf8": False, "envelope_id": "aTOKEN",
+    values = {"needs_smtputf8": False, "envelope_id": "aTOKEN", "may_send": lambda: True,
               "before_end_of_data": lambda: (marks if marks is not None else []).append("mark")}  # fmt: skip
     return Transaction(mail, **{**values, **changes})
 
@@ -184,6 +185,29 @@ async def test_no_mark_no_end_of_data():
             await session.transact(_transaction(before_end_of_data=full))
         session.abort()
     assert peer.mails == []
+
+
+async def test_what_is_withheld_in_a_group_of_commands_is_never_begun():
+    """With PIPELINING the question is asked before MAIL, since DATA goes with it."""
+    async with Peer() as peer:
+        session = await Session.open(_relay(peer.port))
+        with pytest.raises(Withheld):
+            await session.transact(_transaction(may_send=lambda: False))
+        assert (await session.transact(_transaction())).reply.code == 250
+        await session.close()
+    assert [line.split()[0] for line in peer.lines] == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
+
+
+async def test_what_is_withheld_after_rcpt_gets_no_data():
+    """Without PIPELINING the question is asked after RCPT; the next one begins with RSET."""
+    async with Peer(["SIZE 100000"]) as peer:
+        session = await Session.open(_relay(peer.port))
+        with pytest.raises(Withheld):
+            await session.transact(_transaction(may_send=lambda: False))
+        assert (await session.transact(_transaction())).reply.code == 250
+        await session.close()
+    verbs = ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA", "QUIT"]
+    assert [line.split()[0] for line in peer.lines] == verbs
 
 
 async def test_smtputf8_is_never_guessed():

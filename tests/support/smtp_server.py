@@ -46,6 +46,8 @@ class Misbehaviour(StrEnum):
     GREYLIST_ONCE = "greylist_once"
     #: 451 4.7.1 to RCPT, always.
     DEFER_ALWAYS = "defer_always"
+    #: Wait `slow_s` seconds before the reply to RCPT, then take it.
+    SLOW_RCPT = "slow_rcpt"
     #: 452 4.3.1 to the content: no room.
     DEFER_CONTENT = "defer_content"
     #: Close the connection after the end of DATA; the mail is lost.
@@ -104,7 +106,7 @@ class ServerSettings:
     certificate: Certificate = Certificate.GOOD
     #: User and password it wants; None: it wants none.
     login: tuple[str, str] | None = None
-    #: How long `SLOW_REPLY` takes.
+    #: How long `SLOW_REPLY` and `SLOW_RCPT` take.
     slow_s: float = 0.5
 
 
@@ -325,6 +327,8 @@ class _Handler:
             and self._server.is_new(envelope.mail_from, address)
         ):
             return "451 4.7.1 Greylisted, please try again later"
+        if behaviour is Misbehaviour.SLOW_RCPT:
+            await asyncio.sleep(self._server.settings.slow_s)
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 Ok"

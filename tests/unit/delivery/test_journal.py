@@ -13,6 +13,7 @@ from mailer.delivery.journal import (
     RECORD_BYTES,
     Fate,
     Journal,
+    JournalFull,
     JournalReply,
     boot_id,
     dead_journals,
@@ -84,14 +85,20 @@ def test_what_was_read_is_forgotten_and_the_rest_kept_when_written_anew(tmp_path
     assert list(dead_journals(tmp_path)) == []
 
 
-def test_a_journal_with_nothing_unread_goes_with_its_owner(tmp_path):
-    """A process that ended in good order leaves no file."""
+def test_after_a_write_that_failed_nothing_more_is_written(tmp_path, monkeypatch):
+    """A torn record goes, what stood before it stays, and no mark is ever written behind it."""
     journal = Journal(tmp_path, "w1")
     journal.mark(1, 1)
-    journal.reply(1, 1, 250, "")
-    journal.read([(1, 1)])
-    journal.close()
-    assert list(tmp_path.iterdir()) == []
+    whole = journal.path.read_bytes()
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:7]))
+    with pytest.raises(JournalFull) as torn:
+        journal.mark(2, 1)
+    monkeypatch.undo()
+    with pytest.raises(JournalFull) as later:
+        journal.mark(3, 1)
+    assert torn.value.reason == later.value.reason == "the disk took part of a record"
+    assert journal.path.read_bytes() == whole
 
 
 def test_only_its_owner_can_read_it(tmp_path):

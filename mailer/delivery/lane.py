@@ -1,0 +1,233 @@
+"""Keep one connection to the relay busy: take a claim, compose it, hand it over, record the end.
+
+In: claims from the engine's queue. Out: what became of each, given to the recorder. Whatever
+happens to a connection, every claim taken is recorded, given back, or left to the recovery that
+reads the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer.clock import Clock
+from mailer.compose.composer import CannotCompose
+from mailer.delivery.claims import Claim
+from mailer.delivery.journal import Journal, JournalFull
+from mailer.delivery.outcomes import lost, not_composed, recorded
+from mailer.delivery.queue import ClaimQueue
+from mailer.delivery.recorder import Recorder
+from mailer.delivery.replies import Stage, classify
+from mailer.delivery.retry import RetryPolicy
+from mailer.delivery.session import (
+    Answer,
+    InDoubt,
+    RelaySettings,
+    RelayUnavailable,
+    Session,
+    Smtputf8Missing,
+    Transaction,
+    Withheld,
+)
+from mailer.delivery.watch import Watch
+from mailer.delivery.wire import ConnectionLost
+from mailer.events import failed, warn
+from mailer.model.faults import FaultsFound
+from mailer.model.mailing import ComposedMail
+from mailer.model.states import SkipReason
+from mailer.tokens import Tokens
+
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 60.0
+
+
+@dataclass(frozen=True)
+class LaneParts:
+    """What the lanes of one engine share."""
+
+    relay: RelaySettings
+    policy: RetryPolicy
+    clock: Clock
+    tokens: Tokens
+    queue: ClaimQueue
+    watch: Watch
+    recorder: Recorder
+    journal: Journal
+    stopping: asyncio.Event
+    #: Puts a mailing aside that cannot be composed, for a person; says why.
+    set_aside: Callable[[int, str], None]
+    #: Told how long each transaction took, in seconds.
+    took: Callable[[float], None]
+
+
+class Lane:
+    """One connection and the deliveries that go over it, one after the other."""
+
+    def __init__(self, parts: LaneParts) -> None:
+        self._parts = parts
+        self._session: Session | None = None
+        self._backoff_s = FIRST_BACKOFF_S
+
+    async def run(self) -> None:
+        """Deliver until the engine stops; end with QUIT.
+
+        Raises:
+            JournalFull: when the journal cannot be written: nothing may be sent then.
+        """
+        parts = self._parts
+        try:
+            while not parts.stopping.is_set():
+                claim = await parts.queue.take()
+                if claim is not None:
+                    await self._handle(claim)
+            await self._drop()
+        finally:
+            # After a failure or a cut nobody says QUIT; the relay sees the connection end.
+            self.abort()
+
+    def abort(self) -> bool:
+        """Cut the connection at once: what is open on it ends as lost or in doubt.
+
+        Returns:
+            Whether there was one; without, nothing of ours will end by itself.
+        """
+        if self._session is None:
+            return False
+        self._session.abort()
+        return True
+
+    async def _handle(self, claim: Claim) -> None:
+        if self._session is not None and not self._session.usable:
+            await self._drop()
+        if self._session is None:
+            try:
+                self._session = await Session.open(self._parts.relay)
+            except RelayUnavailable as error:
+                self._parts.recorder.give_back(claim.outgoing.delivery_id)
+                warn("relay unavailable", relay=error.relay, step=error.step, reason=error.reason)
+                await self._back_off()
+                return
+            self._backoff_s = FIRST_BACKOFF_S
+        if not await self._deliver(self._session, claim):
+            await self._drop()
+
+    async def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _back_off(self) -> None:
+        pause_s = self._backoff_s * random.uniform(0.8, 1.2)  # noqa: S311  (Jitter.)
+        self._backoff_s = min(self._backoff_s * 2, LONGEST_BACKOFF_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._parts.stopping.wait(), pause_s)
+
+    async def _deliver(self, session: Session, claim: Claim) -> bool:
+        """Send one mail; return False when the connection is of no more use."""
+        parts, outgoing = self._parts, claim.outgoing
+        await parts.watch.fresh()
+        if parts.stopping.is_set() or not self._may_send(claim):
+            parts.recorder.give_back(outgoing.delivery_id)
+            return True
+        began, now = parts.clock.monotonic(), parts.clock.now()
+        mail = self._composed(claim, now, began)
+        if mail is None:
+            return True
+        transaction = Transaction(
+            mail=mail,
+            needs_smtputf8=outgoing.needs_smtputf8,
+            envelope_id=parts.tokens.feedback(outgoing.delivery_id),
+            may_send=lambda: self._may_send(claim),
+            before_end_of_data=lambda: parts.journal.mark(
+                outgoing.delivery_id, outgoing.attempt_number
+            ),
+        )
+        return await self._transact(session, transaction, claim, now, began)
+
+    def _may_send(self, claim: Claim) -> bool:
+        outgoing = claim.outgoing
+        return self._parts.watch.may_send(
+            outgoing.mailing_id, outgoing.address_digest, claim.claimed_at
+        )
+
+    def _composed(self, claim: Claim, now: datetime, began: float) -> ComposedMail | None:
+        """Return the mail; None when it cannot be made, and that is on record."""
+        parts, outgoing = self._parts, claim.outgoing
+        try:
+            return claim.material.composer.compose(outgoing, now)
+        except CannotCompose as error:
+            # Something about this one person: the others of the mailing go on.
+            warn("mail not composed", delivery=outgoing.delivery_id, problem=error.problem)
+            self._record(claim, not_composed(error.problem), now, began)
+        except (FaultsFound, ValueError) as error:
+            # Something about the statement or its design: nobody's fault, and everybody's mail.
+            failed("mailing set aside", mailing=outgoing.mailing_id)
+            parts.recorder.give_back(outgoing.delivery_id)
+            parts.set_aside(outgoing.mailing_id, str(error))
+        return None
+
+    async def _transact(
+        self,
+        session: Session,
+        transaction: Transaction,
+        claim: Claim,
+        now: datetime,
+        began: float,
+    ) -> bool:
+        parts, outgoing = self._parts, claim.outgoing
+        try:
+            answer = await session.transact(transaction)
+        except Withheld:
+            parts.recorder.give_back(outgoing.delivery_id)
+            return True
+        except Smtputf8Missing:
+            parts.recorder.skip(outgoing.delivery_id, SkipReason.EAI_UNSUPPORTED)
+            return True
+        except ConnectionLost as error:
+            self._record(claim, lost(error.reason), now, began)
+            return False
+        except InDoubt as error:
+            warn("delivery in doubt", delivery=outgoing.delivery_id, reason=error.reason)
+            self._record(claim, None, now, began, doubt=f"connection lost: {error.reason}")
+            return False
+        except JournalFull:
+            session.abort()
+            parts.recorder.give_back(outgoing.delivery_id)
+            raise
+        try:
+            if answer.stage is Stage.CONTENT:
+                parts.journal.reply(
+                    outgoing.delivery_id,
+                    outgoing.attempt_number,
+                    answer.reply.code,
+                    answer.reply.enhanced_code,
+                )
+        finally:
+            # Also when the journal is full: what is known is told to the database.
+            self._record(claim, answer, now, began)
+        return not classify(answer.reply, answer.stage).reconnect
+
+    def _record(
+        self, claim: Claim, answer: Answer | None, now: datetime, began: float, doubt: str = ""
+    ) -> None:
+        parts, outgoing = self._parts, claim.outgoing
+        duration_s = parts.clock.monotonic() - began
+        parts.took(duration_s)
+        parts.recorder.record(
+            recorded(
+                delivery_id=outgoing.delivery_id,
+                attempt_number=outgoing.attempt_number,
+                first_attempt_at=outgoing.first_attempt_at or now,
+                answer=answer,
+                doubt=doubt,
+                relay=parts.relay.key,
+                started_at=now,
+                duration_ms=round(duration_s * 1000),
+                policy=parts.policy,
+                now=parts.clock.now(),
+                jitter=random.random(),  # noqa: S311  (Spreads retries; no secret.)
+            )
+        )
