@@ -20,8 +20,8 @@ from mailer.model.mailing import Sender
 from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized
 from mailer.statements.languages import (
     comma,
+    country_name,
     direction,
-    find_locale,
     join_languages,
     language_name,
 )
@@ -86,12 +86,6 @@ class Reading:
 def web_view_address(sender: Sender, slug: str, language: str) -> str:
     """Return where everyone can read an edition; nothing of a person is in it."""
     return ascii_address(f"{sender.base_url}/w/{slug}/{language}")
-
-
-def country_name(country: str, language: str) -> str:
-    """Return a country's name in a language, in CLDR's words; its code where that has none."""
-    locale = find_locale(language)
-    return str(locale.territories.get(country, country)) if locale else country
 
 
 def make_context(

@@ -25,6 +25,7 @@ from mailer.statements.languages import (
     MalformedTag,
     find_locale,
     normalize_tag,
+    own_digits,
     parse_tag,
     script_of,
 )
@@ -37,11 +38,6 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 _LINE = re.compile(
     r'\s*(?:#.*|(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s+)?"(?:[^"\\]|\\.)*"\s*)?'
 )
-#: Digits by CLDR's numbering system, where a language has its own.
-_DIGITS = {
-    "arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"),
-    "arabext": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
-}
 _MARKUP = re.compile(r"<[A-Za-z/!]|\{\{|\{%")
 
 
@@ -113,8 +109,7 @@ class Catalog:
         if locale is None:
             return str(count)
         written = str(format_decimal(count, locale=locale, numbering_system="default"))
-        digits = _DIGITS.get(locale.default_numbering_system)
-        return written.translate(digits) if digits else written
+        return own_digits(written, self.language)
 
     def _filled(self, msgid: str, text: str, values: Mapping[str, object]) -> str:
         def value(found: re.Match[str]) -> str:

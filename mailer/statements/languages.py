@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
+from babel.dates import format_date
 
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.model.tags import LanguageTag, MalformedTag, normalize_tag, parse_tag
@@ -34,6 +36,20 @@ _RIGHT_TO_LEFT = frozenset(
 _ITALIC = frozenset({"Latn", "Cyrl", "Grek", "Armn"})
 #: The comma between items of a list, by script, where it is not ", ".
 _COMMAS = {"Arab": "، ", "Hans": "、", "Hant": "、", "Jpan": "、"}
+
+#: Digits by CLDR's numbering system, where a language has its own.
+_DIGITS = {
+    "arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"),
+    "arabext": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
+}
+#: (language, in language) → what those concerned call it, where CLDR's word is taken amiss.
+_LANGUAGE_NAMES = {
+    ("ky", "ru"): "кыргызский",
+    ("be", "de"): "Belarusisch",
+    ("fa", "be"): "персідская",
+}
+#: (country, in language) → the same for countries.
+_COUNTRY_NAMES = {("KG", "ru"): "Кыргызстан"}
 
 Direction = Literal["ltr", "rtl"]
 
@@ -205,7 +221,7 @@ def find_locale(tag: str) -> Locale | None:
 
 @lru_cache(maxsize=4096)
 def language_name(tag: str, in_language: str) -> str:
-    """Return what a language is called in another, in CLDR's words: "rusă", "русский".
+    """Return what a language is called in another: "rusă", "русский"; with few exceptions by CLDR.
 
     Where the other language has no word for it, its own name for itself, else the tag.
 
@@ -222,15 +238,52 @@ def language_name(tag: str, in_language: str) -> str:
 
 
 def _name(tag: LanguageTag, locale: Locale) -> str:
+    chosen = _LANGUAGE_NAMES.get((tag.language, locale.language))
     whole = locale.languages.get(str(tag).replace("-", "_"))
-    if whole:
+    if whole and not chosen:
         return str(whole)
-    name = locale.languages.get(tag.language)
+    name = chosen or locale.languages.get(tag.language)
     if not name:
         return ""
     details = [locale.scripts.get(tag.script), locale.territories.get(tag.region)]
     said = comma(str(locale.language)).join(str(detail) for detail in details if detail)
     return f"{name} ({said})" if said else str(name)
+
+
+def country_name(country: str, in_language: str) -> str:
+    """Return what a country is called in a language, with few exceptions by CLDR; else its code.
+
+    Raises:
+        MalformedTag: when the language is not a tag.
+    """
+    locale = find_locale(in_language)
+    if locale is None:
+        return country
+    chosen = _COUNTRY_NAMES.get((country, locale.language))
+    return chosen or str(locale.territories.get(country, country))
+
+
+def long_date(day: date, in_language: str) -> str:
+    """Return a day as a language writes it out, in its own digits; ISO 8601 where that is unknown.
+
+    Raises:
+        MalformedTag: when the language is not a tag.
+    """
+    locale = find_locale(in_language)
+    if locale is None:
+        return day.isoformat()
+    return own_digits(str(format_date(day, "long", locale)), in_language)
+
+
+def own_digits(text: str, in_language: str) -> str:
+    """Return text with its digits as the language writes them.
+
+    Raises:
+        MalformedTag: when the language is not a tag.
+    """
+    locale = find_locale(in_language)
+    digits = _DIGITS.get(locale.default_numbering_system) if locale else None
+    return text.translate(digits) if digits else text
 
 
 def comma(in_language: str) -> str:
@@ -256,6 +309,7 @@ __all__ = [
     "MalformedTag",
     "choose_edition",
     "comma",
+    "country_name",
     "direction",
     "find_locale",
     "has_italics",
@@ -263,7 +317,9 @@ __all__ = [
     "is_never",
     "join_languages",
     "language_name",
+    "long_date",
     "normalize_tag",
+    "own_digits",
     "parse_tag",
     "script_of",
 ]

@@ -67,13 +67,13 @@ _PHRASES = {
     "Campaigns": ("Кампании", "Campanii", "کارزارها"),
     "The case": ("Дело", "Cazul", "پرونده"),
     "First published": ("Впервые опубликовано", "Publicat inițial", "انتشار نخست"),
-    "You receive this message because your address is on this list: %(list)s": (
+    "You are receiving this message because your address is on this list: %(list)s": (
         "Вы получаете это письмо, потому что ваш адрес есть в списке рассылки: %(list)s",
         "Primiți acest mesaj pentru că adresa dumneavoastră se află pe această listă: %(list)s",
         "این پیام را دریافت می‌کنید چون نشانی شما در این فهرست است: %(list)s",
     ),
     "Unsubscribe": ("Отписаться", "Dezabonare", "لغو اشتراک"),
-    "Read this on the web": ("Читать в браузере", "Citiți pe web", "خواندن در وب"),
+    "Read this online": ("Читать в браузере", "Citiți pe web", "خواندن در وب"),
 }
 _RULES = {
     "en": "(n != 1)",

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from babel.dates import format_date
 from markupsafe import Markup
 
 from mailer.compose.slots import body_without_supporter
 from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized
 from mailer.statements.body import body_to_html
-from mailer.statements.languages import comma, direction, find_locale, language_name
+from mailer.statements.languages import (
+    comma,
+    country_name,
+    direction,
+    language_name,
+    long_date,
+)
 
 #: Of a picture's SHA-256, what its address holds.
 PICTURE_DIGEST_CHARACTERS = 16
@@ -162,18 +167,11 @@ def _link(name: str, address: str) -> Link:
     return Link(name, address if address.startswith(("https://", "http://")) else "")
 
 
-def country_name(country: str, language: str) -> str:
-    """Return a country's name in a language, in CLDR's words; its code where that has none."""
-    locale = find_locale(language)
-    return str(locale.territories.get(country, country)) if locale else country
-
-
 def _published(revision: Revision, language: str, now: datetime) -> tuple[str, str]:
     if revision.published is None or revision.published > now:
         return "", ""
     day = revision.published.date()
-    locale = find_locale(language)
-    return (format_date(day, "long", locale) if locale else day.isoformat()), day.isoformat()
+    return long_date(day, language), day.isoformat()
 
 
 def _related(revision: Revision, named: Callable[[LocalizedText], str]) -> tuple[RelatedView, ...]:

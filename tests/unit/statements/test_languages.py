@@ -1,11 +1,14 @@
 """The choice of an edition, and what languages are called."""
 
+from datetime import date
+
 import pytest
 
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.statements.languages import (
     MalformedTag,
     choose_edition,
+    country_name,
     direction,
     find_locale,
     has_italics,
@@ -13,6 +16,7 @@ from mailer.statements.languages import (
     is_never,
     join_languages,
     language_name,
+    long_date,
 )
 
 FIRST, LATER, FALLBACK, NONE = LanguageStep
@@ -194,3 +198,20 @@ def test_locales_are_found_in_the_right_script():
 def test_known_languages_are_those_with_a_name():
     """File names like README are no languages."""
     assert [True, True, False, False] == [is_known(tag) for tag in ("ky", "sr-Latn", "readme", "!")]
+
+
+def test_some_names_are_those_that_the_people_concerned_use():
+    """Where CLDR's word is taken amiss, another stands; elsewhere CLDR's does."""
+    assert "кыргызский" == language_name("ky", "ru")
+    assert "Belarusisch" == language_name("be", "de")
+    assert ["Кыргызстан", "Kirgisistan"] == [country_name("KG", one) for one in ("ru", "de")]
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [("en", "November 2, 2026"), ("ru", "2 ноября 2026\u202fг."), ("fa", "۲ نوامبر ۲۰۲۶"),
+     ("de", "2. November 2026"), ("xx", "2026-11-02")],
+)  # fmt: skip
+def test_days_are_written_out_in_the_languages_own_digits(language, written):
+    """Persian has digits of its own; a language that CLDR does not know gets ISO 8601."""
+    assert written == long_date(date(2026, 11, 2), language)

@@ -1,0 +1,129 @@
+"""Log lines: one JSON object each, and nobody's address in any of them."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailer.events import STRUCK, configure_logging, emit, failed, scrub, warn
+
+ADDRESS = "anna.yelkina@mail.example.org"
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Standard error while logging is as the program sets it up; it is put back afterwards."""
+    root, ours = logging.getLogger(), logging.getLogger("mailer")
+    before = root.handlers[:], root.level, ours.level
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging(process="test")
+    yield stream
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+
+
+def lines(written):
+    """Return the lines that were logged, read as JSON."""
+    return [json.loads(line) for line in written.getvalue().split("\n") if line]
+
+
+def test_a_line_says_when_how_grave_and_what(written):
+    """Fields keep their types; the first line names the process."""
+    emit("mailing started", mailing="her-rights-1", deliveries=500, clean=True, rate=2.5)
+    first, second = lines(written)
+    assert ("started", "test") == (first["event"], first["process"])
+    assert second.pop("at").endswith("+00:00")
+    assert {
+        "level": "info",
+        "event": "mailing started",
+        "mailing": "her-rights-1",
+        "deliveries": 500,
+        "clean": True,
+        "rate": 2.5,
+    } == second
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ADDRESS,
+        f"<{ADDRESS}>",
+        f"Anna <{ADDRESS}>, and others",
+        f"mailto:{ADDRESS}?subject=x",
+        f"RCPT TO:<{ADDRESS}>",
+        f"('{ADDRESS}', 550)",
+        f"to={ADDRESS};",
+        "анна@пример.example",
+        "anna+news@localhost",
+        "o'neil@example.org",
+    ],
+)
+def test_whatever_looks_like_an_address_is_struck_out(written, text):
+    """In the message, in fields of any kind, and in what libraries raise."""
+    warn(f"refused {text}", reply=f"550 {text}", people=[text], table={"to": written})
+    try:
+        raise ValueError(f"cannot send to {text}")
+    except ValueError as error:
+        try:
+            raise RuntimeError(text) from error
+        except RuntimeError:
+            failed("sending failed", who=text)
+    logging.getLogger("somebody.else").warning("no such user: %s", text)
+    found = lines(written)
+    assert 4 == len(found)
+    told = json.dumps(found, ensure_ascii=False)
+    assert "@" not in told
+    assert "example" not in told
+    assert 7 <= told.count(STRUCK)
+
+
+def test_an_exception_is_told_with_its_cause_on_the_same_line(written):
+    """Kind and place of it stay readable."""
+    try:
+        raise KeyError("first\nsecond")
+    except KeyError:
+        failed("it broke", step="claim")
+    _, line = lines(written)
+    assert ("error", "it broke", "claim") == (line["level"], line["event"], line["step"])
+    assert "KeyError" in line["error"]
+    assert "test_events.py" in line["error"]
+    assert "\n" not in line["error"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_text_of_many_lines_is_one_line(written, end):
+    """Nobody forges a second entry by what a relay replies."""
+    warn(f"one{end}two", reply=f'250 ok{end}{{"event": "forged"}}')
+    found = lines(written)
+    assert 2 == len(found)
+    assert ("one two", '250 ok {"event": "forged"}') == (found[1]["event"], found[1]["reply"])
+
+
+def test_control_characters_reach_no_terminal(written):
+    """They are written as JSON escapes."""
+    warn("\x1b[31mred\x07")
+    assert "\x1b" not in written.getvalue()
+    assert "\x1b[31mred\x07" == lines(written)[1]["event"]
+
+
+def test_what_libraries_chat_about_is_left_out(written):
+    """Only their warnings are kept; ours are kept from `info` on."""
+    logging.getLogger("somebody.else").info("hello")
+    logging.getLogger("mailer").debug("hello")
+    assert ["started"] == [line["event"] for line in lines(written)]
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(alphabet="abcяé0.-+_", min_size=1), st.text())
+def test_scrubbed_text_is_one_line_and_has_no_local_part(before, local, after):
+    """Whatever stands around an address: it is gone, and no line break is left."""
+    scrubbed = scrub(f"{before} {local}qqq@example.org {after}")
+    assert "qqq" not in scrubbed.replace(scrub(before), "").replace(scrub(after), "")
+    assert 1 >= len(scrubbed.splitlines())
+    assert scrubbed == scrub(scrubbed)
