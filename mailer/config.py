@@ -197,7 +197,8 @@ class RelaySection(_Section):
     password_env: str = ""
     #: "mailer" when we sign, "relay" when it does.
     signs: Literal["mailer", "relay"] = "mailer"
-    return_path: Literal["verp", "fixed", "relay"] = "verp"
+    #: Each delivery has a return path of its own; no relay that wants another is supported yet.
+    return_path: Literal["verp"] = "verp"
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     messages_per_connection: Annotated[int, Field(ge=1)] = 500
     #: Name we greet with; neutral by default.

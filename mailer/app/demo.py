@@ -38,6 +38,8 @@ LISTS = ("harbor-news", "harbor-volunteers", "lantern-friends")
 MARK = ".mailer-demo"
 #: What the scheduler is given to notice and freeze.
 AHEAD_S = 3
+#: The longest it waits for its processes to answer: a busy machine starts four of them slowly.
+STARTING_S = 60.0
 #: The longest a demo waits for its mailing.
 PATIENCE_S = 90.0
 
@@ -195,7 +197,7 @@ def running(workspace: Workspace, log: Path) -> Iterator[subprocess.Popen[bytes]
 def await_listening(workspace: Workspace, process: subprocess.Popen[bytes]) -> bool:
     """Wait until sandbox and pages answer; False when the process ended or took too long."""
     sandbox, web = workspace.config.sandbox, workspace.config.web
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + STARTING_S
     for port in (sandbox.smtp_port, sandbox.inbox_port, web.port):
         while True:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.app.languages import resolver
+from mailer.app.sending import relay_settings
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.lists import load_lists
@@ -157,7 +158,12 @@ def _sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...])
 def schedule(
     workspace: Workspace, plan: Plan, *, due_at: datetime, time_zone: str, grace_s: int
 ) -> Mailing:
-    """Write the mailing a person agreed to, with revision, design, sender and lists pinned."""
+    """Write the mailing a person agreed to, with revision, design, sender and lists pinned.
+
+    Raises:
+        FaultsFound: when the workspace is live and its relay may not be used; nothing is written.
+    """
+    relay_settings(workspace)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)

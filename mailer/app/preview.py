@@ -22,9 +22,9 @@ from typing import cast
 from PIL import Image, ImageChops
 
 from mailer.app.languages import resolver
+from mailer.app.sending import signers_for
 from mailer.app.workspace import Workspace
 from mailer.compose.composer import MailingComposer
-from mailer.compose.dkim import load_signers
 from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing, OutgoingDelivery
@@ -83,7 +83,7 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
     if choice.language is None:
         problem = f"nobody who reads only {wanted} would get this mailing"
         raise FaultsFound([Fault("", 0, "--language", problem, "Add an edition or a chain")])
-    signers = load_signers(mailing.sender)
+    signers = signers_for(workspace, mailing.sender)
     composer = MailingComposer(
         revision, design, mailing.sender, definitions, workspace.tokens, signers
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import signal
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,19 +18,20 @@ import uvloop
 from mailer.app.languages import resolver_for
 from mailer.app.workspace import Workspace
 from mailer.compose.composer import MailingComposer
-from mailer.compose.dkim import load_signers
+from mailer.compose.dkim import Signer, load_signers
 from mailer.config import RelaySection
 from mailer.delivery.claims import Material, MaterialFor
 from mailer.delivery.engine import DeliveryEngine, EngineParts
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.mailing import Mailing
+from mailer.model.mailing import Mailing, Sender
 from mailer.model.states import MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.store.designs import load_design
 from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import load_mailing
+from mailer.store.relays import is_relay_verified
 from mailer.store.reports import Progress, progress
 from mailer.store.statements import load_revision
 
@@ -64,6 +67,20 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
             ]
         )
     section: RelaySection = config.relays[0]
+    with workspace.store.read() as connection:
+        verified = is_relay_verified(connection, section.key, relay_digest(section))
+    if not verified:
+        raise FaultsFound(
+            [
+                Fault(
+                    "config.toml",
+                    0,
+                    "workspace.live",
+                    f'is true, but the relay "{section.key}" has not been verified as it stands',
+                    "Set live = false: the sandbox takes everything until a relay is verified",
+                )
+            ]
+        )
     return RelaySettings(
         key=section.key,
         host=section.host,
@@ -75,6 +92,26 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
         connections=section.connections,
         messages_per_connection=section.messages_per_connection,
     )
+
+
+def relay_digest(section: RelaySection) -> str:
+    """Return a digest over what decides where mail goes and what is done to it there."""
+    profile = section.model_dump(
+        include={"key", "host", "port", "tls", "username", "signs", "return_path"}
+    )
+    return hashlib.sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
+
+
+def signers_for(workspace: Workspace, sender: Sender) -> tuple[Signer, ...]:
+    """Return what signs a sender's mails: nothing where the relay in use does it.
+
+    Raises:
+        FaultsFound: when a key file cannot be used.
+    """
+    config = workspace.config
+    if config.workspace.live and config.relays and config.relays[0].signs == "relay":
+        return ()
+    return load_signers(sender)
 
 
 def material_for(workspace: Workspace) -> MaterialFor:
@@ -91,7 +128,7 @@ def material_for(workspace: Workspace) -> MaterialFor:
             mailing.sender,
             [target.definition for target in mailing.targets],
             workspace.tokens,
-            load_signers(mailing.sender),
+            signers_for(workspace, mailing.sender),
         )
         keys = {target.list_row_id: target.definition.key for target in mailing.targets}
         return Material(composer, keys)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mailer.app.planning import Plan, Wish, make_plan
 from mailer.app.planning import schedule as write_mailing
+from mailer.app.sending import relay_settings, send_now
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -147,6 +148,7 @@ def schedule(
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
     workspace = open_workspace()
+    relay_settings(workspace)
     due_at = instant_at(at, timezone)
     grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
     late_s = (workspace.clock.now() - due_at).total_seconds()
@@ -178,9 +180,8 @@ def send(
 
     Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
     """
-    from mailer.app.sending import send_now
-
     workspace = open_workspace()
+    relay_settings(workspace)
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
     print_plan(plan)
     confirm(plan, yes)

@@ -58,7 +58,7 @@ def pictures_of(content: bytes) -> dict[str, bytes]:
 
 def raw_headers(content: bytes) -> list[tuple[str, str]]:
     """Return names and values as they are on the wire, folds included."""
-    head = content.split(b"\r\n\r\n", 1)[0].decode("ascii")
+    head = content.split(b"\r\n\r\n", 1)[0].decode()
     unfolded = re.findall(r"^([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", head, re.MULTILINE)
     return [(name, value.strip(" ")) for name, value in unfolded]
 
