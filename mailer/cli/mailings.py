@@ -25,7 +25,7 @@ from mailer.cli.common import (
     report_faults,
     shown,
 )
-from mailer.cli.control import print_report, progress_bar
+from mailer.cli.control import print_report, progress_bar, report_document
 from mailer.model.statement import localized
 from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
@@ -175,6 +175,7 @@ def send(
     segment: SegmentText = "",
     exclude: ExcludeText = "",
     yes: Yes = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send a statement now, in the foreground, with its progress.
 
@@ -183,7 +184,8 @@ def send(
     workspace = open_workspace()
     relay_settings(workspace)
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
-    print_plan(plan)
+    if not as_json:
+        print_plan(plan)
     confirm(plan, yes)
     now = workspace.clock.now()
     mailing = write_mailing(
@@ -193,13 +195,16 @@ def send(
         time_zone=workspace.config.workspace.time_zone,
         grace_s=workspace.config.schedule.grace_s,
     )
-    console.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` or resume goes on.")
+    errors.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` goes on with it.")
     with progress_bar() as show:
         ended = send_now(workspace, mailing.row_id, show)
     with workspace.store.read() as connection:
         mailing = load_mailing(connection, mailing.row_id)
         figures = report(connection, mailing.row_id)
-    print_report(mailing, figures, workspace.config.workspace.time_zone)
+    if as_json:
+        print_json(report_document(mailing, figures))
+    else:
+        print_report(mailing, figures, workspace.config.workspace.time_zone)
     if not ended:
         raise typer.Exit(NOT_DONE)
 
@@ -275,6 +280,7 @@ def coverage_command(
 @plain_errors
 def show_command(
     key: Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')],
+    as_json: AsJson = False,
 ) -> None:
     """Show what a mailing pins: statement, lists, sender, hour, and where it stands.
 
@@ -283,6 +289,24 @@ def show_command(
     workspace = open_workspace()
     with workspace.store.read() as connection:
         one = find_mailing(connection, key)
+    if as_json:
+        print_json(
+            {
+                "mailing": one.key,
+                "state": one.state,
+                "held_reason": one.held_reason,
+                "due_at": one.due_at,
+                "time_zone": one.time_zone,
+                "grace_s": one.grace_s,
+                "sender": one.sender.key,
+                "lists": [target.definition.key for target in one.targets],
+                "segment": one.segment,
+                "exclude": one.exclude,
+                "confirmed": one.confirmed_count,
+                "digest": one.digest,
+            }
+        )
+        return
     console.print(f"{one.key}: {one.state.value}", style="bold")
     console.print(f"  due {shown(one.due_at, one.time_zone)}, grace {one.grace_s // 60} minutes")
     console.print(f"  from {one.sender.key}, to {', '.join(t.definition.key for t in one.targets)}")
