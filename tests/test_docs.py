@@ -49,9 +49,10 @@ def test_modules_classes_and_public_functions_are_documented(path):
 
 
 def _commands():
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(app)
     found = {}
-    for name, one in command.commands.items():
+    for name in group.list_commands(None):
+        one = group.get_command(None, name)
         for inner, two in getattr(one, "commands", {}).items():
             found[f"{name} {inner}"] = two
         if not hasattr(one, "commands"):

@@ -42,7 +42,7 @@ _workspace_folder = Path()
 
 @dataclass(frozen=True)
 class Command:
-    """A command as its module offers it; `mailer.cli.main` registers it."""
+    """A command as its module offers it; `mailer.cli.main` finds it by name."""
 
     name: str
     function: Callable[..., None]

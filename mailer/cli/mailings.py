@@ -47,7 +47,11 @@ Yes = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-group = typer.Typer(help="Mailings: what there is, and who would be reached.", no_args_is_help=True)
+group = typer.Typer(
+    help="Mailings: what there is, and who would be reached.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def duration_s(text: str) -> int:
@@ -322,6 +326,7 @@ def show_command(
         )
 
 
+GROUPS = {"mailings": group}
 COMMANDS = (
     Command("schedule", schedule, needs_arguments=True),
     Command("send", send, needs_arguments=True),

@@ -1,20 +1,78 @@
 """Put the command groups together under `mailer`.
 
-In: the arguments. Out: an exit status: 0 done, 1 not done or faults found, 2 wrong use.
+In: the arguments. Out: an exit status: 0 done, 1 not done or faults found, 2 wrong use. A command's
+module is imported when the command is used: what a sender process needs is far from all there is,
+and nobody waits for a web server to load before their report.
 """
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from mailer.cli import audience, control, demo, mailings, preview, run, statements, workspace
 from mailer.cli.common import set_workspace_folder
+
+Found = TypeVar("Found", TyperCommand, TyperGroup)
+
+#: Command or group → the module here that has it, in the order `mailer --help` shows.
+HOMES = {
+    "init": "workspace",
+    "check": "workspace",
+    "statements": "statements",
+    "lists": "audience",
+    "import": "audience",
+    "mailings": "mailings",
+    "schedule": "mailings",
+    "send": "mailings",
+    "preview": "preview",
+    "pause": "control",
+    "resume": "control",
+    "cancel": "control",
+    "release": "control",
+    "report": "control",
+    "deliveries": "control",
+    "run": "run",
+    "demo": "demo",
+}
+
+
+class LazyCommands(TyperGroup):
+    """Commands that are imported when they are asked for."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Return the names of all commands."""
+        del ctx
+        return list(HOMES)
+
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
+        """Return a command, its module imported; None when there is none of that name."""
+        del ctx
+        if cmd_name not in HOMES:
+            return None
+        module = importlib.import_module(f"mailer.cli.{HOMES[cmd_name]}")
+        group = getattr(module, "GROUPS", {}).get(cmd_name)
+        if group is not None:
+            return _named(typer.main.get_group(group), cmd_name)
+        (one,) = (command for command in module.COMMANDS if command.name == cmd_name)
+        alone = typer.Typer(
+            add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+        )
+        alone.command(cmd_name, no_args_is_help=one.needs_arguments)(one.function)
+        return _named(cast("TyperCommand", typer.main.get_command(alone)), cmd_name)
+
+
+def _named(command: Found, name: str) -> Found:
+    command.name = name
+    return command
+
 
 app = typer.Typer(
     name="mailer",
+    cls=LazyCommands,
     help=(
         "Send statements of solidarity campaigns to supporters, each in their own language, "
         "once, and keep on record what became of every mail."
@@ -23,6 +81,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
 )
 
 
@@ -39,20 +98,6 @@ def _options(
     ] = Path(),
 ) -> None:
     set_workspace_folder(folder)
-
-
-app.add_typer(statements.app, name="statements")
-app.add_typer(mailings.group, name="mailings")
-for command in (
-    *workspace.COMMANDS,
-    *audience.COMMANDS,
-    *mailings.COMMANDS,
-    *control.COMMANDS,
-    *preview.COMMANDS,
-    *run.COMMANDS,
-    *demo.COMMANDS,
-):
-    app.command(command.name, no_args_is_help=command.needs_arguments)(command.function)
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(
     help="Statements: check and load them from their folders, see what there is, publish.",
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -284,3 +285,6 @@ def _print_names(revision: Revision) -> None:
         console.print(f"  signed by {name} ({signatory.country})", markup=False)
     if revision.and_others:
         console.print("  and others")
+
+
+GROUPS = {"statements": app}

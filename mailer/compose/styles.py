@@ -13,7 +13,6 @@ import re
 from functools import lru_cache
 
 from lxml import etree
-from premailer import Premailer
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _SPACE = re.compile(r"\s+")
@@ -72,6 +71,9 @@ def add_style(root: etree._Element, css: str) -> None:
     Raises:
         ValueError: when the style sheet's braces do not match.
     """
+    # Imported when the first message is compiled: it brings a web client that is never used.
+    from premailer import Premailer
+
     inlined, kept = _split(css)
     head = root.find("head")
     if head is None:
