@@ -24,11 +24,15 @@ from pydantic import (
     model_validator,
 )
 
+from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
 
 CONFIG_FILE = "config.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+#: Leaves room for the local part within 254 octets.
+_LONGEST_DOMAIN = 180
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -61,9 +65,30 @@ def _base_url(value: str) -> str:
 
 def _domain(value: str) -> str:
     try:
-        return value.encode("idna").decode("ascii").lower()
+        domain = value.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise ValueError("is not a domain name") from error
+    # RFC 1035 §2.3.1: letters, digits and hyphens, at most 63 in a label.
+    if not re.fullmatch(rf"{_LABEL}(\.{_LABEL})+", domain) or len(domain) > _LONGEST_DOMAIN:
+        raise ValueError("is not a domain name like bounces.example.org")
+    return domain
+
+
+def _local_part(value: str) -> str:
+    # RFC 5321 §4.5.3.1.1: 64 octets, of which the token and its plus sign take 41.
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,21}[A-Za-z0-9])?", value):
+        raise ValueError("use up to 23 letters, digits, dots and hyphens")
+    return value
+
+
+def _names(value: dict[str, str]) -> dict[str, str]:
+    for language, name in value.items():
+        unwanted = unwanted_character(name)
+        if unwanted:
+            raise ValueError(f"holds {unwanted} in {language}: delete it")
+        if not name.strip():
+            raise ValueError(f"has no text in {language}")
+    return value
 
 
 def _zone(value: str) -> str:
@@ -76,6 +101,8 @@ Key = Annotated[str, AfterValidator(_key)]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Names = Annotated[dict[str, str], AfterValidator(_names)]
+LocalPart = Annotated[str, AfterValidator(_local_part)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -148,7 +175,7 @@ class OrganisationSection(_Section):
     """`[[organisations]]`: who owns lists of people."""
 
     key: Key
-    name: dict[str, str]
+    name: Names
 
 
 class DkimSection(_Section):
@@ -164,13 +191,13 @@ class SenderSection(_Section):
 
     key: Key
     organisation: Key
-    name: dict[str, str]
+    name: Names
     address: Address
     reply_to: OptionalAddress = ""
     #: Where this sender's links lead; the public pages' base_url when empty.
     base_url: str = ""
     return_path_domain: Domain
-    return_path_local: str = "b"
+    return_path_local: LocalPart = "b"
     dkim: tuple[DkimSection, ...] = ()
 
     @field_validator("dkim", mode="before")

@@ -17,6 +17,7 @@ from mailer.audience.segments import load_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.dkim import load_signers
+from mailer.compose.fixed import check_headers
 from mailer.keys import KeyFileError
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Design, Sender
@@ -99,6 +100,10 @@ def _check_templates(workspace: Workspace) -> Iterable[Fault]:
             )
             continue
         yield from check_revision_with_design(revision, designs[revision.kind], fields)
+        for definition in definitions.values():
+            sender = config.sender(definition.sender)
+            if sender is not None:
+                yield from check_headers(revision, sender, [definition])
 
 
 def _check_senders(workspace: Workspace) -> Iterable[Fault]:

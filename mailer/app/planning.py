@@ -17,6 +17,7 @@ from mailer.audience.lists import load_lists
 from mailer.audience.segments import parse_segment
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
+from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Mailing, Sender
@@ -89,6 +90,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         *check_design(design, fields),
         *check_revision(stored.revision, workspace.catalogs),
         *check_revision_with_design(stored.revision, design, fields),
+        *check_headers(stored.revision, sender, chosen),
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))

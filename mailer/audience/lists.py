@@ -15,13 +15,15 @@ from zoneinfo import available_timezones
 
 from mailer.config import Config, line_of
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
+from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault
 from mailer.model.tags import MalformedTag, normalize_tag
 
 SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# RFC 2919 §2: a list-id is a dot-atom of at least two labels, at most 255 octets.
-_LIST_ID = re.compile(r"(?=.{3,255}$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+", re.ASCII)
+# RFC 2919 §2: in the form of a host name of at least two labels, at most 255 octets.
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_LIST_ID = re.compile(rf"(?=.{{3,240}}$){_LABEL}(?:\.{_LABEL})+")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _KNOWN = frozenset(
     [
@@ -208,6 +210,9 @@ class _ListReader:
         for tag, text in value.items():
             if not isinstance(text, str) or not text.strip():
                 self.fault("name", f"has no text for {tag}")
+            elif unwanted_character(text.strip()):
+                problem = f"holds {unwanted_character(text.strip())} in {tag}"
+                self.fault("name", problem, "Delete it: nobody sees it, and it breaks headers")
             else:
                 names[self._tag("name", tag)] = text.strip()
         return names

@@ -85,9 +85,11 @@ def check_revision_with_design(
             found.update(_check_edition(revision, design, language, fields))
         except FaultsFound as error:
             found.update(error.faults)
-        except ValueError:
-            # The style sheet cannot be read, and `check_design` says so.
-            continue
+        except ValueError as error:
+            if not any(fault.file.endswith("/style.css") for fault in own):
+                file = f"templates/statements/{revision.slug}/{language}.md"
+                remedy = "Look for characters nobody sees"
+                found.add(Fault(file, 0, "body", f"cannot be made a mail: {error}", remedy))
     return sorted(found - own)
 
 
@@ -96,6 +98,7 @@ def _check_edition(
 ) -> Iterator[Fault]:
     templates = EditionTemplates(revision, design, _SOMEONE, language, fields)
     file = f"templates/statements/{revision.slug}/{language}.md"
+    yield from _empty_places(templates.ledger)
     try:
         vectors = possible_vectors(templates.ledger.conditions)
     except TooManyVectors as error:
@@ -126,5 +129,19 @@ def _check_edition(
             "body",
             f"the mail's HTML has {size / 1000:.0f} kB, and mail programs clip it at 102 kB",
             "Shorten it, and link to the whole text",
+            severity=Severity.WARNING,
+        )
+
+
+def _empty_places(ledger: Ledger) -> Iterator[Fault]:
+    """Yield the slots that leave a gap in the mail of whoever has no such value."""
+    for slot, (file, line) in ledger.bare.items():
+        yield Fault(
+            file,
+            line,
+            str(slot),
+            "leaves a gap in the mails of people for whom it is not known",
+            f'Write {{{{ {slot} | default("…") }}}}, or put the words around it into '
+            f"{{% if {slot} %}}",
             severity=Severity.WARNING,
         )

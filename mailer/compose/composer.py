@@ -12,37 +12,32 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.compose.cleaning import clean_value
 from mailer.compose.compiled import CompiledMessage, compile_message
 from mailer.compose.conditions import TruthVector, truth_vector
 from mailer.compose.dkim import Signer
+from mailer.compose.fixed import FixedHeaders, fixed_headers
 from mailer.compose.headers import (
     Header,
     UnfitForHeader,
     address_header,
     check_address,
     date_header,
-    list_id_header,
     list_unsubscribe_headers,
-    mailbox_header,
-    plain_header,
-    text_header,
 )
 from mailer.compose.ledger import Slot, SlotKind
 from mailer.compose.rendering import EditionTemplates
 from mailer.compose.wire import MalformedMail, check_message
 from mailer.model.audience import ListDefinition
+from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
 from mailer.model.statement import Revision, localized
 from mailer.tokens import Purpose, Tokens
 
 #: Compiled messages kept; the one unused for longest is forgotten and compiled anew when needed.
 KEPT_MESSAGES = 128
-# RFC 5321 §4.5.3.1.1: 64 octets before the at sign.
-_LONGEST_LOCAL_PART = 64
 
 
 class CannotCompose(Exception):
@@ -52,15 +47,6 @@ class CannotCompose(Exception):
         self.delivery_id = delivery_id
         self.problem = problem
         super().__init__(f"delivery {delivery_id}: {problem}")
-
-
-@dataclass(frozen=True)
-class _Fixed:
-    """The header fields that are the same for everyone who reads an edition by one list."""
-
-    before: tuple[Header, ...]
-    list_id: Header
-    after: tuple[Header, ...]
 
 
 class MailingComposer:
@@ -96,7 +82,7 @@ class MailingComposer:
         self._messages: OrderedDict[tuple[str, str | None, TruthVector], CompiledMessage] = (
             OrderedDict()
         )
-        self._headers: dict[tuple[str, str, bool], _Fixed] = {}
+        self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
         self._lock = threading.Lock()
 
     def compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
@@ -110,25 +96,29 @@ class MailingComposer:
             now: This instant.
 
         Raises:
-            CannotCompose: when its address cannot stand in a header, or the message would not be
-                as it must be.
-            FaultsFound: when the templates are not what `check_revision_with_design` lets pass.
+            CannotCompose: when this person's address cannot stand in a header.
+            FaultsFound: when nobody's mail can be made: a text of the sender, the list or the
+                statement fits no header, the templates are not what `check_revision_with_design`
+                lets pass, or a message comes out otherwise than every message of ours must.
         """
         try:
             return self._compose(outgoing, now)
         except UnfitForHeader as error:
-            problem = f"{error.field} {error.problem}"
-            raise CannotCompose(outgoing.delivery_id, problem) from error
+            if error.field == "To":
+                problem = f"{error.field} {error.problem}"
+                raise CannotCompose(outgoing.delivery_id, problem) from error
+            raise FaultsFound([Fault("", 0, error.field, error.problem)]) from error
         except MalformedMail as error:
-            raise CannotCompose(outgoing.delivery_id, error.problem) from error
+            raise FaultsFound([Fault("", 0, "message", error.problem)]) from error
 
     def _compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
         utf8 = outgoing.needs_smtputf8
         address = outgoing.address
         check_address("To", address, utf8=utf8)
         fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
-        message = self._message(outgoing, fields)
         definition = self._lists[outgoing.list_key]
+        fixed = self._fixed(outgoing.language, definition, utf8=utf8)
+        message = self._message(outgoing, fields)
         token = self._tokens.person(
             Purpose.UNSUBSCRIBE, outgoing.delivery_id, outgoing.supporter_id
         )
@@ -145,7 +135,6 @@ class MailingComposer:
                     return clean_value(localized(definition.name, language, outgoing.language))
 
         body = message.merge(value_of)
-        fixed = self._fixed(outgoing.language, definition, utf8=utf8)
         message_id = self._tokens.message_id(outgoing.delivery_id)
         headers = (
             *fixed.before,
@@ -168,10 +157,11 @@ class MailingComposer:
 
     def _mail_from(self, delivery_id: int) -> str:
         """Return the delivery's own return path (VERP), the same at every attempt."""
-        local = f"{self._sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
-        if len(local) > _LONGEST_LOCAL_PART:
-            raise UnfitForHeader("MAIL FROM", "is too long: shorten return_path_local")
-        return f"{local}@{self._sender.return_path_domain}"
+        sender = self._sender
+        local = f"{sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
+        address = f"{local}@{sender.return_path_domain}"
+        check_address("MAIL FROM", address, utf8=False)
+        return address
 
     def _message(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> CompiledMessage:
         """Return the compiled message for a supporter, compiling it if it is the first."""
@@ -203,32 +193,10 @@ class MailingComposer:
             )
         return self._templates[language]
 
-    def _fixed(self, language: str, definition: ListDefinition, *, utf8: bool) -> _Fixed:
+    def _fixed(self, language: str, definition: ListDefinition, *, utf8: bool) -> FixedHeaders:
         key = (language, definition.key, utf8)
         if key not in self._headers:
-            self._headers[key] = self._make_fixed(language, definition, utf8=utf8)
+            self._headers[key] = fixed_headers(
+                self._revision, self._sender, definition, language, utf8=utf8
+            )
         return self._headers[key]
-
-    def _make_fixed(self, language: str, definition: ListDefinition, *, utf8: bool) -> _Fixed:
-        sender = self._sender
-        source = self._revision.source_language
-        name = localized(sender.name, language, source)
-        edition = self._revision.editions[language]
-        before = [
-            mailbox_header("From", name, sender.address, utf8=utf8),
-            text_header("Subject", edition.subject, utf8=utf8),
-        ]
-        if sender.reply_to:
-            before.append(address_header("Reply-To", sender.reply_to, utf8=False))
-        # Some providers want a List-Id that people can read; on a discreet list nobody shall.
-        phrase = "" if definition.discreet else localized(definition.name, language, source)
-        return _Fixed(
-            before=tuple(before),
-            list_id=list_id_header(phrase, definition.list_id, utf8=utf8),
-            after=(
-                # RFC 3834 §5: keeps vacation notices from answering.
-                plain_header("Auto-Submitted", "auto-generated"),
-                plain_header("Content-Language", language),
-                plain_header("MIME-Version", "1.0"),
-            ),
-        )

@@ -3,7 +3,8 @@
 In: conditions over a supporter's fields, taken from the templates. Out: a truth vector per
 supporter, and beforehand all the vectors that any supporter can have. A message is compiled once
 per vector, so there may not be many. A field that is missing is "", and `{% if supporter.x %}`
-asks for a value other than that and other than "no", which is how a boolean attribute says no.
+asks for a value other than that and other than "no", which is how a boolean attribute says no; a
+person may be called so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TypeAlias
 MAX_VECTORS = 64
 #: What a boolean attribute that is false reads.
 NO = "no"
+#: Fields that are never a boolean, whatever they read.
+_PLAIN_TEXT = frozenset({"name", "country"})
 #: Combinations of values looked at for conditions that share fields.
 _MAX_COMBINATIONS = 20_000
 #: Stands for every value that no condition names.
@@ -97,7 +100,8 @@ def holds(condition: Condition, fields: Mapping[str, str]) -> bool:
     """Tell whether a condition holds for a supporter's fields; a missing field is ""."""
     match condition:
         case Given(field):
-            return fields.get(field, "") not in ("", NO)
+            value = fields.get(field, "")
+            return value not in ("", NO) or (value == NO and field in _PLAIN_TEXT)
         case OneOf(field, literals):
             return fields.get(field, "") in literals
         case Negation(of):

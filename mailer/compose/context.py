@@ -17,7 +17,7 @@ from mailer.compose.ledger import LIST_NAME, UNSUBSCRIBE_URL, Ledger
 from mailer.compose.lifting import Leaf, Schema
 from mailer.compose.links import ascii_address
 from mailer.model.mailing import Sender
-from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized
+from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized, localized_marked
 from mailer.statements.languages import (
     comma,
     country_name,
@@ -29,7 +29,12 @@ from mailer.statements.languages import (
 #: What templates are handed: text, truths, and tables and lists of them.
 Value: TypeAlias = "str | bool | Mapping[str, Value] | list[Value]"
 
-_LINK: Mapping[str, Schema] = {"name": Leaf.TEXT, "address": Leaf.TEXT}
+_LINK: Mapping[str, Schema] = {
+    "name": Leaf.TEXT,
+    "address": Leaf.TEXT,
+    #: Tag of the name's language where it is not the edition's; else "".
+    "language": Leaf.TEXT,
+}
 
 #: Everything a mail template may name beside `supporter`; docs/templates.md explains it.
 SCHEMA: Mapping[str, Schema] = {
@@ -124,27 +129,25 @@ def make_context(
 
 
 def _statement(revision: Revision, language: str) -> Value:
-    def named(text: LocalizedText) -> str:
-        return localized(text, language, revision.source_language)
-
-    def link(name: str, address: str) -> dict[str, Value]:
-        return {"name": name, "address": ascii_address(address)}
+    def link(name: LocalizedText, address: str) -> dict[str, Value]:
+        shown, mark = localized_marked(name, language, revision.source_language)
+        return {"name": shown, "address": ascii_address(address), "language": mark}
 
     related: list[Value] = []
     for kind in RelatedKind:
         items: list[Value] = [
-            link(named(item.title), item.address) for item in revision.related if item.kind is kind
+            link(item.title, item.address) for item in revision.related if item.kind is kind
         ]
         if items:
             related.append({"kind": kind.value, "items": items})
     return {
-        "supports": [link(named(one.name), one.address) for one in revision.supports],
+        "supports": [link(one.name, one.address) for one in revision.supports],
         "signatories": [
-            {**link(named(one.name), one.address), "country": country_name(one.country, language)}
+            {**link(one.name, one.address), "country": country_name(one.country, language)}
             for one in revision.signatories
         ],
         "and_others": revision.and_others,
-        "hashtags": [link(one.tag, one.address) for one in revision.hashtags],
+        "hashtags": [link({language: one.tag}, one.address) for one in revision.hashtags],
         "related": related,
         "comma": comma(language),
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from mailer.compose.cleaning import has_unwanted_characters
+from mailer.model.characters import unwanted_character
 
 # RFC 5322 §2.1.1: lines SHOULD be no more than 78 characters, without the CRLF.
 _LINE_CHARACTERS = 78
@@ -204,8 +204,9 @@ def check_address(field: str, address: str, *, utf8: bool) -> None:
 
 
 def _refuse_unwanted(field: str, text: str) -> None:
-    if has_unwanted_characters(text):
-        raise UnfitForHeader(field, "holds a control or direction-overriding character")
+    unwanted = unwanted_character(text)
+    if unwanted:
+        raise UnfitForHeader(field, f"holds {unwanted}, which may stand in no header")
 
 
 def _stands_as_it_is(text: str, *, utf8: bool) -> bool:

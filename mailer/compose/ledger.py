@@ -66,6 +66,8 @@ class Ledger:
     conditions: list[Condition] = field(default_factory=list)
     #: Slot → template and line it was first met in.
     places: dict[Slot, tuple[str, int]] = field(default_factory=dict)
+    #: Slots without a default that stand where their value may be missing → template and line.
+    bare: dict[Slot, tuple[str, int]] = field(default_factory=dict)
     prefix: str = field(default_factory=_random_prefix)
 
     def __post_init__(self) -> None:

@@ -155,6 +155,8 @@ class _Lifter:
         self._ledger = ledger
         self._fields = None if scene.fields is None else scene.fields | BUILT_IN_FIELDS
         self._scopes: list[dict[str, Schema]] = [dict(scene.schema)]
+        #: Fields that have a value wherever the walk is: a set for each `if` around it.
+        self._given: list[frozenset[str]] = []
         self._depth = 0
         self.faults: list[Fault] = []
         self.phrases: list[tuple[str, str]] = []
@@ -210,11 +212,13 @@ class _Lifter:
                 self._fault(node, f"a template cannot {_words(node)}", _ONLY)
 
     def _if(self, node: nodes.If) -> None:
-        node.test = self._test(cast("nodes.Expr", node.test))
-        self._body(node.body)
-        for branch in node.elif_:
-            branch.test = self._test(cast("nodes.Expr", branch.test))
+        for branch in (node, *node.elif_):
+            test = cast("nodes.Expr", branch.test)
+            given = _given_where(test)
+            branch.test = self._test(test)
+            self._given.append(given)
             self._body(branch.body)
+            self._given.pop()
         self._body(node.else_)
 
     def _for(self, node: nodes.For) -> None:
@@ -307,6 +311,8 @@ class _Lifter:
         if name is None:
             return node
         slot = Slot(SlotKind.FIELD, name, default)
+        if not default and not any(name in given for given in self._given):
+            self._ledger.bare.setdefault(slot, (self._file, node.lineno + self._offset))
         marker = self._ledger.marker(slot, self._file, node.lineno + self._offset)
         # A body is Markdown, which would show the tags: there they are added afterwards.
         return nodes.MarkSafe(
@@ -527,6 +533,20 @@ def _literals(node: nodes.Expr, *, several: bool) -> tuple[str, ...] | None:
     if isinstance(node, nodes.Tuple | nodes.List) and node.items and all(map(_is_text, node.items)):
         return tuple(cast("nodes.Const", item).value for item in node.items)
     return None
+
+
+def _given_where(test: nodes.Expr) -> frozenset[str]:
+    """Return the supporter's fields that are known to have a value where the test holds."""
+    match test:
+        case nodes.And():
+            return _given_where(test.left) | _given_where(test.right)
+        case nodes.Or():
+            return _given_where(test.left) & _given_where(test.right)
+        case nodes.Compare(expr=expr, ops=[operand]) if operand.op in ("eq", "in"):
+            return _given_where(expr)
+        case nodes.Getattr() if _is_field(test):
+            return frozenset({test.attr})
+    return frozenset()
 
 
 def _has_more(node: nodes.Filter) -> bool:

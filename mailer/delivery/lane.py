@@ -155,7 +155,7 @@ class Lane:
 
     def _composed(self, claim: Claim, now: datetime, began: float) -> ComposedMail | None:
         """Return the mail; None when it cannot be made, and that is on record."""
-        parts, outgoing = self._parts, claim.outgoing
+        outgoing = claim.outgoing
         try:
             return claim.material.composer.compose(outgoing, now)
         except CannotCompose as error:
@@ -164,10 +164,13 @@ class Lane:
             self._record(claim, not_composed(error.problem), now, began)
         except (FaultsFound, ValueError) as error:
             # Something about the statement or its design: nobody's fault, and everybody's mail.
-            failed("mailing set aside", mailing=outgoing.mailing_id)
-            parts.recorder.give_back(outgoing.delivery_id)
-            parts.set_aside(outgoing.mailing_id, str(error))
+            self._set_aside(claim, error)
         return None
+
+    def _set_aside(self, claim: Claim, error: Exception) -> None:
+        failed("mailing set aside", mailing=claim.outgoing.mailing_id)
+        self._parts.recorder.give_back(claim.outgoing.delivery_id)
+        self._parts.set_aside(claim.outgoing.mailing_id, str(error))
 
     async def _transact(
         self,
@@ -192,6 +195,10 @@ class Lane:
         except InDoubt as error:
             warn("delivery in doubt", delivery=outgoing.delivery_id, reason=error.reason)
             self._record(claim, None, now, began, doubt=f"connection lost: {error.reason}")
+            return False
+        except ValueError as error:
+            # What may not go over the wire at all; nothing of it was written.
+            self._set_aside(claim, error)
             return False
         except JournalFull:
             session.abort()

@@ -170,11 +170,17 @@ def localized(text: LocalizedText, language: str, source_language: str) -> str:
 
     Names of organisations fall back openly: a name in another language is still that name.
     """
+    return localized_marked(text, language, source_language)[0]
+
+
+def localized_marked(text: LocalizedText, language: str, source_language: str) -> tuple[str, str]:
+    """Return what `localized` does, and the tag to mark it with: "" when it is in `language`."""
     base = language.split("-", 1)[0]
-    for tag in (language, base, source_language, "en"):
+    # WCAG 2.2 SC 3.1.2: what is in another language than the page says so.
+    for tag in (language, base, source_language, "en", *text):
         if tag in text:
-            return text[tag]
-    return next(iter(text.values()), "")
+            return text[tag], "" if tag in (language, base) else tag
+    return "", ""
 
 
 __all__ = [
@@ -191,4 +197,5 @@ __all__ = [
     "Supported",
     "SupportedKind",
     "localized",
+    "localized_marked",
 ]

@@ -104,3 +104,5 @@ def _read_line(
     else:
         values[key] = unquote(parts[2] or "")
         places[key] = number
+        if "\t" in values[key]:
+            found.error(number, key, "holds a tab", "Write a blank in its place")

@@ -42,7 +42,7 @@ _ARABIC_TO_PERSIAN = {"ي": "ی", "ك": "ک"}
 _PERSIAN = frozenset({"fa"})
 # Overrides and embeddings turn text around unseen; U+200E, U+200F, U+200C and U+200D are honest.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\u00ad]")
 
 

@@ -53,7 +53,7 @@ _PHRASES = {
         "Mai jos este afișată în această limbă: %(language)s",
         "در زیر به این زبان نشان داده می‌شود: %(language)s",
     ),
-    "In support of": ("В поддержку", "În sprijinul", "در حمایت از"),
+    "In support of:": ("В поддержку", "În sprijinul", "در حمایت از"),
     "Hello %(name)s,": (
         "Здравствуйте, %(name)s!",
         "Bună ziua, %(name)s,",

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from mailer.compose.slots import body_without_supporter
-from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized
+from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized_marked
 from mailer.statements.body import body_to_html
 from mailer.statements.languages import (
     comma,
@@ -35,6 +35,8 @@ class Link:
 
     name: str
     address: str
+    #: Tag of the name's language where it is not the edition's; else "".
+    language: str
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,11 @@ def view_statement(
     def picture_address(name: str) -> str:
         return root + picture_path(revision.slug, revision.pictures[name])
 
-    def named(text: LocalizedText) -> str:
-        return localized(text, language, revision.source_language)
+    def link(name: LocalizedText, address: str) -> Link:
+        shown, mark = localized_marked(name, language, revision.source_language)
+        # Loading allows web addresses only; a page is not the place to trust that.
+        safe = address if address.startswith(("https://", "http://")) else ""
+        return Link(shown, safe, mark)
 
     body = body_to_html(
         body_without_supporter(revision, language),
@@ -148,23 +153,18 @@ def view_statement(
         path=statement_path(revision.slug),
         # `body_to_html` lets through its own allow-list of tags and attributes only.
         body=Markup(body),  # noqa: S704  (sanitized by nh3 in the call above)
-        supports=tuple(_link(named(one.name), one.address) for one in revision.supports),
+        supports=tuple(link(one.name, one.address) for one in revision.supports),
         signatories=tuple(
-            SignatoryView(_link(named(one.name), one.address), country_name(one.country, language))
+            SignatoryView(link(one.name, one.address), country_name(one.country, language))
             for one in revision.signatories
         ),
         and_others=revision.and_others,
-        hashtags=tuple(_link(one.tag, one.address) for one in revision.hashtags),
-        related=_related(revision, named),
+        hashtags=tuple(link({language: one.tag}, one.address) for one in revision.hashtags),
+        related=_related(revision, link),
         editions=_edition_links(revision.slug, revision.languages, language, frame_language),
         published=published,
         published_day=published_day,
     )
-
-
-def _link(name: str, address: str) -> Link:
-    # Loading allows web addresses only; a page is not the place to trust that.
-    return Link(name, address if address.startswith(("https://", "http://")) else "")
 
 
 def _published(revision: Revision, language: str, now: datetime) -> tuple[str, str]:
@@ -174,12 +174,14 @@ def _published(revision: Revision, language: str, now: datetime) -> tuple[str, s
     return long_date(day, language), day.isoformat()
 
 
-def _related(revision: Revision, named: Callable[[LocalizedText], str]) -> tuple[RelatedView, ...]:
+def _related(
+    revision: Revision, link: Callable[[LocalizedText, str], Link]
+) -> tuple[RelatedView, ...]:
     groups = (
         (kind, tuple(one for one in revision.related if one.kind is kind)) for kind in RelatedKind
     )
     return tuple(
-        RelatedView(kind, tuple(_link(named(one.title), one.address) for one in items))
+        RelatedView(kind, tuple(link(one.title, one.address) for one in items))
         for kind, items in groups
         if items
     )
