@@ -19,11 +19,12 @@ from mailer.compose.design import read_design
 from mailer.compose.dkim import load_signers
 from mailer.compose.fixed import check_headers
 from mailer.keys import KeyFileError
+from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.mailing import Design, Sender
-from mailer.model.statement import StatementKind
-from mailer.statements.checks import check_statement
-from mailer.statements.source import read_statement
+from mailer.model.mailing import Sender
+from mailer.model.statement import Revision, StatementKind
+from mailer.statements.checks import check_folder
+from mailer.statements.source import read_folder
 from mailer.store.engine import StoreUnavailable, WrongKeys, ping
 
 
@@ -75,35 +76,78 @@ def _check_lists(workspace: Workspace) -> Iterable[Fault]:
 
 def _check_templates(workspace: Workspace) -> Iterable[Fault]:
     config = workspace.config
-    catalogs = workspace.catalogs
-    definitions, _ = load_lists(config.lists_dir, config)
-    fields = frozenset(name for one in definitions.values() for name in one.attributes)
-    designs: dict[StatementKind, Design] = {}
+    # A broken catalog is said once, by itself; what can be told without it is told all the same.
+    yield from _guarded("locale", lambda: _read_catalogs(workspace))
     for kind in StatementKind:
         if (config.templates_dir / "mail" / kind.value).is_dir():
-            designs[kind] = read_design(config.templates_dir, kind, catalogs)
-            yield from check_design(designs[kind], fields)
-    statements = config.templates_dir / "statements"
-    for folder in sorted(path for path in statements.glob("*") if path.is_dir()):
-        revision, faults = read_statement(folder, config.root)
-        yield from faults
-        if revision is None:
-            continue
-        yield from check_statement(folder, config.root, catalogs)
-        if revision.kind not in designs:
-            yield Fault(
-                f"templates/statements/{folder.name}/statement.toml",
-                0,
-                "kind",
-                f'there is no mail template for "{revision.kind.value}"',
-                f"Add templates/mail/{revision.kind.value}/",
-            )
-            continue
-        yield from check_revision_with_design(revision, designs[revision.kind], fields)
-        for definition in definitions.values():
-            sender = config.sender(definition.sender)
-            if sender is not None:
-                yield from check_headers(revision, sender, [definition])
+            yield from _guarded(kind.value, partial(_check_kind, workspace, kind))
+    for folder in statement_folders(workspace):
+        yield from _guarded(folder.name, partial(_check_folder, workspace, folder))
+
+
+def _read_catalogs(workspace: Workspace) -> Iterable[Fault]:
+    _ = workspace.catalogs
+    return ()
+
+
+def _check_kind(workspace: Workspace, kind: StatementKind) -> Iterable[Fault]:
+    design = read_design(workspace.config.templates_dir, kind, workspace.catalogs)
+    return check_design(design, _fields(workspace))
+
+
+def _check_folder(workspace: Workspace, folder: Path) -> Iterable[Fault]:
+    return check_statement_folder(workspace, folder)[1]
+
+
+def _definitions(workspace: Workspace) -> dict[str, ListDefinition]:
+    return load_lists(workspace.config.lists_dir, workspace.config)[0]
+
+
+def _fields(workspace: Workspace) -> frozenset[str]:
+    return frozenset(name for one in _definitions(workspace).values() for name in one.attributes)
+
+
+def statement_folders(workspace: Workspace) -> list[Path]:
+    """Return the folders of all statements of the workspace."""
+    statements = workspace.config.templates_dir / "statements"
+    return sorted(path for path in statements.glob("*") if path.is_dir())
+
+
+def check_statement_folder(
+    workspace: Workspace, folder: Path
+) -> tuple[Revision | None, list[Fault]]:
+    """Return a statement as its files say it, and every fault of it: as text and as a mail.
+
+    Args:
+        workspace: its catalogs, mail templates, lists and senders.
+        folder: of the statement.
+    """
+    config = workspace.config
+    found = read_folder(folder, config.root)
+    faults = list(found.faults)
+    revision = found.revision
+    try:
+        catalogs = workspace.catalogs
+    except FaultsFound as error:
+        return revision, [*faults, *error.faults]
+    faults = check_folder(found, catalogs)
+    if revision is None:
+        return None, faults
+    if not (config.templates_dir / "mail" / revision.kind.value).is_dir():
+        place = f"templates/statements/{folder.name}/statement.toml"
+        problem = f'there is no mail template for "{revision.kind.value}"'
+        remedy = f"Add templates/mail/{revision.kind.value}/"
+        return revision, [*faults, Fault(place, 0, "kind", problem, remedy)]
+    try:
+        design = read_design(config.templates_dir, revision.kind, catalogs)
+    except FaultsFound as error:
+        return revision, [*faults, *error.faults]
+    faults += check_revision_with_design(revision, design, _fields(workspace))
+    for definition in _definitions(workspace).values():
+        sender = config.sender(definition.sender)
+        if sender is not None:
+            faults += check_headers(revision, sender, [definition])
+    return revision, sorted(set(faults))
 
 
 def _check_senders(workspace: Workspace) -> Iterable[Fault]:
@@ -112,9 +156,8 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
         sender = config.sender(section.key)
         if sender is not None:
             yield from _guarded(section.key, partial(_signers, sender))
-    if not config.workspace.live:
-        return
-    yield from _guarded("relays", lambda: _relay(workspace))
+    if config.workspace.live:
+        yield from _guarded("relays", lambda: _relay(workspace))
 
 
 def _signers(sender: Sender) -> Iterable[Fault]:

@@ -34,8 +34,8 @@ NOT_DONE = 1
 WRONG_USE = 2
 
 #: Results go to standard output, everything else to standard error.
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _workspace_folder = Path()
 
@@ -94,7 +94,9 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except FaultsFound as error:
             report_faults(error.faults)
-            raise typer.Exit(NOT_DONE) from None
+            # Faults of options only: the command was used wrongly, and nothing else is amiss.
+            wrong_use = all(fault.field.startswith("--") for fault in error.faults)
+            raise typer.Exit(WRONG_USE if wrong_use else NOT_DONE) from None
         except (
             ForbiddenTransition,
             KeyFileError,

@@ -17,13 +17,14 @@ from mailer.cli.common import (
     Command,
     console,
     errors,
+    fail,
     open_workspace,
     plain_errors,
     print_json,
     shown,
 )
 from mailer.model.mailing import Mailing
-from mailer.model.states import DeliveryState, MailingState
+from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
 
@@ -40,6 +41,27 @@ _WORDS = {
     DeliveryState.CANCELLED: "cancelled",
     DeliveryState.SKIPPED: "not mailed",
 }
+#: What a person may want instead, by the state a mailing is in.
+_NEXT = {
+    MailingState.PAUSED: "Let it go on: mailer resume, or end it: mailer cancel",
+    MailingState.HELD: "Let it go: mailer release, or end it: mailer cancel",
+    MailingState.RUNNING: "Stop it: mailer pause, or end it: mailer cancel",
+    MailingState.SCHEDULED: "It goes at its hour. Stop it: mailer pause, or end it: mailer cancel",
+    MailingState.FINISHED: "See what became of it: mailer report",
+    MailingState.CANCELLED: "See what became of it: mailer report",
+}
+
+
+@contextlib.contextmanager
+def _changing(key: str, done: str) -> Iterator[None]:
+    """Say in plain words why a mailing cannot be paused, resumed, cancelled or released now."""
+    try:
+        yield
+    except ForbiddenTransition as error:
+        state = MailingState(error.current)
+        fail(
+            f"{key} is {state.value.replace('_', ' ')}: it cannot be {done}.", _NEXT.get(state, "")
+        )
 
 
 @plain_errors
@@ -48,7 +70,7 @@ def pause(key: Key) -> None:
 
     Example: mailer pause her-rights-1
     """
-    with open_workspace().store.write() as connection:
+    with _changing(key, "paused"), open_workspace().store.write() as connection:
         store_mailings.pause(connection, key)
     console.print(f"{key} is paused. Go on with: mailer resume {key}")
 
@@ -59,7 +81,7 @@ def resume(key: Key) -> None:
 
     Example: mailer resume her-rights-1
     """
-    with open_workspace().store.write() as connection:
+    with _changing(key, "resumed"), open_workspace().store.write() as connection:
         mailing = store_mailings.resume(connection, key)
     console.print(f"{key} is {mailing.state.value} again.")
 
@@ -72,7 +94,7 @@ def cancel(key: Key) -> None:
     """
     workspace = open_workspace()
     now = workspace.clock.now()
-    with workspace.store.write() as connection:
+    with _changing(key, "cancelled"), workspace.store.write() as connection:
         store_mailings.cancel(connection, key, now)
     while True:
         with workspace.store.write() as connection:
@@ -88,7 +110,7 @@ def release(key: Key) -> None:
     Example: mailer release her-rights-1
     """
     workspace = open_workspace()
-    with workspace.store.write() as connection:
+    with _changing(key, "released"), workspace.store.write() as connection:
         reason = store_mailings.find_mailing(connection, key).held_reason
         mailing = store_mailings.release(connection, key, workspace.clock.now())
     if reason:

@@ -126,7 +126,7 @@ def confirm(plan: Plan, yes: int | None) -> None:
         answer = Prompt.ask(
             f"Type {plan.count} to confirm, anything else to stop", console=errors, default=""
         )
-        yes = int(answer) if answer.strip().isdigit() else -1
+        yes = int(answer) if re.fullmatch(r"\s*[0-9]{1,12}\s*", answer) else -1
     if yes != plan.count:
         fail(f"Not confirmed: it would go to {plan.count} people. Nothing was scheduled.")
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mailer.app.checking import check_statement_folder, statement_folders
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
@@ -27,11 +28,11 @@ from mailer.cli.common import (
 from mailer.model.faults import errors_in
 from mailer.model.statement import Revision, StoredRevision, localized
 from mailer.statements.changes import ChangeKind, source_changes
-from mailer.statements.checks import check_folder, check_statement
 from mailer.statements.editions import SHORT_HASH
 from mailer.statements.source import read_folder
 from mailer.store import statements as store_statements
 from mailer.store.documents import revision_to_document
+from mailer.store.public import public_revision
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help='Its slug, like "her-rights".')]
 Number = Annotated[
@@ -83,10 +84,8 @@ def load(
     Example: mailer statements load templates/statements/her-rights
     """
     workspace = open_workspace()
-    found = read_folder(_folder(workspace, folder), workspace.config.root)
-    faults = check_folder(found, workspace.catalogs)
+    revision, faults = check_statement_folder(workspace, _folder(workspace, folder))
     report_faults(faults)
-    revision = found.revision
     if errors_in(faults) or revision is None:
         fail("Nothing was loaded.", "Mend what stands above, then load it again.")
     now = workspace.clock.now()
@@ -116,14 +115,8 @@ def check(
     Example: mailer statements check templates/statements/her-rights
     """
     workspace = open_workspace()
-    places = [_folder(workspace, folder) for folder in folders or ()] or sorted(
-        path for path in _statements_dir(workspace).glob("*") if path.is_dir()
-    )
-    faults = [
-        fault
-        for place in places
-        for fault in check_statement(place, workspace.config.root, workspace.catalogs)
-    ]
+    places = [_folder(workspace, one) for one in folders or ()] or statement_folders(workspace)
+    faults = [fault for place in places for fault in check_statement_folder(workspace, place)[1]]
     wrong = len(errors_in(faults))
     if as_json:
         print_json(faults)
@@ -220,6 +213,13 @@ def publish(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
     planned = stored.revision.published
     at = planned if planned is not None and planned > now else now
     with workspace.store.write() as connection:
+        if at > now and public_revision(connection, slug, now) is not None:
+            hour = shown(at, workspace.config.workspace.time_zone)
+            fail(
+                f"{slug} is public now, and revision {stored.number} only from {hour}: until then "
+                "the page would be gone. Nothing was changed.",
+                "Publish it when that hour has come, or write an earlier one under published.",
+            )
         store_statements.publish(connection, slug, stored.revision_id, at)
     if as_json:
         print_json({"slug": slug, "revision": stored.number, "public_from": at})

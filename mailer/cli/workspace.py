@@ -22,7 +22,12 @@ from mailer.cli.common import (
     report_faults,
 )
 from mailer.config import CONFIG_FILE, share_dir
-from mailer.keys import create_seal_key, create_service_key
+from mailer.keys import (
+    create_seal_key,
+    create_service_key,
+    load_seal_keys,
+    load_service_keys,
+)
 from mailer.model.faults import errors_in
 from mailer.store.engine import upgrade
 
@@ -34,23 +39,38 @@ _IGNORED = """\
 """
 
 
+def _copy_where_missing(source: str, target: str) -> None:
+    """Copy a file that is not there yet: what a person wrote is never written over."""
+    if not Path(target).exists():
+        shutil.copyfile(source, target)
+
+
 def make_workspace(folder: Path) -> Workspace:
     """Make a workspace at `folder`: config, templates, example lists, keys, database.
 
+    Files that are there already stay as they are.
+
     Raises:
         FileExistsError: when there is a config.toml already; nothing is changed then.
+        KeyFileError: when a key file is there that cannot be used; there is no config.toml then.
     """
     if (folder / CONFIG_FILE).exists():
         raise FileExistsError(folder / CONFIG_FILE)
     share = share_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(share / "templates", folder / "templates", dirs_exist_ok=True)
-    shutil.copytree(share / "lists", folder / "lists", dirs_exist_ok=True)
-    (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
+    for name in ("templates", "lists"):
+        shutil.copytree(
+            share / name, folder / name, dirs_exist_ok=True, copy_function=_copy_where_missing
+        )
+    if not (folder / ".gitignore").exists():
+        (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     for name, create in (("seal.key", create_seal_key), ("service.key", create_service_key)):
         if not (folder / name).exists():
             create(folder / name)
+    # Keys that were there already are read before anything says that this is a workspace.
+    load_seal_keys(folder / "seal.key")
+    load_service_keys(folder / "service.key")
     shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
     workspace = Workspace.open(folder)
     upgrade(workspace.store)

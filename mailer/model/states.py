@@ -150,11 +150,6 @@ def check_mailing_transition(current: MailingState, wanted: MailingState) -> Non
         raise ForbiddenTransition(current, wanted)
 
 
-def check_delivery_transition(current: DeliveryState, wanted: DeliveryState) -> None:
-    """Refuse a change of a delivery's state that the table does not allow.
-
-    Raises:
-        ForbiddenTransition: when it is not in `DELIVERY_TRANSITIONS`.
-    """
-    if wanted not in DELIVERY_TRANSITIONS[current]:
-        raise ForbiddenTransition(current, wanted)
+def states_before(wanted: DeliveryState) -> tuple[DeliveryState, ...]:
+    """Return the states from which a delivery may become `wanted`, for the WHERE of an UPDATE."""
+    return tuple(state for state, nexts in DELIVERY_TRANSITIONS.items() if wanted in nexts)

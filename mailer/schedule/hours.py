@@ -6,10 +6,13 @@ becomes the next that exists; of an hour that comes twice the first is meant.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 from mailer.model.faults import Fault, FaultsFound
+
+_HOUR = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([+-]\d\d:?\d\d|Z)?")
 
 
 def instant_at(text: str, zone: str) -> datetime:
@@ -23,10 +26,14 @@ def instant_at(text: str, zone: str) -> datetime:
         FaultsFound: for `--at` or `--timezone`, saying which of them cannot be understood.
     """
     faults = []
+    local = None
     try:
-        local = datetime.fromisoformat(text)
+        # A day alone would be read as midnight, which nobody meant.
+        if _HOUR.fullmatch(text):
+            local = datetime.fromisoformat(text)
     except ValueError:
-        local = None
+        pass
+    if local is None:
         faults.append(
             Fault("", 0, "--at", f'"{text}" is not a date and hour', "Write 2026-12-01T09:00")
         )

@@ -138,8 +138,9 @@ def _shorter_and_shorter(tag: LanguageTag) -> list[LanguageTag]:
 def is_never(tag: str, never: Iterable[str]) -> bool:
     """Return whether the never-list covers `tag`.
 
-    A base tag covers all its regions and scripts, a tag with a script that script in every region,
-    a tag with a region that region; "sr-Cyrl" covers plain "sr", which is written so.
+    A base tag covers all its regions and scripts, a tag with a script that script in every region.
+    A tag with a region covers that region, and the edition without one that its reader would be
+    given: never "ru-RU" covers "ru", never "zh-TW" does not cover "zh", which is in another script.
 
     Raises:
         MalformedTag: when the tag or an entry is not a tag.
@@ -148,13 +149,17 @@ def is_never(tag: str, never: Iterable[str]) -> bool:
 
 
 def _covered(tag: LanguageTag, never: Iterable[LanguageTag]) -> bool:
-    return any(
-        entry.language == tag.language
-        and (not entry.script or entry.script == script_of(tag))
-        and (not entry.region or entry.region == tag.region)
-        and set(entry.variants) <= set(tag.variants)
-        for entry in never
-    )
+    return any(_covers(entry, tag) for entry in never)
+
+
+def _covers(entry: LanguageTag, tag: LanguageTag) -> bool:
+    if entry.language != tag.language or not set(entry.variants) <= set(tag.variants):
+        return False
+    if entry.script and entry.script != script_of(tag):
+        return False
+    if not entry.region or entry.region == tag.region:
+        return True
+    return not tag.region and script_of(entry) == script_of(tag)
 
 
 @lru_cache(maxsize=1024)

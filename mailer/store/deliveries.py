@@ -25,7 +25,13 @@ from sqlalchemy import (
 
 from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.mailing import AttemptResult
-from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
+from mailer.model.states import (
+    DeliveryState,
+    MailingState,
+    Outcome,
+    SkipReason,
+    states_before,
+)
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore
 from mailer.store.tables import (
     attempt,
@@ -94,7 +100,7 @@ def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(
             mailing.c.state == MailingState.RUNNING,
-            delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
+            delivery.c.state.in_(states_before(DeliveryState.SENDING)),
             delivery.c.next_attempt_at <= now,
         )
         .order_by(delivery.c.next_attempt_at, delivery.c.id)
@@ -249,10 +255,12 @@ def _persons(connection: Connection, ids: Sequence[int]) -> list[ClaimedDelivery
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
     """Write that a delivery will not go, and why; one that has its outcome stays as it is."""
-    open_states = [DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING]
     connection.execute(
         update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.state.in_(open_states))
+        .where(
+            delivery.c.id == delivery_id,
+            delivery.c.state.in_(states_before(DeliveryState.SKIPPED)),
+        )
         .values(
             state=DeliveryState.SKIPPED,
             skip_reason=reason,

@@ -23,7 +23,8 @@ SLUG = "her-rights"
 def workspace(tmp_path, monkeypatch):
     """A workspace with the sample statement, complete catalogs and an empty database."""
     (tmp_path / "data").mkdir()
-    shutil.copytree(ROOT / "templates" / "statements", tmp_path / "templates" / "statements")
+    for name in ("statements", "mail"):
+        shutil.copytree(ROOT / "templates" / name, tmp_path / "templates" / name)
     write_complete_catalogs(tmp_path / "templates" / "locale", ("en", "ru"))
     (tmp_path / "config.toml").write_text("", encoding="utf-8")
     create_seal_key(tmp_path / "seal.key")
@@ -144,3 +145,38 @@ def test_the_list_is_empty_at_first(workspace):
 def test_every_command_has_an_example(command):
     """`--help` ends with a line to copy."""
     assert f"Example: mailer statements {command}" in " ".join(run(command, "--help")[1].split())
+
+
+@pytest.mark.parametrize(
+    "added",
+    ["{{ foo.bar }}", "{% if supporter.name %}", "[x](https://example.org/{{ supporter.name }})",
+     "{{ supporter.shoe_size }}"],
+)  # fmt: skip
+def test_what_cannot_be_made_a_mail_is_neither_passed_nor_loaded(workspace, added):
+    """The edition is tried as a mail: no page and no mailing finds out first."""
+    change(workspace, "ru.md", "Что можете сделать вы", f"Что можете сделать вы\n\n{added}")
+    for command in ("check", "load"):
+        status, _, errors = run(command, SLUG)
+        assert 1 == status
+        assert f"templates/statements/{SLUG}/ru.md" in errors
+    assert [] == json.loads(run("list", "--json")[1])
+
+
+def test_a_later_hour_does_not_take_down_a_page_that_is_public(workspace):
+    """Publishing what is public only next year would leave nothing to see until then."""
+    assert 0 == run("load", SLUG)[0]
+    assert 0 == run("publish", SLUG)[0]
+    change(workspace, "statement.toml", "published = 2026-11-02", "published = 2126-11-02")
+    assert 0 == run("load", SLUG)[0]
+    status, _, errors = run("publish", SLUG)
+    assert 1 == status
+    assert "until then the page would be gone" in errors
+    assert 1 == json.loads(run("list", "--json")[1])[0]["published"]
+
+
+def test_a_line_number_stays_a_number(workspace):
+    """Line 100 is not turned into a picture of a hundred."""
+    text = (workspace / "templates" / "statements" / SLUG / "en.md").read_text(encoding="utf-8")
+    filled = text + "\n" * (100 - text.count("\n") - 1) + "[here](relative.html)\n"
+    (workspace / "templates" / "statements" / SLUG / "en.md").write_text(filled, encoding="utf-8")
+    assert "/en.md:100:" in run("check", SLUG)[2].replace("\n", "")

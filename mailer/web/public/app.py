@@ -74,8 +74,8 @@ def create_public_app(
     leaving = Leaving(store, tokens, pages, clock, answer_floor_s=answer_floor_s)
     statements = Statements(store, pages, clock, base_url=base_url)
     routes: tuple[tuple[str, tuple[str, ...], _Endpoint, str], ...] = (
-        ("/u/{token}", _READ, leaving.ask, "unsubscribe page"),
-        ("/u/{token}", _WRITE, leaving.unsubscribe, "unsubscribe"),
+        # One route for all its methods, so that 405 names each of them in Allow.
+        ("/u/{token}", (*_READ, *_WRITE), leaving.answer, "unsubscribe"),
         ("/undo", _WRITE, leaving.undo, "undo"),
         ("/w/{slug}", _READ, statements.by_accepted_language, "statement"),
         ("/w/{slug}/{language}", _READ, statements.in_language, "statement in language"),

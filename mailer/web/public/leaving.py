@@ -89,6 +89,10 @@ class Leaving:
         self._answer_floor_s = answer_floor_s
         self._limiter: CapacityLimiter | None = None
 
+    async def answer(self, request: Request) -> Response:
+        """Show the page, or unsubscribe: only POST changes anything."""
+        return await (self.unsubscribe if request.method == "POST" else self.ask)(request)
+
     async def ask(self, request: Request) -> Response:
         """Show the page with the one button; the token is not looked at."""
         return self._pages.private(request, "unsubscribe.html")

@@ -149,7 +149,7 @@ class Pages:
         """Return the page for something that did not work, which says no more than its kind."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             template = "unavailable.html"
-        elif status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        elif status is HTTPStatus.NOT_FOUND:
             template = "not_found.html"
         else:
             template = "unreadable.html"

@@ -6,8 +6,9 @@ not a token, not an address. Standards: RFC 9110 §12.5.4 (Accept-Language).
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mailer.model.audience import LanguageProfile
 from mailer.statements.languages import MalformedTag, choose_edition, normalize_tag
@@ -28,21 +29,24 @@ def accepted_languages(header: str) -> tuple[str, ...]:
 
     Ranges with weight 0, the asterisk and what cannot be read are left out.
     """
-    weighted: list[tuple[float, str]] = []
+    weighted = [(weight, tag) for weight, tag in _ranges(header) if weight > 0]
+    # Sorting is stable: of equal weights the one that stands first is liked best.
+    weighted.sort(key=lambda pair: -pair[0])
+    return tuple(dict.fromkeys(tag for _, tag in weighted))
+
+
+def refused_languages(header: str) -> tuple[str, ...]:
+    """Return the tags that an Accept-Language header gives the weight 0: "not acceptable"."""
+    return tuple(dict.fromkeys(tag for weight, tag in _ranges(header) if weight == 0))
+
+
+def _ranges(header: str) -> Iterator[tuple[float, str]]:
     for part in header[:_LONGEST_HEADER].split(",")[:_MOST_LANGUAGES]:
         found = _RANGE.fullmatch(part)
         if found is None:
             continue
-        weight = float(found[2]) if found[2] else 1.0
-        try:
-            tag = normalize_tag(found[1])
-        except MalformedTag:
-            continue
-        if weight > 0:
-            weighted.append((weight, tag))
-    # Sorting is stable: of equal weights the one that stands first is liked best.
-    weighted.sort(key=lambda pair: -pair[0])
-    return tuple(dict.fromkeys(tag for _, tag in weighted))
+        with contextlib.suppress(MalformedTag):
+            yield float(found[2]) if found[2] else 1.0, normalize_tag(found[1])
 
 
 def page_language(wanted: Iterable[str], spoken: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ from mailer.store.engine import Store
 from mailer.store.public import PublicRevision, public_revision
 from mailer.store.statements import load_revision
 from mailer.web.public.pages import Pages, root_of
-from mailer.web.public.reader import accepted_languages, page_language
+from mailer.web.public.reader import accepted_languages, page_language, refused_languages
 from mailer.web.public.views import picture_digest, view_statement
 
 #: How long a copy of a page may be shown after a newer revision has gone out, in seconds.
@@ -92,8 +92,9 @@ class Statements:
 
     async def by_accepted_language(self, request: Request) -> Response:
         """Show the edition that suits the visitor's browser."""
-        accepted = accepted_languages(request.headers.get("accept-language", ""))
-        return await self._show(request, accepted, {"Vary": "Accept-Language"})
+        said = request.headers.get("accept-language", "")
+        profile = LanguageProfile(accepted_languages(said), refused_languages(said))
+        return await self._show(request, profile, {"Vary": "Accept-Language"})
 
     async def in_language(self, request: Request) -> Response:
         """Show the edition in the language of the address, or say that there is none in it."""
@@ -103,7 +104,7 @@ class Statements:
             raise HTTPException(HTTPStatus.NOT_FOUND) from error
         if not is_known(language):
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return await self._show(request, (language,), {})
+        return await self._show(request, LanguageProfile((language,), ()), {})
 
     async def picture(self, request: Request) -> Response:
         """Show a picture of the public revision; its address names its content."""
@@ -119,12 +120,19 @@ class Statements:
         )
 
     async def _show(
-        self, request: Request, wanted: tuple[str, ...], headers: dict[str, str]
+        self, request: Request, profile: LanguageProfile, headers: dict[str, str]
     ) -> Response:
         found, revision = await self._public(request.path_params["slug"])
-        choice = choose_edition(
-            LanguageProfile(wanted, ()), revision.languages, revision.source_language, found.chain
-        )
+        # RFC 9110 §12.5.4: where nothing acceptable is there, showing what is beats refusing.
+        for never in (profile.never, ()):
+            choice = choose_edition(
+                LanguageProfile(profile.languages, never),
+                revision.languages,
+                revision.source_language,
+                found.chain,
+            )
+            if choice.language is not None:
+                break
         key = self._key(found.revision_id, revision, choice, root_of(request))
         page = await self._in_thread(lambda: self._page(key))
         headers = {

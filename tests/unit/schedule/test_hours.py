@@ -62,3 +62,13 @@ def test_an_hour_with_its_own_offset_is_refused():
     with pytest.raises(FaultsFound) as caught:
         instant_at("2026-12-01T09:00+02:00", "Europe/Kyiv")
     assert [fault.field for fault in caught.value.faults] == ["--at"]
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-12-01", "2026-12-01T09", "09:00", "tomorrow", "20261201T0900"]
+)
+def test_an_hour_is_written_in_full(text):
+    """A day alone is not midnight: it is asked for again."""
+    with pytest.raises(FaultsFound) as raised:
+        instant_at(text, "Europe/Chisinau")
+    assert [fault.field for fault in raised.value.faults] == ["--at"]

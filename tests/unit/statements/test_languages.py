@@ -109,7 +109,11 @@ def test_a_notice_goes_with_every_edition_but_the_first_language():
         ("sr", "sr-Cyrl", True),
         ("sr-RS", "sr-Cyrl", True),
         ("sr", "sr-Latn", False),
-        ("en", "en-GB", False),
+        ("en", "en-GB", True),
+        ("ru", "ru-RU", True),
+        ("ru-KZ", "ru-RU", False),
+        ("zh", "zh-TW", False),
+        ("zh-Hant", "zh-TW", True),
         ("en-GB", "en-GB", True),
         ("en-US", "en-GB", False),
         ("ro-MD", "mo", True),
@@ -117,7 +121,7 @@ def test_a_notice_goes_with_every_edition_but_the_first_language():
     ],
 )
 def test_what_a_never_entry_covers(tag, never, expected):
-    """A base tag covers all of the language, a longer one what it says."""
+    """A base tag covers all of the language, a longer one what it says and what its reader gets."""
     assert expected is is_never(tag, [never])
 
 

@@ -99,6 +99,9 @@ def test_only_post_changes_anything(site, people, ana, method):
         for _ in range(20):
             answer = visitor.request(method, ana.path)
             assert (200 if method in ("GET", "HEAD") else 405) == answer.status_code
+            if answer.status_code == 405:
+                # RFC 9110 §15.5.6: Allow names every method there is.
+                assert {"GET", "HEAD", "POST"} == set(answer.headers["allow"].split(", "))
         visitor.request(method, ana.path, params=ONE_CLICK)
 
     assert {"letters", "appeals"} == people.on(ana.harbor)

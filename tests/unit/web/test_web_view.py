@@ -114,6 +114,8 @@ def test_a_token_in_the_address_finds_nothing(visitor, tokens):
         ("de", "de", "ru", True),
         ("fr", "ru", "ru", True),
         ("uk", "ru", "ru", True),
+        ("ru;q=0, *;q=0.5", "en", "en", False),
+        ("ru;q=0, en;q=0, fa;q=0", "ru", "ru", False),
     ],
 )
 def test_the_browser_chooses_by_its_languages(site, accept, page_language, edition, notice):
