@@ -7,6 +7,7 @@ is real: the same commands' code, the same processes, SMTP to the sandbox, pages
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailer.app.planning import Plan, Wish, make_plan, schedule
+from mailer.app.supervisor import SUPERVISED
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import ImportResult, import_csv
 from mailer.audience.lists import load_lists
@@ -180,12 +182,15 @@ def running(workspace: Workspace, log: Path) -> Iterator[subprocess.Popen[bytes]
     command = [sys.executable, "-m", "mailer", "--workspace", str(workspace.config.root), "run"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  (Our own program, with our own arguments.)
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            # It ends by itself when this pipe closes: nothing goes on serving after a killed demo.
+            stdin=subprocess.PIPE, env={**os.environ, SUPERVISED: "1"},
         )  # fmt: skip
         try:
             yield process
         finally:
+            if process.stdin is not None:
+                process.stdin.close()
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(workspace.config.delivery.shutdown_grace_s + 15)

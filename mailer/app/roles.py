@@ -7,15 +7,13 @@ Parts are imported when their role is run, so that a sender process never loads 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from mailer.app.supervisor import SUPERVISED, Role
+from mailer.app.supervisor import SUPERVISED, Role, watch_parent
 from mailer.app.workspace import Workspace
 from mailer.events import configure_logging, emit
 from mailer.model.faults import Fault, FaultsFound
@@ -43,25 +41,12 @@ async def _until_told(role: Role, serve: Serve) -> int:
     if os.environ.get(SUPERVISED):
         # Ctrl-C reaches the whole process group; the parent passes on SIGTERM in its own time.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        _watch_parent(loop, stop)
+        watch_parent(loop, stop)
     else:
         loop.add_signal_handler(signal.SIGINT, stop.set)
     await serve(stop)
     emit("ended", process=role.value)
     return 0
-
-
-def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    descriptor = sys.stdin.fileno()
-
-    def readable() -> None:
-        with contextlib.suppress(BlockingIOError):
-            if not os.read(descriptor, 1024):
-                loop.remove_reader(descriptor)
-                stop.set()
-
-    os.set_blocking(descriptor, False)
-    loop.add_reader(descriptor, readable)
 
 
 def _scheduler(workspace: Workspace) -> Serve:

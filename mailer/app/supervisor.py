@@ -64,11 +64,27 @@ async def supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if os.environ.get(SUPERVISED):
+        watch_parent(loop, stop)
     ends = await asyncio.gather(
         *(_keep(role, workspace, stop, shutdown_grace_s, policy) for role in roles)
     )
     emit("all processes ended", clean=all(code == 0 for code in ends))
     return 0 if all(code == 0 for code in ends) else 1
+
+
+def watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends, which a parent that goes in whatever way brings about."""
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(descriptor, 1024):
+                loop.remove_reader(descriptor)
+                stop.set()
+
+    os.set_blocking(descriptor, False)
+    loop.add_reader(descriptor, readable)
 
 
 async def _keep(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,6 +32,9 @@ def demo(
 
     Example: mailer demo --once
     """
+    # Also when it was started in the background, where Ctrl-C is ignored, or its window is closed.
+    for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(told, _interrupt)
     try:
         steps.clear(folder)
     except steps.FolderInUse as error:
@@ -70,6 +75,10 @@ def demo(
             _until_interrupted(process)
     if not accounts.complete:
         raise typer.Exit(NOT_DONE)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _watch(workspace: Workspace, mailing: Mailing) -> None:

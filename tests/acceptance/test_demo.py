@@ -1,5 +1,6 @@
 """The main job, from an empty folder to the report, by real processes."""
 
+import contextlib
 import json
 import os
 import re
@@ -104,19 +105,44 @@ def test_deliveries_come_as_csv_without_anybody_in_them(demo_once):
     assert "@" not in ended.stdout
 
 
-def test_a_demo_serves_until_ctrl_c_and_leaves_no_process(tmp_path):
-    """The links work while it serves; the inbox is not under base_url; Ctrl-C ends everything."""
+@contextlib.contextmanager
+def _serving_demo(folder, until):
+    """Run a demo until it prints `until`; give the process and what it printed so far."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "mailer", "demo"], cwd=tmp_path, text=True,
+        [sys.executable, "-m", "mailer", "demo"], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         env={**os.environ, "COLUMNS": "140"},
+        # Started in the background, as a test runner may be, a shell has it ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
-    printed = ""
     try:
+        printed = ""
         for line in process.stdout:
             printed += line
-            if "Serving until Ctrl-C" in line:
+            if until in line:
                 break
+        yield process, printed
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _await_none_of(folder):
+    """Wait until no process works below a folder."""
+    for _ in range(100):
+        alive = subprocess.run(
+            ["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False
+        )
+        if not alive.stdout:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running: {alive.stdout}")
+
+
+def test_a_demo_serves_until_ctrl_c_and_leaves_no_process(tmp_path):
+    """The links work while it serves; the inbox is not under base_url; Ctrl-C ends everything."""
+    with _serving_demo(tmp_path, "Serving until Ctrl-C") as (process, printed):
         inbox = re.search(r"inbox\s+(\S+)", printed)[1]
         view = re.search(r"web view\s+(\S+)", printed)[1]
         unsubscribe = re.search(r"unsubscribe link\s+(\S+)", printed)[1]
@@ -128,15 +154,18 @@ def test_a_demo_serves_until_ctrl_c_and_leaves_no_process(tmp_path):
         assert _get(unsubscribe)[0] == 200
         for path in ("/inbox", "/api/mails", "/mails", "/metrics"):
             assert _get(base + path)[0] == 404, path
-    finally:
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, printed + rest
-    time.sleep(0.2)
-    alive = subprocess.run(
-        ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert alive.stdout == ""
+        rest = process.stdout.read()
+        assert process.wait(60) == 0, printed + rest
+    _await_none_of(tmp_path)
+
+
+def test_a_killed_demo_leaves_no_process(tmp_path):
+    """Whatever ends it, the servers it started end too."""
+    with _serving_demo(tmp_path, "4. Scheduler, sender") as (process, _):
+        process.kill()
+        process.wait()
+        _await_none_of(tmp_path)
 
 
 def test_the_wheel_works_outside_the_tree(tmp_path):
