@@ -46,7 +46,7 @@ $(VENV)/.venv-made:
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.venv-made requirements.lock pyproject.toml
-	@echo "Installing the locked packages ..."
+	@echo "Installing the locked packages (a minute or so) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

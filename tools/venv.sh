@@ -13,8 +13,8 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
   else
-    echo "Python's venv module is not complete here. Run this once, then again what you ran:" >&2
-    echo "  sudo apt install python3-venv" >&2
+    echo "Python's venv module is not complete here. Run this once as root, then again what you ran:" >&2
+    echo "  $(command -v sudo >/dev/null && echo "sudo ")apt install python3-venv" >&2
     exit 1
   fi
 fi
