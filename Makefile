@@ -39,22 +39,29 @@ pictures: $(VENV)/.dev
 
 ## make lock    renew the lock files (versions and hashes only)
 lock: $(VENV)/.dev
-	@sh tools/lock.sh
+	@sh tools/lock.sh --upgrade
 
 $(VENV)/.venv-made:
 	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV)
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.venv-made requirements.lock pyproject.toml
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Nothing is built in an environment of its own, into which pip would fetch what no lock names.
+LOCKED := $(PIP) --require-hashes --no-build-isolation -r
+OURS := $(PIP) --no-deps --no-build-isolation --editable .
+
+$(VENV)/.runtime: $(VENV)/.venv-made requirements-build.lock requirements.lock pyproject.toml
 	@echo "Installing the locked packages (a minute or so) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(LOCKED) requirements-build.lock
+	@$(LOCKED) requirements.lock
+	@$(OURS)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.venv-made requirements-dev.lock pyproject.toml
-	@echo "Installing the locked packages for development ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(VENV)/.dev: $(VENV)/.venv-made requirements-build.lock requirements-dev.lock pyproject.toml
+	@echo "Installing the locked packages for development (a minute or two) ..."
+	@$(LOCKED) requirements-build.lock
+	@$(LOCKED) requirements-dev.lock
+	@$(OURS)
 	@touch $@ $(VENV)/.runtime
 
 clean:

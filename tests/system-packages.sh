@@ -1,9 +1,6 @@
 #!/bin/sh
 # Install what the tests need from Debian when root, else say which tests are left out and why.
 set -eu
-tools=""
-command -v git >/dev/null || tools="$tools git"
-command -v pgrep >/dev/null || tools="$tools procps"
 postfix=""
 [ -x /usr/sbin/postfix ] || postfix=" postfix"
 browser=""
@@ -12,10 +9,10 @@ command -v chromium >/dev/null || browser="$browser chromium"
 "${PYTHON:-python3}" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2>/dev/null ||
   browser="$browser libatomic1"
 fc-list 2>/dev/null | grep -qi "NotoSansArabic\|NotoNaskhArabic" || browser="$browser fonts-noto-core"
-missing=$tools$postfix$browser
+missing=$postfix$browser
 if [ "$(id -u)" != 0 ]; then
   echo "Left out: tests on a real Postfix (marker: postfix). It is started by root only."
-  missing=$tools$browser
+  missing=$browser
 fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -25,6 +22,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
   [ -z "$browser" ] || echo "Left out: tests in a real browser (marker: browser). Not installed:$browser."
-  [ -z "$tools" ] || echo "Some tests need what is not installed:$tools."
   echo "To run them: sudo apt install$missing"
 fi

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,11 +19,22 @@ MODULES = [path for path in MODULES if "versions" not in path.parts]
 
 
 def _tracked():
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+    """Return the files of the tree: what git knows, else what is not below a folder of tools."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+    ours = [
+        path for path in ROOT.iterdir() if not path.name.startswith(".") and path.name != "demo"
+    ]
+    return [
+        one
+        for path in [*ours, ROOT / ".ci"]
+        for one in ([path] if path.is_file() else path.rglob("*"))
+        if one.is_file() and "__pycache__" not in one.parts
+    ]
 
 
 def test_every_rfc_the_code_names_is_in_the_table_of_standards():

@@ -7,6 +7,7 @@ is real: the same commands' code, the same processes, SMTP to the sandbox, pages
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -76,24 +77,37 @@ class Accounts:
 
 
 class FolderInUse(Exception):
-    """The folder holds something that is not a demo."""
+    """The folder holds something that is not a demo, or a demo that is running."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, problem: str) -> None:
         self.folder = folder
-        super().__init__(f"{folder} is there and is no demo; name another with --dir.")
+        super().__init__(f"{folder} {problem}. Name another folder: mailer demo --dir NAME")
 
 
-def clear(folder: Path) -> None:
-    """Remove the workspace of an earlier demo.
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Empty the folder of an earlier demo, and keep others out of it while the block runs.
 
     Raises:
-        FolderInUse: when the folder holds anything else; it is left alone.
+        FolderInUse: when the folder holds anything else, or another demo; it is left alone.
     """
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not (folder / MARK).exists():
-        raise FolderInUse(folder)
-    shutil.rmtree(folder)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FolderInUse(folder, "is there and is no folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise FolderInUse(folder, "is there and is no demo")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / MARK).open("a") as mark:
+        try:
+            # Given back by the system however this process ends.
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FolderInUse(folder, "has a demo that is running") from error
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != MARK:
+                path.unlink()
+        yield
 
 
 def _free_ports(count: int) -> list[int]:
@@ -128,7 +142,6 @@ def adapt_config(folder: Path) -> None:
             raise ValueError(f"config.example.toml has no single line {old.strip()!r}")
         text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
-    (folder / MARK).touch()
 
 
 def load_sample(workspace: Workspace) -> int:

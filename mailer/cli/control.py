@@ -24,7 +24,7 @@ from mailer.cli.common import (
     shown,
 )
 from mailer.model.mailing import Mailing
-from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
+from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState, SkipReason
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
 
@@ -40,6 +40,13 @@ _WORDS = {
     DeliveryState.DEFERRED: "deferred, to be tried again",
     DeliveryState.CANCELLED: "cancelled",
     DeliveryState.SKIPPED: "not mailed",
+}
+#: Reasons that do not say by themselves what they mean.
+_REASONS = {
+    SkipReason.DUPLICATE_ADDRESS: "duplicate address, mailed by another list",
+    SkipReason.DISCREET_NOT_READY: "marked discreet, for which there is no mail yet",
+    SkipReason.NO_ACCEPTABLE_EDITION: "no edition in a language they accept",
+    SkipReason.NO_CONSENT: "no consent on record",
 }
 #: What a person may want instead, by the state a mailing is in.
 _NEXT = {
@@ -232,9 +239,9 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         )
     console.print(languages)
     reasons = Table("Not mailed", box=None, header_style="bold")
-    reasons.add_column("People", justify="right")
+    reasons.add_column("Entries", justify="right")
     for reason, count in sorted(figures.not_mailed.items()):
-        reasons.add_row(reason.value.replace("_", " "), str(count))
+        reasons.add_row(reason_in_words(reason), str(count))
     if figures.not_mailed:
         console.print(reasons)
     for relay, answers in sorted(figures.by_relay.items()):
@@ -246,9 +253,18 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  refused with {reply}: {count}", markup=False)
     if figures.in_doubt:
         ids = ", ".join(str(one) for one in figures.in_doubt[:20])
-        console.print(f"  in doubt, not sent again unasked: delivery {ids}", style="yellow")
+        console.print(
+            f"  in doubt, since the connection was lost before the relay replied; not sent again "
+            f"unasked: delivery {ids}",
+            style="yellow",
+        )
     if mailing.state is MailingState.FINISHED and figures.open == 0:
         console.print("  Everyone on the lists was mailed or has a reason above.")
+
+
+def reason_in_words(reason: SkipReason) -> str:
+    """Return why somebody is not mailed, as people read it."""
+    return _REASONS.get(reason, reason.value.replace("_", " "))
 
 
 @contextlib.contextmanager

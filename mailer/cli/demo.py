@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -36,9 +37,16 @@ def demo(
     for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(told, _interrupt)
     try:
-        steps.clear(folder)
+        with steps.claimed(folder):
+            complete = _show(folder, once=once)
     except steps.FolderInUse as error:
         fail(str(error))
+    if not complete:
+        raise typer.Exit(NOT_DONE)
+
+
+def _show(folder: Path, *, once: bool) -> bool:
+    """Show every step; return whether each delivery is accounted for."""
     make_workspace(folder).store.close()
     steps.adapt_config(folder)
     workspace = Workspace.open(folder)
@@ -48,11 +56,13 @@ def demo(
     console.print("3. Lists of two organisations, some people on more than one:")
     for key, result in steps.import_samples(workspace):
         console.print(f"   {key}: {result.summary()}", markup=False)
+    console.print(f"   The rows that were rejected, and why: {folder}/data/rejects/", markup=False)
     plan = steps.plan_mailing(workspace)
     log = workspace.config.data_dir / "run.log"
+    errors.print("   Starting ...")
     with steps.running(workspace, log) as process:
         if not steps.await_listening(workspace, process):
-            fail("The program did not come up.", f"Its log: {log}")
+            fail(f"The program did not come up within {steps.STARTING_S:.0f} s.", f"Its log: {log}")
         console.print("4. Scheduler, sender, pages and sandbox are running on 127.0.0.1")
         mailing = steps.schedule_mailing(workspace, plan)
         console.print(f"5. {mailing.key} is due {shown(mailing.due_at, mailing.time_zone)}:")
@@ -62,19 +72,24 @@ def demo(
         console.print("6. The report:")
         print_report(accounts.mailing, accounts.report, workspace.config.workspace.time_zone)
         _print_links(workspace, mailing)
-        if accounts.complete:
-            console.print(
-                f"Accounted for: {accounts.addresses_on_lists} addresses on the lists, "
-                f"{accounts.report.people} deliveries, none open.",
-                style="green",
-            )
-        else:
-            errors.print("Not every delivery is accounted for; see the report.", style="red")
+        _print_accounts(accounts)
         if not once:
             console.print("Serving until Ctrl-C.")
             _until_interrupted(process)
-    if not accounts.complete:
-        raise typer.Exit(NOT_DONE)
+        errors.print("Stopping ...")
+    return accounts.complete
+
+
+def _print_accounts(accounts: steps.Accounts) -> None:
+    if accounts.complete:
+        console.print(
+            f"Accounted for: {accounts.memberships_on_lists} entries on the lists are "
+            f"{accounts.addresses_on_lists} people, with {accounts.report.people} deliveries, "
+            "none open.",
+            style="green",
+        )
+    else:
+        errors.print("Not every delivery is accounted for; see the report.", style="red")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -96,11 +111,9 @@ def _print_links(workspace: Workspace, mailing: Mailing) -> None:
 
 
 def _until_interrupted(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         while process.poll() is None:
             time.sleep(0.5)
-    except KeyboardInterrupt:
-        console.print("\nStopping ...")
 
 
 COMMANDS = (Command("demo", demo),)

@@ -25,7 +25,7 @@ from mailer.cli.common import (
     report_faults,
     shown,
 )
-from mailer.cli.control import print_report, progress_bar, report_document
+from mailer.cli.control import print_report, progress_bar, reason_in_words, report_document
 from mailer.model.statement import localized
 from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
@@ -89,12 +89,12 @@ def print_coverage(plan: Plan) -> None:
     table.add_column()
     table.add_column(justify="right")
     table.add_row("in their first language", str(covered.first))
-    table.add_row("in a later one of theirs, with a notice", str(covered.later))
-    table.add_row("in a fallback, with a notice", str(covered.fallback))
+    table.add_row("in a later one of their languages", str(covered.later))
+    table.add_row("in a fallback language", str(covered.fallback))
     table.add_row("to be mailed in all", str(covered.to_mail), style="bold")
     for reason, count in sorted(covered.not_mailed.items()):
         if count:
-            table.add_row(f"not mailed: {reason.value.replace('_', ' ')}", str(count))
+            table.add_row(f"not mailed: {reason_in_words(reason)}", str(count))
     console.print(table)
     for language, count in covered.missing:
         console.print(f"  {count} people would want an edition in {language}")

@@ -128,16 +128,23 @@ def _serving_demo(folder, until):
         process.stdout.close()
 
 
+def _working_below(folder):
+    """Return the ids of processes that were given a path below the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
+
+
 def _await_none_of(folder):
     """Wait until no process works below a folder."""
     for _ in range(100):
-        alive = subprocess.run(
-            ["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False
-        )
-        if not alive.stdout:
+        if not _working_below(folder):
             return
         time.sleep(0.1)
-    raise AssertionError(f"still running: {alive.stdout}")
+    raise AssertionError(f"still running: {_working_below(folder)}")
 
 
 def test_a_demo_serves_until_ctrl_c_and_leaves_no_process(tmp_path):
