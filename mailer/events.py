@@ -13,8 +13,13 @@ import sys
 from datetime import UTC, datetime
 
 _LOG = logging.getLogger("mailer")
-#: Anything with an at sign between non-blanks: better a lost word than a leaked person.
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:\[\]]+@[^\s<>\"'(),;:\[\]]+")
+#: Anything around an at sign, in any form it has: better a lost word than a leaked person. What is
+#: before it may be in quotes and hold blanks, what is after it in brackets.
+_AT = r"(?:@|\uff20|\ufe6b|%40|&#64;)"
+_ADDRESS = re.compile(
+    rf"(?:\"[^\"@]*\"|[^\s<>\"'(),;:\[\]]+)\s*{_AT}\s*(?:\[[^\]\s]*\]|[^\s<>\"'(),;:\[\]]+)",
+    re.IGNORECASE,
+)
 STRUCK = "[address]"
 
 

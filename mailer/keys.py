@@ -161,8 +161,10 @@ def _read(path: Path) -> dict[str, object]:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError as error:
         raise KeyFileError(path, "is missing", restore) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise KeyFileError(path, "cannot be read", f"Check its owner; {restore}") from error
+    except UnicodeDecodeError as error:
+        raise KeyFileError(path, "is damaged", restore) from error
     if stat.S_IMODE(mode) & 0o077:
         raise KeyFileError(path, "is open to other users", f"Run: chmod 600 {path.name}")
     try:

@@ -18,11 +18,12 @@ from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.dkim import load_signers
 from mailer.compose.fixed import check_headers
-from mailer.keys import KeyFileError
+from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.statement import Revision, StatementKind
+from mailer.statements.catalog import Catalog, load_catalogs
 from mailer.statements.checks import check_folder
 from mailer.statements.source import read_folder
 from mailer.store.engine import StoreUnavailable, WrongKeys, ping
@@ -32,9 +33,31 @@ def check_workspace(workspace: Workspace) -> list[Fault]:
     """Return every fault of the workspace; an empty list means that it can be used."""
     faults: list[Fault] = []
     faults += _guarded("", lambda: _check_store(workspace))
-    faults += _guarded("lists", lambda: _check_lists(workspace))
+    # One broken key does not hide the other, nor a broken segment what is wrong with the lists.
+    faults += _guarded("", lambda: _looked_at(workspace.service_keys))
+    faults += _guarded("", lambda: _looked_at(workspace.seal_keys))
+    faults += _guarded("lists", lambda: load_lists(workspace.config.lists_dir, workspace.config)[1])
+    faults += _guarded("segments", lambda: _check_segments(workspace))
     faults += _guarded("templates", lambda: _check_templates(workspace))
     faults += _guarded("senders", lambda: _check_senders(workspace))
+    return sorted(set(faults))
+
+
+def check_files(root: Path) -> list[Fault]:
+    """Return what is wrong with statements and keys of a workspace whose config cannot be read."""
+    faults: list[Fault] = []
+    catalogs: dict[str, Catalog] = {}
+    try:
+        catalogs = load_catalogs(root / "templates" / "locale")
+    except FaultsFound as error:
+        faults += error.faults
+    for folder in sorted(path for path in (root / "templates/statements").glob("*/")):
+        found = read_folder(folder, root)
+        faults += check_folder(found, catalogs) if catalogs else found.faults
+    if (root / "seal.key").exists():
+        faults += _guarded("", lambda: _looked_at(load_seal_keys(root / "seal.key")))
+    if (root / "service.key").exists():
+        faults += _guarded("", lambda: _looked_at(load_service_keys(root / "service.key")))
     return sorted(set(faults))
 
 
@@ -55,39 +78,35 @@ def _guarded(place: str, check: Callable[[], Iterable[Fault]]) -> list[Fault]:
         return [Fault(name, 0, "", f"cannot be read: {error.strerror}", "Check its owner")]
 
 
-def _check_store(workspace: Workspace) -> Iterable[Fault]:
-    ping(workspace.store)
-    _ = workspace.service_keys
-    _ = workspace.seal_keys
+def _looked_at(_part: object) -> Iterable[Fault]:
+    """Return no fault: a part of the workspace that can be looked at has none."""
     return ()
 
 
-def _check_lists(workspace: Workspace) -> Iterable[Fault]:
-    config = workspace.config
-    definitions, faults = load_lists(config.lists_dir, config)
-    yield from faults
+def _check_store(workspace: Workspace) -> Iterable[Fault]:
+    ping(workspace.store)
+    return ()
+
+
+def _check_segments(workspace: Workspace) -> Iterable[Fault]:
     attributes = {
         name: one
-        for definition in definitions.values()
+        for definition in _definitions(workspace).values()
         for name, one in definition.attributes.items()
     }
-    load_segments(config.lists_dir, attributes)
+    load_segments(workspace.config.lists_dir, attributes)
+    return ()
 
 
 def _check_templates(workspace: Workspace) -> Iterable[Fault]:
     config = workspace.config
     # A broken catalog is said once, by itself; what can be told without it is told all the same.
-    yield from _guarded("locale", lambda: _read_catalogs(workspace))
+    yield from _guarded("locale", lambda: _looked_at(workspace.catalogs))
     for kind in StatementKind:
         if (config.templates_dir / "mail" / kind.value).is_dir():
             yield from _guarded(kind.value, partial(_check_kind, workspace, kind))
     for folder in statement_folders(workspace):
         yield from _guarded(folder.name, partial(_check_folder, workspace, folder))
-
-
-def _read_catalogs(workspace: Workspace) -> Iterable[Fault]:
-    _ = workspace.catalogs
-    return ()
 
 
 def _check_kind(workspace: Workspace, kind: StatementKind) -> Iterable[Fault]:

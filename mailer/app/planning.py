@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.app.languages import resolver
-from mailer.app.sending import relay_settings
+from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.lists import load_lists
@@ -163,9 +163,11 @@ def schedule(
     """Write the mailing a person agreed to, with revision, design, sender and lists pinned.
 
     Raises:
-        FaultsFound: when the workspace is live and its relay may not be used; nothing is written.
+        FaultsFound: when the relay or a signing key cannot be used; nothing is written.
+        KeyFileError: when `seal.key` or `service.key` cannot be used; nothing is written.
+        WrongKeys: when one of them belongs to another database; nothing is written.
     """
-    relay_settings(workspace)
+    check_ready(workspace, plan.sender)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)

@@ -78,7 +78,7 @@ def _web(workspace: Workspace) -> Serve:
     app = create_public_app(
         workspace.store,
         workspace.tokens,
-        workspace.catalogs,
+        workspace.page_catalogs,
         workspace.clock,
         base_url=web.base_url,
     )

@@ -31,6 +31,8 @@ def build_sandbox(workspace: Workspace) -> Callable[[asyncio.Event], Awaitable[N
                     misbehave=settings.misbehave,
                 )
             )
-            group.create_task(serve_public(inbox, HOST, settings.inbox_port, stop))
+            group.create_task(
+                serve_public(inbox, HOST, settings.inbox_port, stop, key="sandbox.inbox_port")
+            )
 
     return serve

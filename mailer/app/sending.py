@@ -114,6 +114,19 @@ def signers_for(workspace: Workspace, sender: Sender) -> tuple[Signer, ...]:
     return load_signers(sender)
 
 
+def check_ready(workspace: Workspace, sender: Sender) -> None:
+    """Make sure that what sending needs is there, before a mailing is written that waits for it.
+
+    Raises:
+        FaultsFound: when the relay or a signing key cannot be used.
+        KeyFileError: when `seal.key` or `service.key` cannot be used.
+        WrongKeys: when one of them belongs to another database.
+    """
+    relay_settings(workspace)
+    signers_for(workspace, sender)
+    _ = workspace.seal_keys, workspace.service_keys
+
+
 def material_for(workspace: Workspace) -> MaterialFor:
     """Return what loads, from the database only, what a mailing is composed with."""
 

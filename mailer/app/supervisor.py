@@ -11,13 +11,15 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from mailer.events import emit, warn
+from mailer.model.faults import Fault
 
 #: Set in a child's environment: it leaves Ctrl-C to its parent and watches its standard input.
 SUPERVISED = "MAILER_SUPERVISED"
@@ -54,6 +56,26 @@ class RestartPolicy:
         """Return seconds: doubling with each death in a row, up to the longest."""
         pause = self.first_pause_s * 2 ** min(deaths_in_a_row - 1, 16)
         return float(min(pause, self.longest_pause_s))
+
+
+def taken_ports(ports: Mapping[str, tuple[str, int]]) -> list[Fault]:
+    """Return a fault for every port that another program listens on.
+
+    Args:
+        ports: key in config.toml → host and port; port 0 takes any that is free.
+    """
+    faults = []
+    for key, (host, port) in ports.items():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                problem = f"{host} port {port} cannot be listened on: {error.strerror}"
+                remedy = "See which program has it, or choose another port"
+                faults.append(Fault("config.toml", 0, key, problem, remedy))
+    return faults
 
 
 async def supervise(

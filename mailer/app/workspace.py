@@ -6,15 +6,21 @@ not belong to the database is refused before anything is written with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from mailer.clock import SYSTEM_CLOCK, Clock
-from mailer.config import Config, load_config
+from mailer.config import Config, load_config, share_dir
 from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
 from mailer.statements.catalog import Catalog, load_catalogs
-from mailer.store.engine import Store, check_fingerprint, open_store
+from mailer.store.engine import (
+    Store,
+    StoreUnavailable,
+    check_fingerprint,
+    check_version,
+    open_store,
+)
 from mailer.tokens import Tokens
 
 
@@ -39,9 +45,17 @@ class Workspace:
         """Return the open database.
 
         Raises:
-            StoreUnavailable: when it cannot be opened.
+            StoreUnavailable: when it is not there, cannot be opened, or needs `mailer upgrade`.
         """
-        return open_store(self.config.database_url)
+        url = self.config.database_url
+        if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+            raise StoreUnavailable(
+                "The database is not there",
+                "Put it back from your copy, or mend database.url in config.toml",
+            )
+        store = open_store(url)
+        check_version(store)
+        return store
 
     @cached_property
     def seal_keys(self) -> SealKeys:
@@ -76,6 +90,22 @@ class Workspace:
     def catalogs(self) -> dict[str, Catalog]:
         """Return the fixed phrases by language, as the workspace's files have them now."""
         return load_catalogs(self.config.templates_dir / "locale")
+
+    @cached_property
+    def page_catalogs(self) -> dict[str, Catalog]:
+        """Return the catalogs of the public pages: the workspace's, completed by those we ship.
+
+        A workspace that was made before a page learned a phrase must not take the pages down, and
+        with them the way to unsubscribe.
+        """
+        shipped = load_catalogs(share_dir() / "templates" / "locale")
+        own = self.catalogs
+        completed = {
+            language: replace(catalog, forms={**shipped[language].forms, **catalog.forms})
+            for language, catalog in own.items()
+            if language in shipped
+        }
+        return {**shipped, **own, **completed}
 
     def _check(self, name: str, fingerprint: str, file_name: str) -> None:
         with self.store.write() as connection:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailer.audience.languages import edition_tag
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep, ListDefinition
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
-from mailer.model.tags import LanguageTag, parse_tag
 from mailer.store import coverage as counts
 from mailer.store.engine import Connection
 from mailer.store.routes import Rules, make_rules
@@ -157,7 +157,7 @@ class _Tally:
 
     def _wanted(self, choice: LanguageChoice, people: int) -> None:
         if choice.wanted is not None:
-            self._missing[_edition_tag(choice.wanted)] += people
+            self._missing[edition_tag(choice.wanted)] += people
 
     def result(self) -> Coverage:
         """Return the figures."""
@@ -173,9 +173,3 @@ class _Tally:
             by_language=dict(sorted(self._languages.items())),
             missing=tuple(sorted(self._missing.items(), key=lambda one: (-one[1], one[0]))),
         )
-
-
-def _edition_tag(wanted: str) -> str:
-    """Return the tag of the edition that would serve a reader: without region and variants."""
-    tag = parse_tag(wanted)
-    return str(LanguageTag(tag.language, tag.script))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mailer.audience.consent import sealed_source
 from mailer.audience.merging import TABLE, Change, ConsentChange, Merger, RowsOfAddress
 from mailer.audience.records import Record, open_csv, records, survey
 from mailer.audience.rejects import Rejects
@@ -306,7 +307,7 @@ class _Importer:
             "supporter_id": change.supporter_id,
             "state": MembershipState.SUBSCRIBED,
             "consent_basis": consent.basis,
-            "consent_source": consent.source,
+            "consent_source_sealed": self._source(change, consent),
             "consented_at": consent.at,
             "added_at": self._now,
             "batch_id": self._batch_id,
@@ -317,9 +318,12 @@ class _Importer:
             "on_list": self._list_id,
             "who": change.supporter_id,
             "basis": consent.basis,
-            "source": consent.source,
+            "source_sealed": self._source(change, consent),
             "at": consent.at,
         }
+
+    def _source(self, change: Change, consent: ConsentChange) -> bytes | None:
+        return sealed_source(self._seal, consent.source, self._list_id, change.supporter_id)
 
 
 class _Profiles:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from mailer.config import Config, line_of
+from mailer.audience.consent import is_basis
+from mailer.config import Config
+from mailer.config.values import is_language
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault
-from mailer.model.tags import MalformedTag, normalize_tag
+from mailer.model.tags import normalize_tag
+from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -66,6 +70,7 @@ def load_lists(
 ) -> tuple[dict[str, ListDefinition], tuple[Fault, ...]]:
     """Return the lists that can be used, by key, and the faults of all the files."""
     definitions: dict[str, ListDefinition] = {}
+    lines: dict[str, TomlLines] = {}
     faults: list[Fault] = []
     for path in sorted(lists_dir.glob("*.toml")):
         if path.name == SEGMENTS_FILE:
@@ -75,11 +80,14 @@ def load_lists(
         faults += reader.faults
         if definition is not None:
             definitions[definition.key] = definition
-    faults += _disagreements(definitions.values(), lists_dir.name)
+            lines[definition.key] = reader.lines
+    faults += _disagreements(definitions.values(), lists_dir.name, lines)
     return definitions, tuple(faults)
 
 
-def _disagreements(definitions: Iterable[ListDefinition], folder: str) -> Iterator[Fault]:
+def _disagreements(
+    definitions: Iterable[ListDefinition], folder: str, lines: Mapping[str, TomlLines]
+) -> Iterator[Fault]:
     """Yield what two lists say differently that must be one: attributes, and List-Ids."""
     attributes: dict[str, tuple[Attribute, ListDefinition]] = {}
     list_ids: dict[str, str] = {}
@@ -88,20 +96,22 @@ def _disagreements(definitions: Iterable[ListDefinition], folder: str) -> Iterat
         # RFC 2919 §3: a list identifier names one list.
         first = list_ids.setdefault(definition.list_id, definition.key)
         if first != definition.key:
-            yield Fault(file, 0, "list_id", f"is the one of {first} too", "Give each its own")
+            line = lines[definition.key].of("list_id")
+            yield Fault(file, line, "list_id", f"is the one of {first} too", "Give each its own")
         for name, attribute in definition.attributes.items():
             other, earlier = attributes.setdefault(name, (attribute, definition))
+            line_of = partial(lines[definition.key].of, "attributes", name)
             if other.type is not attribute.type:
                 # A segment compares it as one type, whichever list a person is on.
                 yield Fault(
-                    file, 0, f"attributes.{name}.type",
+                    file, line_of("type"), f"attributes.{name}.type",
                     f"is {attribute.type.value} here and {other.type.value} in {earlier.key}",
                     "Use one type, or another name",
                 )  # fmt: skip
             elif other.clear is not attribute.clear and earlier.owner == definition.owner:
                 # The two lists share their people's rows.
                 yield Fault(
-                    file, 0, f"attributes.{name}.clear",
+                    file, line_of("clear"), f"attributes.{name}.clear",
                     f"is not as in {earlier.key}, which has the same owner",
                     "Make both true or both false",
                 )  # fmt: skip
@@ -119,7 +129,7 @@ def block_to_add(key: str, config: Config) -> str:
     domain = config.sender(sender)
     host = domain.address.rpartition("@")[2] if domain else "example.org"
     return (
-        "# Who these people are, by language: shown to staff and on the unsubscribe page.\n"
+        "# What the list is called, by language: shown to staff and in the footer of its mails.\n"
         f'name = {{ en = "{key}" }}\n'
         f'owner = "{owner}"\n'
         f'sender = "{sender}"\n'
@@ -137,13 +147,13 @@ class _ListReader:
         self.path = path
         self.name = shown_name
         self.config = config
-        self.text = ""
+        self.lines = TomlLines("")
         self.faults: list[Fault] = []
 
     def fault(self, field: str, problem: str, remedy: str = "") -> None:
         """Note a fault at the line of `field`."""
-        location = tuple(field.split(".")) if field else ()
-        self.faults.append(Fault(self.name, line_of(self.text, location), field, problem, remedy))
+        line = self.lines.of(*field.split("."))
+        self.faults.append(Fault(self.name, line, field, problem, remedy))
 
     def read(self) -> ListDefinition | None:
         """Return the list, or None when a fault was noted."""
@@ -172,16 +182,19 @@ class _ListReader:
         return None if self.faults else definition
 
     def _parse(self) -> dict[str, Any] | None:
+        text = ""
         try:
-            self.text = self.path.read_text(encoding="utf-8")
-            return tomllib.loads(self.text)
-        except (OSError, UnicodeDecodeError):
-            self.fault("", "cannot be read as UTF-8", "Check its owner and how it was saved")
+            text = self.path.read_text(encoding="utf-8")
+            data = tomllib.loads(text)
+        except OSError as error:
+            self.fault("", f"cannot be read: {error.strerror}", "Check its owner")
+        except UnicodeDecodeError as error:
+            self.faults.append(not_utf8(self.name, error))
         except tomllib.TOMLDecodeError as error:
-            found = re.search(r"at line (\d+), column (\d+)", str(error))
-            line, column = (int(found[1]), int(found[2])) if found else (0, 0)
-            problem = f"is not TOML: {str(error).split(' (at ')[0]}"
-            self.faults.append(Fault(self.name, line, "", problem, "Mend that line", column))
+            self.faults.append(not_toml(self.name, text, error))
+        else:
+            self.lines = TomlLines(text)
+            return data
         return None
 
     def _text(self, data: dict[str, Any], field: str) -> str:
@@ -218,11 +231,10 @@ class _ListReader:
         return names
 
     def _tag(self, field: str, text: object) -> str:
-        try:
-            return normalize_tag(str(text))
-        except MalformedTag:
-            self.fault(field, f'"{text}" is no language tag', "Write one like en, ru or sr-Latn")
+        if not isinstance(text, str) or not is_language(text):
+            self.fault(field, f'"{text}" is not a language', "Write a tag like en, ru or sr-Latn")
             return ""
+        return normalize_tag(text)
 
     def _languages(self, data: dict[str, Any]) -> Iterator[str]:
         value = data.get("languages", [])
@@ -262,7 +274,8 @@ class _ListReader:
         if not isinstance(table, dict):
             self.fault("columns", "is not a table", 'Write [columns] and address = "E-mail"')
             return
-        known = BUILT_IN_FIELDS | set(data.get("attributes") or ())
+        attributes = data.get("attributes")
+        known = BUILT_IN_FIELDS | set(attributes if isinstance(attributes, dict) else ())
         for field, header in table.items():
             if field not in known:
                 self.fault(f"columns.{field}", "is not a field of supporters")
@@ -283,6 +296,10 @@ class _ListReader:
         if definition.sender and definition.sender not in senders:
             self.fault("sender", f'there is no sender "{definition.sender}" in config.toml',
                        f"There are: {', '.join(senders) or 'none'}")  # fmt: skip
+        if definition.consent_basis and not is_basis(definition.consent_basis):
+            # It stands in the database as it is written here.
+            self.fault("consent_basis", "is not one word in small letters",
+                       'Write one like "consent" or "membership"')  # fmt: skip
         if definition.list_id and not _LIST_ID.fullmatch(definition.list_id):
             self.fault("list_id", "is not a list-id", "Write one like news.example.org")
         if definition.time_zone and definition.time_zone not in available_timezones():

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from mailer.audience.rows import Consent, ImportedRow
+from mailer.audience.consent import Consent
+from mailer.audience.rows import ImportedRow
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import LanguageProfile, ListDefinition, MembershipState
 from mailer.store.imports import KnownSupporter
@@ -60,11 +61,12 @@ class RowsOfAddress:
         return replace(self, filling=row if self.filling is None else filled(self.filling, row))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConsentChange:
     """What is put on record for a membership; an empty basis withdraws it."""
 
     basis: str
+    #: As the person who asked wrote it down; sealed before it is stored.
     source: str
     at: datetime | None
 

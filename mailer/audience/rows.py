@@ -13,13 +13,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import available_timezones
 
 from babel import Locale
 
 from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
+from mailer.audience.consent import Consent, is_basis
+from mailer.audience.languages import is_understood
+from mailer.config.values import is_language
 from mailer.model.audience import Attribute, AttributeType, LanguageProfile, ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.tags import MalformedTag, normalize_tag
@@ -47,12 +49,12 @@ _YES = frozenset({"yes", "true", "1", "on", "да", "так", "ja", "da"})
 _EVIDENCE = ("consent_source", "consented_at")
 _LONGEST_VALUE = 2_000
 _LONGEST_TAG = 120
-_LONGEST_BASIS = 40
 #: All the tags of a profile, joined by commas.
 _LONGEST_LANGUAGES = 400
 #: Of somebody who named no language.
 NOTHING_SAID = LanguageProfile((), ())
 _SPLIT = re.compile(r"[;,|\s]+")
+_UNKNOWN_LANGUAGE = "{}: one is no language known here; write tags like ru, uk"
 #: CLDR's codes of two letters that are no country (unions, unknown, made up).
 _NO_COUNTRY = frozenset({"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"})
 
@@ -63,17 +65,6 @@ class BadRow(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
-
-
-class Consent(StrEnum):
-    """What a row says of consent."""
-
-    #: It was given.
-    GIVEN = "given"
-    #: The cell is empty: nothing new is known.
-    UNKNOWN = "unknown"
-    #: The cell says no: whatever was on record is withdrawn.
-    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,7 +182,7 @@ class RowReader:
         country = _country(values.pop("country", ""))
         profile = LanguageProfile(
             _language_tags("languages", values.pop("languages", "")),
-            tuple(sorted(_language_tags("never_languages", values.pop("never_languages", "")))),
+            tuple(sorted(_never_tags("never_languages", values.pop("never_languages", "")))),
         )
         time_zone = _zone(values.pop("time_zone", ""))
         joined_at = _instant("joined", values.pop("joined", ""))
@@ -240,9 +231,13 @@ class RowReader:
         evidence = [values[one] for one in _EVIDENCE if one in values]
         if said.lower() in _YES or (not said and any(evidence)):
             return Consent.GIVEN, self._definition.consent_basis
-        if len(said) > _LONGEST_BASIS:
-            raise BadRow(f"consent: longer than {_LONGEST_BASIS} characters")
         if said:
+            # It is stored in clear, so it may say nothing of the person: no sentence, no address.
+            if not is_basis(said):
+                raise BadRow(
+                    "consent: write yes, no or one word in small letters like membership; "
+                    "a text belongs under consent_source"
+                )
             return Consent.GIVEN, said
         if "consent" in self._columns or evidence:
             return Consent.UNKNOWN, ""
@@ -305,6 +300,16 @@ def _language_tags(name: str, text: str) -> tuple[str, ...]:
         raise BadRow(f"{name}: not language tags like ru;uk") from None
     if len(",".join(tags)) > _LONGEST_LANGUAGES:
         raise BadRow(f"{name}: more languages than anybody reads")
+    if not all(map(is_language, tags)):
+        raise BadRow(_UNKNOWN_LANGUAGE.format(name))
+    return tags
+
+
+def _never_tags(name: str, text: str) -> tuple[str, ...]:
+    """Return tags of which every part is known: by another, no edition would be held back."""
+    tags = _language_tags(name, text)
+    if not all(map(is_understood, tags)):
+        raise BadRow(_UNKNOWN_LANGUAGE.format(name))
     return tags
 
 
@@ -312,6 +317,9 @@ def _split_tags(text: str) -> list[str]:
     tags = [tag for part in re.split(r"[;,|]", text) if (tag := part.strip())]
     if any(len(tag) > _LONGEST_TAG for tag in tags):
         raise BadRow(f"tags: one is longer than {_LONGEST_TAG} characters")
+    # Tags are stored in clear; compatibility forms hold the wide and the small sign too.
+    if any("@" in unicodedata.normalize("NFKC", tag) for tag in tags):
+        raise BadRow("tags: one holds an @; an address is no tag")
     return tags
 
 

@@ -22,7 +22,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
 from mailer.audience.lists import SEGMENTS_FILE
-from mailer.config import line_of
+from mailer.config.values import is_language
 from mailer.model.audience import Attribute, AttributeType
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.segments import (
@@ -38,7 +38,8 @@ from mailer.model.segments import (
     Received,
     Segment,
 )
-from mailer.model.tags import MalformedTag, normalize_tag
+from mailer.model.tags import normalize_tag
+from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 #: Longest expression and deepest nesting that are read: bounds on work, far above any use.
 LONGEST = 4_000
@@ -213,10 +214,9 @@ class _Builder(Transformer[Token, Segment]):
 
 
 def _language(token: Token) -> str:
-    try:
-        return normalize_tag(_text(token))
-    except MalformedTag:
-        raise _Bad(token, f'"{_text(token)}" is no language', "Write one like uk") from None
+    if not is_language(_text(token)):
+        raise _Bad(token, f'"{_text(token)}" is no language', "Write one like uk")
+    return normalize_tag(_text(token))
 
 
 def _number(token: Token) -> float:
@@ -303,18 +303,19 @@ def load_segments(lists_dir: Path, attributes: Mapping[str, Attribute]) -> dict[
     name = f"{lists_dir.name}/{SEGMENTS_FILE}"
     if not path.exists():
         return {}
+    text = ""
     try:
         text = path.read_text(encoding="utf-8")
         data: dict[str, Any] = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FaultsFound([Fault(name, 0, "", f"is not TOML: {error}", "Mend it")]) from error
+    except UnicodeDecodeError as error:
+        raise FaultsFound([not_utf8(name, error)]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise FaultsFound([not_toml(name, text, error)]) from error
+    lines = TomlLines(text)
     segments: dict[str, Segment] = {}
     faults: list[Fault] = []
     for key, value in data.items():
-        line = next(
-            (n for n, row in enumerate(text.splitlines(), 1) if row.strip() == f"[{key}]"),
-            line_of(text, (key,)),
-        )
+        line = lines.of(key, "expression")
         if not isinstance(value, dict) or not isinstance(value.get("expression"), str):
             faults.append(Fault(name, line, key, "has no expression", 'Write expression = "…"'))
             continue

@@ -71,7 +71,9 @@ def import_command(
         TextColumn("{task.description}"), BarColumn(40), TaskProgressColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=errors, transient=True, disable=as_json) as bar:
+    with Progress(
+        *columns, console=errors, transient=True, disable=as_json or not errors.is_terminal
+    ) as bar:
         task = bar.add_task("Reading", total=None)
         result = import_csv(
             workspace.store,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mailer.app.planning import Plan, Wish, make_plan
 from mailer.app.planning import schedule as write_mailing
-from mailer.app.sending import relay_settings, send_now
+from mailer.app.sending import check_ready, send_now
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -48,7 +48,7 @@ Yes = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 group = typer.Typer(
-    help="Mailings: what there is, and who would be reached.",
+    help=("Mailings: what there is, and who would be reached.\n\nExample: mailer mailings list"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -123,9 +123,15 @@ def confirm(plan: Plan, yes: int | None) -> None:
     if plan.count == 0:
         fail("Nobody would be mailed; nothing was scheduled.", "See who is left out above.")
     if yes is None:
-        answer = Prompt.ask(
-            f"Type {plan.count} to confirm, anything else to stop", console=errors, default=""
-        )
+        try:
+            answer = Prompt.ask(
+                f"Type {plan.count} to confirm, anything else to stop",
+                console=errors,
+                default="",
+                show_default=False,
+            )
+        except EOFError:
+            answer = ""
         yes = int(answer) if re.fullmatch(r"\s*[0-9]{1,12}\s*", answer) else -1
     if yes != plan.count:
         fail(f"Not confirmed: it would go to {plan.count} people. Nothing was scheduled.")
@@ -152,16 +158,17 @@ def schedule(
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
     workspace = open_workspace()
-    relay_settings(workspace)
     due_at = instant_at(at, timezone)
     grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
     late_s = (workspace.clock.now() - due_at).total_seconds()
     if late_s > grace_s:
         fail(f"{shown(due_at, timezone)} has passed.", "Name an hour to come, or: mailer send")
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    check_ready(workspace, plan.sender)
     if not as_json:
         print_plan(plan)
-        console.print(f"  on {shown(due_at, timezone)}")
+        passed = ", which has passed: it starts at once" if late_s > 0 else ""
+        console.print(f"  on {shown(due_at, timezone)}{passed}")
     confirm(plan, yes)
     mailing = write_mailing(workspace, plan, due_at=due_at, time_zone=timezone, grace_s=grace_s)
     if as_json:
@@ -186,8 +193,8 @@ def send(
     Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
     """
     workspace = open_workspace()
-    relay_settings(workspace)
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    check_ready(workspace, plan.sender)
     if not as_json:
         print_plan(plan)
     confirm(plan, yes)

@@ -22,6 +22,7 @@ Found = TypeVar("Found", TyperCommand, TyperGroup)
 HOMES = {
     "init": "workspace",
     "check": "workspace",
+    "upgrade": "workspace",
     "statements": "statements",
     "lists": "audience",
     "import": "audience",
@@ -75,7 +76,7 @@ app = typer.Typer(
     cls=LazyCommands,
     help=(
         "Send statements of solidarity campaigns to supporters, each in their own language, "
-        "once, and keep on record what became of every mail."
+        "once, and keep on record what became of every mail.\n\nExample: mailer init campaign"
     ),
     no_args_is_help=True,
     add_completion=False,

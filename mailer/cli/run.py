@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from mailer.app.roles import run_role
-from mailer.app.supervisor import RestartPolicy, Role, supervise
+from mailer.app.supervisor import RestartPolicy, Role, supervise, taken_ports
 from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_errors
 from mailer.events import configure_logging
+from mailer.model.faults import FaultsFound
 
 
 @plain_errors
@@ -22,6 +23,7 @@ def run(
     """Run scheduler, senders and web (and the sandbox while not live) until told to stop.
 
     Example: mailer run
+
     Example: mailer run --only web
     """
     workspace = open_workspace()
@@ -32,8 +34,16 @@ def run(
     workspace.store.close()
     config = workspace.config
     roles = [Role.SCHEDULER, Role.SENDERS, Role.WEB]
+    ports = {"web.port": (config.web.host, config.web.port)}
     if not config.workspace.live:
         roles.append(Role.SANDBOX)
+        ports["sandbox.smtp_port"] = ("127.0.0.1", config.sandbox.smtp_port)
+        ports["sandbox.inbox_port"] = ("127.0.0.1", config.sandbox.inbox_port)
+    # So is whether its ports are free: a child would die of that again and again.
+    taken = taken_ports(ports)
+    if taken:
+        raise FaultsFound(taken)
+    if not config.workspace.live:
         errors.print("Not live: the sandbox takes every mail.")
         errors.print(f"  inbox   http://127.0.0.1:{config.sandbox.inbox_port}/", markup=False)
     errors.print(f"  pages   http://{config.web.host}:{config.web.port}/", markup=False)

@@ -42,7 +42,10 @@ Number = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(
-    help="Statements: check and load them from their folders, see what there is, publish.",
+    help=(
+        "Statements: check and load them from their folders, see what there is, publish."
+        "\n\nExample: mailer statements check"
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -133,6 +136,7 @@ def check(
 def changes(
     slug: Slug,
     language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="Tag of the translation.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show what changed in the source edition since an edition was translated from it.
 
@@ -149,7 +153,10 @@ def changes(
     if language == source.language:
         fail(f"{language} is the source edition itself.", "Name a translation.")
     if translation.translated_from and source.content_hash.startswith(translation.translated_from):
-        console.print("Nothing has changed since it was translated.")
+        if as_json:
+            print_json({"source": source.language, "hash": source.content_hash, "changes": []})
+        else:
+            console.print("Nothing has changed since it was translated.")
         return
     before = None
     if translation.translated_from:
@@ -162,6 +169,10 @@ def changes(
             "The text it was translated from was never loaded, so the two cannot be compared.",
             f"Read the translation against {source.language}.md, then write {write}",
         )
+    if as_json:
+        lines = [{"kind": one.kind, "text": one.text} for one in source_changes(before, source)]
+        print_json({"source": source.language, "hash": source.content_hash, "changes": lines})
+        return
     styles = {ChangeKind.REMOVED: "red", ChangeKind.ADDED: "green"}
     for change in source_changes(before, source):
         line = f"{change.kind.value} {change.text}".rstrip()

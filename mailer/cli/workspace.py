@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailer.app.checking import check_workspace
+from mailer.app.checking import check_files, check_workspace
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
@@ -20,6 +20,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     report_faults,
+    workspace_folder,
 )
 from mailer.config import CONFIG_FILE, share_dir
 from mailer.keys import (
@@ -28,8 +29,9 @@ from mailer.keys import (
     load_seal_keys,
     load_service_keys,
 )
-from mailer.model.faults import errors_in
-from mailer.store.engine import upgrade
+from mailer.model.faults import FaultsFound, errors_in
+from mailer.store.engine import open_store
+from mailer.store.engine import upgrade as upgrade_tables
 
 _IGNORED = """\
 # Keys, the database and real lists of people never go into a repository or an upload.
@@ -73,7 +75,9 @@ def make_workspace(folder: Path) -> Workspace:
     load_service_keys(folder / "service.key")
     shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
     workspace = Workspace.open(folder)
-    upgrade(workspace.store)
+    store = open_store(workspace.config.database_url)
+    upgrade_tables(store)
+    store.close()
     # Both key files are tied to the database now, before anything is sealed with them.
     _ = workspace.seal_keys, workspace.service_keys
     return workspace
@@ -111,6 +115,19 @@ def init(
 
 
 @plain_errors
+def upgrade() -> None:
+    """Bring the database of an older version up to this program's; make a copy of it before.
+
+    Example: mailer upgrade
+    """
+    workspace = open_workspace()
+    store = open_store(workspace.config.database_url)
+    upgrade_tables(store)
+    store.close()
+    console.print("The database is up to date.")
+
+
+@plain_errors
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
 ) -> None:
@@ -118,7 +135,10 @@ def check(
 
     Example: mailer check
     """
-    faults = check_workspace(open_workspace())
+    try:
+        faults = check_workspace(open_workspace())
+    except FaultsFound as error:
+        faults = [*error.faults, *check_files(workspace_folder())]
     if as_json:
         print_json(faults)
     else:
@@ -133,4 +153,8 @@ def check(
         raise typer.Exit(NOT_DONE)
 
 
-COMMANDS = (Command("init", init, needs_arguments=True), Command("check", check))
+COMMANDS = (
+    Command("init", init, needs_arguments=True),
+    Command("check", check),
+    Command("upgrade", upgrade),
+)

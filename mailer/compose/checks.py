@@ -11,46 +11,58 @@ from collections.abc import Iterator
 
 from mailer.compose.conditions import TooManyVectors, possible_vectors
 from mailer.compose.context import Reading
-from mailer.compose.design import catalogs_of
+from mailer.compose.design import catalogs_of, phrases_in, sources_of
+from mailer.compose.essentials import (
+    SOMEONE,
+    Essential,
+    check_essentials,
+    held_by_html,
+    held_by_text,
+    missing_faults,
+)
 from mailer.compose.ledger import Ledger
-from mailer.compose.markup import is_remote_style, parse_document, remote_parts
-from mailer.compose.rendering import EditionTemplates, lift_design
+from mailer.compose.markup import (
+    is_remote_style,
+    parse_document,
+    remote_parts,
+    unfit_characters,
+)
+from mailer.compose.phrases import Phrase, lacking_fault, lacking_phrases, without_gaps
+from mailer.compose.rendering import EditionTemplates
 from mailer.compose.styles import split_style
 from mailer.model.faults import Fault, FaultsFound, Severity
-from mailer.model.mailing import Design, Sender
+from mailer.model.mailing import Design
 from mailer.model.statement import Revision
-from mailer.statements.catalog import find_catalog
+from mailer.statements.catalog import find_catalog, required_phrases
 
 #: Gmail clips a mail whose HTML is longer, and the unsubscribe link with it.
 CLIPPED_BYTES = 102_000
 #: Long values at every slot and two web addresses of a long host: what merging may add.
 _ROOM_FOR_VALUES = 1_000
-#: Any sender does to look at a design; its addresses are about as long as real ones are.
-_SOMEONE = Sender(
-    key="check",
-    organisation="check",
-    name={"en": "Somebody"},
-    address="news@mail.organisation.example.org",
-    reply_to="",
-    base_url="https://mail.organisation.example.org",
-    return_path_domain="bounces.organisation.example.org",
-)
+#: Where the files of designs lie.
+_TEMPLATES = "templates/mail/"
 
 
 def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
     """Return what is wrong with the templates and the style sheet of one kind of mail.
 
+    What its catalogs lack is told with the statements that need them.
+
     Args:
         design: As `mailer.compose.design.read_design` gives it.
         fields: Attributes that the lists declare.
     """
-    faults: list[Fault] = []
-    ledger = Ledger()
-    for html in (True, False):
-        try:
-            lift_design(design, fields, ledger, html=html)
-        except FaultsFound as error:
-            faults.extend(error.faults)
+    return _design_faults(design, fields, _phrases(design))
+
+
+def _design_faults(
+    design: Design, fields: frozenset[str], phrases: frozenset[Phrase]
+) -> list[Fault]:
+    faults = list(_unfit_characters(design))
+    try:
+        faults += check_essentials(design, fields, phrases)
+    except FaultsFound as error:
+        faults += error.faults
     file = f"templates/mail/{design.kind}/style.css"
     try:
         split_style(design.style_css)
@@ -60,6 +72,23 @@ def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
         problem = "url() or @import makes readers' programs fetch something"
         faults.append(Fault(file, 0, "", problem, "Take it out"))
     return sorted(set(faults))
+
+
+def _unfit_characters(design: Design) -> Iterator[Fault]:
+    for source in (*sources_of(design, html=True), *sources_of(design, html=False)):
+        for number, line in enumerate(source.text.split("\n"), 1):
+            for character in unfit_characters(line):
+                problem = f"U+{ord(character):04X} is a character that no mail may hold"
+                remedy = "Delete it: it came along when the text was copied"
+                yield Fault(source.file, number, "", problem, remedy)
+
+
+def _phrases(design: Design) -> frozenset[Phrase]:
+    try:
+        return phrases_in(design)
+    except FaultsFound:
+        # What cannot be parsed is told by whoever lifts it, and nothing of it is spoken.
+        return frozenset()
 
 
 def check_revision_with_design(
@@ -74,29 +103,57 @@ def check_revision_with_design(
         design: How its mails look.
         fields: Attributes that the lists declare.
     """
-    own = set(check_design(design, fields))
-    found: set[Fault] = set()
+    phrases = _phrases(design)
+    own = set(_design_faults(design, fields, phrases))
+    found = set(_check_catalogs(revision, design, phrases))
     catalogs = catalogs_of(design)
+    # What a catalog lacks was told above, and hides nothing else that is wrong.
+    whole = without_gaps(design, phrases)
     for language in revision.languages:
         if find_catalog(catalogs, language) is None:
             # The statement's own check names the catalog and every phrase it needs.
             continue
         try:
-            found.update(_check_edition(revision, design, language, fields))
+            found.update(_check_edition(revision, whole, language, fields))
         except FaultsFound as error:
             found.update(error.faults)
         except ValueError as error:
-            if not any(fault.file.endswith("/style.css") for fault in own):
+            if not any(fault.file.startswith(_TEMPLATES) for fault in own):
                 file = f"templates/statements/{revision.slug}/{language}.md"
                 remedy = "Look for characters nobody sees"
                 found.add(Fault(file, 0, "body", f"cannot be made a mail: {error}", remedy))
-    return sorted(found - own)
+    said = {(fault.file, fault.field) for fault in own if fault.file.startswith(_TEMPLATES)}
+    return sorted(
+        fault for fault in found - own if not fault.field or (fault.file, fault.field) not in said
+    )
+
+
+def _check_catalogs(
+    revision: Revision, design: Design, phrases: frozenset[Phrase]
+) -> Iterator[Fault]:
+    """Yield a fault for each catalog that lacks phrases of the design's templates."""
+    catalogs = catalogs_of(design)
+    # What the English catalog has, the statement's own check looks for in those of its editions.
+    looked_for = set(required_phrases(catalogs))
+    chosen = [find_catalog(catalogs, language) for language in revision.languages]
+    of_editions = {catalog.language for catalog in chosen if catalog is not None}
+    for language, catalog in catalogs.items():
+        lacking = lacking_phrases(catalog, phrases)
+        if language in of_editions:
+            lacking = tuple(
+                msgid for msgid in lacking if msgid not in looked_for or msgid in catalog.forms
+            )
+            severity = Severity.ERROR
+        else:
+            severity = Severity.WARNING
+        if lacking:
+            yield lacking_fault(language, lacking, severity)
 
 
 def _check_edition(
     revision: Revision, design: Design, language: str, fields: frozenset[str]
 ) -> Iterator[Fault]:
-    templates = EditionTemplates(revision, design, _SOMEONE, language, fields)
+    templates = EditionTemplates(revision, design, SOMEONE, language, fields)
     file = f"templates/statements/{revision.slug}/{language}.md"
     yield from _empty_places(templates.ledger)
     try:
@@ -112,7 +169,7 @@ def _check_edition(
         return
     # With the notice a mail is longest; everyone's first language has the same markup around it.
     reading = Reading(language, templates.reading(None).reader, notice=True)
-    ids = dict.fromkeys(revision.pictures, f"{'0' * 20}@{_SOMEONE.return_path_domain}")
+    ids = dict.fromkeys(revision.pictures, f"{'0' * 20}@{SOMEONE.return_path_domain}")
     pages = {vector: templates.render_html(vector, reading, ids)[0] for vector in vectors}
     for html in pages.values():
         # What an edition may hold was sanitized; anything else comes from the template.
@@ -120,6 +177,13 @@ def _check_edition(
             problem = f"{what} makes readers' programs fetch or run something"
             template = f"templates/mail/{design.kind}/message.html"
             yield Fault(template, 0, "", problem, "Take it out")
+    # Templates can ask for the language, so that the design's own check may not have met this one.
+    wanted = (Essential.UNSUBSCRIBE,)
+    of_html = [held_by_html(templates, page, reading) for page in pages.values()]
+    yield from missing_faults(design, of_html, wanted, html=True)
+    texts = [templates.render_text(vector, reading) for vector in vectors]
+    of_text = [held_by_text(templates, text, reading) for text in texts]
+    yield from missing_faults(design, of_text, wanted, html=False)
     longest = max(pages, key=lambda vector: len(pages[vector]))
     size = len(templates.render(longest, reading, ids).html.encode()) + _ROOM_FOR_VALUES
     if size > CLIPPED_BYTES:
@@ -135,10 +199,11 @@ def _check_edition(
 
 def _empty_places(ledger: Ledger) -> Iterator[Fault]:
     """Yield the slots that leave a gap in the mail of whoever has no such value."""
-    for slot, (file, line) in ledger.bare.items():
+    for place in ledger.bare:
+        slot = place.slot
         yield Fault(
-            file,
-            line,
+            place.file,
+            place.line,
             str(slot),
             "leaves a gap in the mails of people for whom it is not known",
             f'Write {{{{ {slot} | default("…") }}}}, or put the words around it into '

@@ -103,6 +103,23 @@ def sources_of(design: Design, *, html: bool) -> Iterator[Source]:
     yield Source(message, name, f"{_FOLDER}/{name}")
 
 
+def where_named(design: Design, name: str, *, html: bool) -> tuple[str, int]:
+    """Return the template of a part that names something, and the line if it is the only one.
+
+    Where no template names it, it is the frame, which holds what mails of every kind have.
+    """
+    sources = list(sources_of(design, html=html))
+    places = [
+        (source.file, number)
+        for source in sources
+        for number, line in enumerate(source.text.split("\n"), 1)
+        if name in line
+    ]
+    if len(places) == 1:
+        return places[0]
+    return (places[0][0] if places else sources[0].file), 0
+
+
 def phrases_in(design: Design) -> frozenset[tuple[str, str]]:
     """Return the phrases its templates speak: msgid, and plural msgid or "".
 
@@ -151,4 +168,5 @@ __all__ = [
     "phrases_in",
     "read_design",
     "sources_of",
+    "where_named",
 ]

@@ -27,7 +27,7 @@ LOOP_FIELDS = frozenset({"first", "last", "index"})
 
 def underline(text: str, character: str = "-") -> str:
     """Set a heading of plain text, with a line drawn below it."""
-    return f"{text}\n{character[:1] * min(len(text), LONGEST_UNDERLINE)}"
+    return f"{text}\n{character[:1] * min(len(str(text)), LONGEST_UNDERLINE)}"
 
 
 #: Every filter there is, beside `default`, which belongs to slots and is taken out before.

@@ -15,8 +15,9 @@ from enum import StrEnum
 
 from mailer.compose.conditions import Condition
 
-#: What templates may ask of any supporter, beside the attributes that lists declare.
-BUILT_IN_FIELDS = frozenset({"name", "country"})
+#: What a mail may hold of any supporter, beside the attributes that lists declare. It is less than
+#: what every supporter has: the address, say, stands in no text.
+MAIL_FIELDS = frozenset({"name", "country"})
 _PREFIX_LETTERS = 10
 
 
@@ -28,7 +29,7 @@ class SlotKind(StrEnum):
     #: The address of the person's unsubscribe page.
     UNSUBSCRIBE_URL = "unsubscribe_url"
     #: The name of the list the delivery came through.
-    LIST_NAME = "list_name"
+    LIST_NAME = "list.name"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class Slot:
         return f"supporter.{self.field}" if self.kind is SlotKind.FIELD else self.kind.value
 
 
+@dataclass(frozen=True)
+class Place:
+    """A slot in one of the lines that name it."""
+
+    slot: Slot
+    #: As faults name it; "" for what templates are handed as a value, and name as they like.
+    file: str = ""
+    #: Line of the file.
+    line: int = 0
+
+
 UNSUBSCRIBE_URL = Slot(SlotKind.UNSUBSCRIBE_URL)
 LIST_NAME = Slot(SlotKind.LIST_NAME)
 
@@ -59,26 +71,30 @@ class Ledger:
 
     A slot's marker is made of ASCII letters and digits only, so that neither Markdown nor the HTML
     parser nor the CSS inliner takes it for anything; its beginning is random, so that no text holds
-    it by chance or by intent.
+    it by chance or by intent. Each line that names a slot has a marker of its own, so that of two
+    the one can be told that stands where no value may go.
     """
 
-    slots: list[Slot] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
-    #: Slot → template and line it was first met in.
-    places: dict[Slot, tuple[str, int]] = field(default_factory=dict)
-    #: Slots without a default that stand where their value may be missing → template and line.
-    bare: dict[Slot, tuple[str, int]] = field(default_factory=dict)
+    #: Places of slots without a default where their value may be missing.
+    bare: list[Place] = field(default_factory=list)
     prefix: str = field(default_factory=_random_prefix)
 
     def __post_init__(self) -> None:
         self._marker = re.compile(rf"{self.prefix}(\d+)z")
 
-    def marker(self, slot: Slot, template: str = "", line: int = 0) -> str:
-        """Return what stands for a slot until it is filled."""
-        if slot not in self.slots:
-            self.slots.append(slot)
-            self.places[slot] = (template, line)
-        return f"{self.prefix}{self.slots.index(slot)}z"
+    @property
+    def slots(self) -> list[Slot]:
+        """Return the slots there are, each once, in the order met."""
+        return list(dict.fromkeys(place.slot for place in self.places))
+
+    def marker(self, slot: Slot, file: str = "", line: int = 0) -> str:
+        """Return what stands for a slot, in one of the lines that name it, until it is filled."""
+        place = Place(slot, file, line)
+        if place not in self.places:
+            self.places.append(place)
+        return f"{self.prefix}{self.places.index(place)}z"
 
     def name_of(self, condition: Condition) -> str:
         """Return the variable that stands for a condition in the lifted templates."""
@@ -92,14 +108,14 @@ class Ledger:
         for found in self._marker.finditer(text):
             if found.start() > position:
                 yield text[position : found.start()]
-            yield self.slots[int(found[1])]
+            yield self.places[int(found[1])].slot
             position = found.end()
         if position < len(text):
             yield text[position:]
 
-    def slots_in(self, text: str) -> list[Slot]:
-        """Return the slots that a text has markers of, in order."""
-        return [self.slots[int(index)] for index in self._marker.findall(text)]
+    def places_in(self, text: str) -> list[Place]:
+        """Return the places whose markers a text has, in order."""
+        return [self.places[int(index)] for index in self._marker.findall(text)]
 
     def is_marker(self, text: str) -> bool:
         """Tell whether the text is one marker and nothing else."""

@@ -26,8 +26,9 @@ from mailer.compose.environment import (
     MAX_SOURCE_CHARACTERS,
     MailEnvironment,
 )
-from mailer.compose.ledger import BUILT_IN_FIELDS, Ledger, Slot, SlotKind
+from mailer.compose.ledger import MAIL_FIELDS, Ledger, Place, Slot, SlotKind
 from mailer.model.faults import Fault, FaultsFound
+from mailer.statements.catalog import placeholders
 
 #: The word templates use for the person.
 SUPPORTER = "supporter"
@@ -76,6 +77,8 @@ class Lifted:
     phrases: list[tuple[str, str]] = field(default_factory=list)
     #: Names of the blocks it has.
     blocks: frozenset[str] = frozenset()
+    #: Whether it stands in a layout.
+    extends: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def lift(source: Source, environment: MailEnvironment, scene: Scene, ledger: Led
             raise FaultsFound(lifter.faults)
         tree.set_environment(environment)
         code = environment.compile(tree, source.name, source.file)
-    return Lifted(code, lifter.phrases, frozenset(lifter.blocks))
+    return Lifted(code, lifter.phrases, frozenset(lifter.blocks), lifter.extends)
 
 
 def parse(source: Source, environment: MailEnvironment) -> nodes.Template:
@@ -153,7 +156,7 @@ class _Lifter:
         self._html = bool(environment.autoescape)
         self._scene = scene
         self._ledger = ledger
-        self._fields = None if scene.fields is None else scene.fields | BUILT_IN_FIELDS
+        self._fields = None if scene.fields is None else scene.fields | MAIL_FIELDS
         self._scopes: list[dict[str, Schema]] = [dict(scene.schema)]
         #: Fields that have a value wherever the walk is: a set for each `if` around it.
         self._given: list[frozenset[str]] = []
@@ -161,6 +164,7 @@ class _Lifter:
         self.faults: list[Fault] = []
         self.phrases: list[tuple[str, str]] = []
         self.blocks: set[str] = set()
+        self.extends = False
 
     def _fault(self, node: nodes.Node, problem: str, remedy: str = "", field: str = "") -> None:
         fault = Fault(self._file, node.lineno + self._offset, field, problem, remedy)
@@ -170,12 +174,10 @@ class _Lifter:
     # Statements
 
     def template(self, tree: nodes.Template) -> None:
-        extending = False
         for node in tree.body:
             if isinstance(node, nodes.Extends):
-                extending = True
                 self._extends(node)
-            elif extending and not isinstance(node, nodes.Block) and not _is_blank(node):
+            elif self.extends and not isinstance(node, nodes.Block) and not _is_blank(node):
                 self._fault(
                     node, "stands outside every block, where nothing is shown",
                     "Put it into a {% block %} of the layout",
@@ -188,6 +190,9 @@ class _Lifter:
         if not self._scene.parent or named != self._scene.parent:
             remedy = f'Write {{% extends "{self._scene.parent}" %}}' if self._scene.parent else ""
             self._fault(node, "extends a template that it cannot", remedy)
+        elif self.extends:
+            self._fault(node, "extends a second time", "Take one of them out")
+        self.extends = True
 
     def _body(self, body: Iterable[nodes.Node]) -> None:
         self._depth += 1
@@ -252,6 +257,8 @@ class _Lifter:
         if known is not None and node.name not in known:
             there = ", ".join(sorted(known))
             self._fault(node, f'the layout has no block "{node.name}"', f"It has: {there}")
+        if node.required:
+            self._fault(node, "a block cannot be required", "Take that word out")
         self.blocks.add(node.name)
         # A block does not see the variables of the loops around it.
         scopes, self._scopes = self._scopes, self._scopes[:1]
@@ -312,7 +319,9 @@ class _Lifter:
             return node
         slot = Slot(SlotKind.FIELD, name, default)
         if not default and not any(name in given for given in self._given):
-            self._ledger.bare.setdefault(slot, (self._file, node.lineno + self._offset))
+            place = Place(slot, self._file, node.lineno + self._offset)
+            if place not in self._ledger.bare:
+                self._ledger.bare.append(place)
         marker = self._ledger.marker(slot, self._file, node.lineno + self._offset)
         # A body is Markdown, which would show the tags: there they are added afterwards.
         return nodes.MarkSafe(
@@ -361,6 +370,7 @@ class _Lifter:
             )  # fmt: skip
             return node
         self.phrases.append((msgids[0], msgids[1] if len(msgids) > 1 else ""))
+        self._values(node, msgids)
         node.node = nodes.Name(function, "load", lineno=node.lineno)
         node.args = [
             one if isinstance(one, nodes.Const) else self._printed(one) for one in node.args
@@ -369,6 +379,21 @@ class _Lifter:
             keyword.value = self._printed(keyword.value)
         return node
 
+    def _values(self, node: nodes.Call, msgids: Sequence[str]) -> None:
+        """Check that a phrase is given what it names, and a plural something that counts."""
+        given = {keyword.key for keyword in node.kwargs}
+        if len(msgids) > 1:
+            given.add("count")
+            if not _is_number(node.args[2]):
+                self._fault(
+                    node, "counts by something that is no number", "Write loop.index or a figure"
+                )
+        for name in sorted(frozenset().union(*map(placeholders, msgids)) - given):
+            self._fault(
+                node, f"the phrase wants a value for {name}",
+                'Write {{ _("Hello %(name)s,", name=supporter.name) }}',
+            )  # fmt: skip
+
     def _filter(self, node: nodes.Filter) -> nodes.Expr:
         if node.name not in FILTERS or node.node is None:
             there = ", ".join(sorted(FILTERS))
@@ -376,8 +401,8 @@ class _Lifter:
             return node
         if self._html:
             self._fault(node, f'the filter "{node.name}" is for plain text', "Take it out")
-        if not all(map(_is_text, node.args)) or _has_more(node):
-            self._fault(node, "a filter takes texts in quotes only", _ONLY)
+        if not all(map(_is_text, node.args)) or len(node.args) > 1 or _has_more(node):
+            self._fault(node, "a filter takes one text in quotes only", _ONLY)
         node.node = self._printed(node.node)
         return node
 
@@ -525,6 +550,12 @@ def _parts(condition: Condition, kind: type[AllOf | AnyOf]) -> tuple[Condition, 
 
 def _is_text(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Const) and isinstance(node.value, str)
+
+
+def _is_number(node: nodes.Expr) -> bool:
+    if isinstance(node, nodes.Const):
+        return isinstance(node.value, int) and not isinstance(node.value, bool)
+    return _path(node) == "loop.index"
 
 
 def _literals(node: nodes.Expr, *, several: bool) -> tuple[str, ...] | None:

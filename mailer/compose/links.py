@@ -1,6 +1,6 @@
-"""Write web addresses in ASCII, and say which ones a text holds.
+"""Write web addresses in ASCII.
 
-In: addresses as people write them, HTML, plain text. Out: addresses with hosts in A-labels and
+In: addresses as people write them, alone or in plain text. Out: addresses with hosts in A-labels and
 everything else percent-encoded, which no mail program misreads. Standards: RFC 3986 §2.1,
 RFC 3987 §3.1, RFC 5890 §2.3.2.1.
 """
@@ -14,8 +14,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 #: Everything that RFC 3986 §2.2 and §2.3 let stand, and the percent sign of what is encoded.
 _KEPT = "%:/?#[]@!$&'()*+,;=-._~"
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
-#: What ends a sentence and not an address.
-_TRAILING = ".,;:!?…»“”)'"
 
 
 def ascii_address(address: str) -> str:
@@ -51,8 +49,3 @@ def ascii_addresses_in(text: str) -> str:
     if text.isascii():
         return text
     return _ADDRESS.sub(lambda found: ascii_address(found[0]), text)
-
-
-def addresses_in(text: str) -> frozenset[str]:
-    """Return the web addresses that plain text holds, without what only ends the sentence."""
-    return frozenset(found.rstrip(_TRAILING) for found in _ADDRESS.findall(text))

@@ -1,6 +1,6 @@
 """Read the HTML of a mail as a tree: see that slots stand where they may, and nothing is remote.
 
-In: HTML with markers. Out: its tree, what is wrong in it, its links, and the HTML again, compact.
+In: HTML with markers. Out: its tree, what is wrong in it, what it shows, and the HTML again, compact.
 A slot may stand in text only; the unsubscribe address may also be a link's whole target. Standards:
 HTML; RFC 2392 for `cid:`.
 """
@@ -12,9 +12,11 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from mailer.compose.ledger import UNSUBSCRIBE_URL, Ledger, Slot
+from mailer.compose.ledger import UNSUBSCRIBE_URL, Ledger, Place
 from mailer.compose.links import ascii_address
 
+#: XML 1.0 §2.2 (2): what is no character there; the tree is built by its rules.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _NOT_TEXT = frozenset({"style", "script", "title", "textarea"})
 _AS_WRITTEN = frozenset({"style", "script", "pre", "textarea"})
@@ -28,12 +30,25 @@ _REMOTE_STYLE = re.compile(r"url\s*\(|@import|expression\s*\(", re.IGNORECASE)
 DOCTYPE = "<!DOCTYPE html>"
 
 
+def unfit_characters(text: str) -> list[str]:
+    """Return the characters of a text that may stand in no tree, each once."""
+    return list(dict.fromkeys(_UNFIT.findall(text)))
+
+
+class EmptyDocument(ValueError):
+    """There is nothing in the HTML but blanks and comments."""
+
+
 def parse_document(html: str) -> etree._Element:
-    """Return the root of a whole HTML document."""
+    """Return the root of a whole HTML document.
+
+    Raises:
+        EmptyDocument: when it holds no element and no text.
+    """
     parser = etree.HTMLParser(no_network=True, remove_pis=True)
     root = etree.fromstring(html, parser)
     if root is None:
-        raise ValueError("the HTML is empty")
+        raise EmptyDocument("the HTML is empty")
     return root
 
 
@@ -50,25 +65,47 @@ def serialize_document(root: etree._Element) -> str:
     return f"{DOCTYPE}\n{etree.tostring(root, method='html', encoding='unicode')}\n"
 
 
-def misplaced_slots(root: etree._Element, ledger: Ledger) -> list[Slot]:
+def misplaced_slots(root: etree._Element, ledger: Ledger) -> list[Place]:
     """Return the slots that stand where no value may go: in attributes, comments, styles, title."""
-    found: list[Slot] = []
+    found: list[Place] = []
     for element in root.iter():
         if not isinstance(element.tag, str) or element.tag in _NOT_TEXT:
-            found += ledger.slots_in(element.text or "")
+            found += ledger.places_in(element.text or "")
         if not isinstance(element.tag, str):
             continue
         for name, value in element.attrib.items():
-            slots = ledger.slots_in(value)
-            whole_link = element.tag == "a" and name == "href" and ledger.is_marker(value)
-            if slots and not (whole_link and slots == [UNSUBSCRIBE_URL]):
-                found += slots
+            if not (element.tag == "a" and name == "href" and _unsubscribes(value, ledger)):
+                found += ledger.places_in(value)
     return list(dict.fromkeys(found))
 
 
-def text_slots(root: etree._Element, ledger: Ledger) -> list[Slot]:
+def text_slots(root: etree._Element, ledger: Ledger) -> list[Place]:
     """Return the slots that stand in text, each as often as it does."""
-    return [slot for text in root.itertext(with_tail=True) for slot in ledger.slots_in(str(text))]
+    return [one for text in root.itertext(with_tail=True) for one in ledger.places_in(str(text))]
+
+
+def has_unsubscribe_link(root: etree._Element, ledger: Ledger) -> bool:
+    """Tell whether a link of the document leads to the person's unsubscribe page."""
+    return any(_unsubscribes(element.get("href", ""), ledger) for element in root.iter("a"))
+
+
+def _unsubscribes(target: str, ledger: Ledger) -> bool:
+    return ledger.is_marker(target) and ledger.places_in(target)[0].slot == UNSUBSCRIBE_URL
+
+
+def has_link(root: etree._Element, address: str) -> bool:
+    """Tell whether a link of the document leads to an address."""
+    return any(element.get("href") == address for element in root.iter("a"))
+
+
+def shown_text(root: etree._Element) -> str:
+    """Return the text of a document that readers may see: no title, comment or style."""
+    found: list[str] = []
+    for element in root.iter():
+        if isinstance(element.tag, str) and element.tag not in _NOT_TEXT:
+            found.append(element.text or "")
+        found.append(element.tail or "")
+    return "".join(found)
 
 
 def remote_parts(root: etree._Element) -> Iterator[str]:
@@ -92,15 +129,6 @@ def remote_parts(root: etree._Element) -> Iterator[str]:
 def is_remote_style(css: str) -> bool:
     """Tell whether a style sheet would fetch something."""
     return _REMOTE_STYLE.search(css) is not None
-
-
-def web_links(root: etree._Element) -> frozenset[str]:
-    """Return the web addresses that a document's links lead to."""
-    return frozenset(
-        element.get("href", "")
-        for element in root.iter("a")
-        if element.get("href", "").startswith(("http://", "https://"))
-    )
 
 
 def ascii_links(root: etree._Element) -> None:

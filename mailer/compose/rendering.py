@@ -8,7 +8,7 @@ is found when they are lifted, before the first rendering.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,15 @@ from markupsafe import Markup
 
 from mailer.compose.conditions import TruthVector
 from mailer.compose.context import SCHEMA, Reading, Value, make_context
-from mailer.compose.design import LAYOUT_HTML, LAYOUT_TEXT, catalogs_of, sources_of
+from mailer.compose.design import (
+    LAYOUT_HTML,
+    LAYOUT_TEXT,
+    catalogs_of,
+    sources_of,
+    where_named,
+)
 from mailer.compose.environment import LiftedLoader, MailEnvironment, PhraseFunction
-from mailer.compose.ledger import Ledger, Slot, condition_name
+from mailer.compose.ledger import Ledger, Place, condition_name
 from mailer.compose.lifting import Lifted, Scene, lift
 from mailer.compose.links import ascii_addresses_in
 from mailer.compose.markup import (
@@ -30,13 +36,14 @@ from mailer.compose.markup import (
     serialize_document,
     text_slots,
 )
+from mailer.compose.phrases import lacking_fault, lacking_phrases
 from mailer.compose.slots import lift_body, render_body
 from mailer.compose.styles import add_style
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design, Sender
 from mailer.model.statement import Revision
 from mailer.statements.body import body_to_html, body_to_text
-from mailer.statements.catalog import Catalog, find_catalog
+from mailer.statements.catalog import Catalog, catalog_file, find_catalog
 
 _EDITION_PHRASE, _EDITION_PLURAL = "edition_phrase", "edition_plural"
 _READER_PHRASE, _READER_PLURAL = "reader_phrase", "reader_plural"
@@ -79,13 +86,14 @@ class EditionTemplates:
             fields: Attributes that the lists declare.
 
         Raises:
-            FaultsFound: with everything wrong in the templates and the body.
+            FaultsFound: with everything wrong in the templates and the body, and the phrases that
+                the catalog of the language lacks.
         """
         self.revision = revision
         self.sender = sender
         self.language = language
         self.ledger = Ledger()
-        self._style = design.style_css
+        self._design = design
         self._catalogs = catalogs_of(design)
         faults: list[Fault] = []
         lifted: dict[str, Lifted] = {}
@@ -99,10 +107,13 @@ class EditionTemplates:
             self._body = lift_body(revision, language, fields, self.ledger)
         except FaultsFound as error:
             faults.extend(error.faults)
+        #: Phrases that the templates speak: msgid, and plural msgid or "".
+        self.phrases = frozenset(phrase for one in lifted.values() for phrase in one.phrases)
+        faults.extend(self._catalog_faults())
         if faults:
             raise FaultsFound(faults)
-        #: Msgids that the templates speak.
-        self.phrases = frozenset(msgid for one in lifted.values() for msgid, _ in one.phrases)
+        #: Names of the templates that stand in a layout.
+        self.extending = frozenset(name for name, one in lifted.items() if one.extends)
         code = {name: one.code for name, one in lifted.items()}
         self._environments = {
             html: MailEnvironment(LiftedLoader(code), html=html) for html in (True, False)
@@ -125,13 +136,21 @@ class EditionTemplates:
         return Reading(self.language, reader, notice=True)
 
     def _is_complete(self, catalog: Catalog) -> bool:
-        return all(msgid in catalog.forms for msgid in self.phrases)
+        return not lacking_phrases(catalog, self.phrases)
+
+    def _catalog_faults(self) -> Iterator[Fault]:
+        catalog = find_catalog(self._catalogs, self.language)
+        if catalog is None:
+            yield _missing_catalog(self.language)
+            return
+        lacking = lacking_phrases(catalog, self.phrases)
+        if lacking:
+            yield lacking_fault(catalog.language, lacking, Severity.ERROR)
 
     def _catalog(self, language: str) -> Catalog:
         catalog = find_catalog(self._catalogs, language)
         if catalog is None:
-            file = f"templates/locale/{language}/LC_MESSAGES/mailer.po"
-            raise FaultsFound([Fault(file, 0, "", "is missing", "Write the catalog")])
+            raise FaultsFound([_missing_catalog(language)])
         return catalog
 
     def render(
@@ -151,7 +170,7 @@ class EditionTemplates:
         root = parse_document(html)
         ascii_links(root)
         compact(root)
-        add_style(root, self._style)
+        add_style(root, self._design.style_css)
         return Rendered(serialize_document(root), self.render_text(vector, reading), pictures)
 
     def render_html(
@@ -192,11 +211,11 @@ class EditionTemplates:
         misplaced = misplaced_slots(tree, self.ledger)
         # A slot in a link that was refused, or in a field of a quote, is gone without a trace.
         left = text_slots(tree, self.ledger)
-        for slot in self.ledger.slots_in(markdown):
-            if slot in left:
-                left.remove(slot)
+        for place in self.ledger.places_in(markdown):
+            if place in left:
+                left.remove(place)
             else:
-                misplaced.append(slot)
+                misplaced.append(place)
         self._refuse(misplaced)
         return self.ledger.isolate(html)
 
@@ -226,18 +245,25 @@ class EditionTemplates:
         name = f"{self._message_name}.{'html' if html else 'txt'}"
         return self._environments[html].get_template(name).render(values)
 
-    def _refuse(self, slots: list[Slot]) -> None:
-        if slots:
-            raise FaultsFound(
+    def _refuse(self, places: list[Place]) -> None:
+        faults = []
+        for place in dict.fromkeys(places):
+            name = str(place.slot)
+            file, line = place.file, place.line
+            if not file:
+                file, line = where_named(self._design, name, html=True)
+            faults.append(
                 Fault(
-                    *self.ledger.places.get(slot, ("", 0)),
-                    str(slot),
+                    file,
+                    line,
+                    name,
                     "stands where no value of a supporter may go: in an address, an attribute, "
                     "the title or a comment",
                     "Put it into the text",
                 )
-                for slot in dict.fromkeys(slots)
             )
+        if faults:
+            raise FaultsFound(faults)
 
 
 def lift_design(
@@ -252,7 +278,8 @@ def lift_design(
     layout_name = LAYOUT_HTML if html else LAYOUT_TEXT
     lifted: dict[str, Lifted] = {}
     faults: list[Fault] = []
-    blocks: frozenset[str] = frozenset()
+    #: None as long as the layout is not known, or has faults of its own: then blocks are not judged.
+    blocks: frozenset[str] | None = None
     for source in sources_of(design, html=html):
         frame = source.name == layout_name
         has_layout = bool(design.layout_html if html else design.layout_text)
@@ -263,16 +290,20 @@ def lift_design(
             phrase_function=_READER_PHRASE if frame else _EDITION_PHRASE,
             plural_function=_READER_PLURAL if frame else _EDITION_PLURAL,
             parent="" if frame or not has_layout else layout_name,
-            blocks=None if frame or not has_layout else blocks,
+            blocks=blocks,
         )
         try:
             lifted[source.name] = lift(source, environment, scene, ledger)
-            blocks = lifted[source.name].blocks
+            blocks = lifted[source.name].blocks if frame else blocks
         except FaultsFound as error:
             faults.extend(error.faults)
     if faults:
         raise FaultsFound(faults)
     return lifted
+
+
+def _missing_catalog(language: str) -> Fault:
+    return Fault(catalog_file(language), 0, "", "is missing", "Write the catalog")
 
 
 def _table(value: Value) -> Mapping[str, Value]:

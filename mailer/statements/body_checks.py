@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 
 from mailer.statements.collecting import FaultCollector
+from mailer.statements.hosts import host_problem, shown_address
 from mailer.statements.languages import is_known, normalize_tag
 from mailer.statements.letters import letter_faults
 from mailer.statements.links import link_problem, web_address_problem
@@ -30,6 +31,8 @@ _LEFT_OVER_BLOCK = re.compile(r":::+\s*(\w*)")
 _LEFT_OVER_LINK = re.compile(r"!?\[[^\[\]]+\]\s*[(\[]")
 _HTML = re.compile(r"</?[A-Za-z][A-Za-z0-9]*[\s>/]|<!--")
 _BARE_ADDRESS = re.compile(r"(?:https?://|\bwww\.)\S+")
+#: What ends a sentence, and no address.
+_ENDS_SENTENCE = ".,;:!?…»“”)'"
 #: What is no prose: addresses, link targets, entities. Blanked out before letters are looked at.
 _NO_PROSE = re.compile(r"https?://[^\s)>]*|\]\([^)]*\)|<[^<>\s]+>|\S+@\S+|&#?\w+;")
 
@@ -123,7 +126,7 @@ def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector
         elif not field.value:
             found.error(at, name, "is empty", "Write it, or take the line out")
         elif field.name == "source":
-            problem = web_address_problem(field.value)
+            problem = web_address_problem(field.value) or host_problem(field.value)
             if problem is not None:
                 found.error(at, name, problem.problem, problem.remedy)
         elif field.name == "language" and (
@@ -139,13 +142,18 @@ def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector
 def _check_inline(
     children: Sequence[Token], line: int, found: FaultCollector
 ) -> Iterator[PictureUse]:
+    target = ""
     for position, child in enumerate(children):
         if child.type in ("softbreak", "hardbreak"):
             line += 1
         elif child.type == "link_open":
-            _check_link(child, children[position + 1], line, found)
+            target = str(child.attrGet("href") or "")
+            _check_link(target, children[position + 1], line, found)
+        elif child.type == "link_close":
+            target = ""
         elif child.type == "text":
             _check_text(child.content, line, found)
+            _check_bare_addresses(child.content, target, line, found)
         elif child.type == "image":
             name = str(child.attrGet("src") or "")
             alternative = _alternative(child.children or []).strip()
@@ -164,12 +172,12 @@ def _alternative(children: Sequence[Token]) -> str:
     return "".join(child.content + _alternative(child.children or []) for child in children)
 
 
-def _check_link(opening: Token, following: Token, line: int, found: FaultCollector) -> None:
-    address = str(opening.attrGet("href") or "")
-    problem = link_problem(address)
+def _check_link(address: str, following: Token, line: int, found: FaultCollector) -> None:
+    problem = link_problem(address) or host_problem(address)
     if problem is not None:
+        mail = address.lower().startswith("mailto:")
         # A person's address has no place in an error, and a link may hold one.
-        shown = "the mail link" if address.lower().startswith("mailto:") else f'"{address}"'
+        shown = "the mail link" if mail else f'"{shown_address(address)}"'
         found.error(line, "link", f"{shown} {problem.problem}", problem.remedy)
     if following.type == "link_close":
         found.error(line, "link", "a link without words", "Write the words between [ and ]")
@@ -191,10 +199,26 @@ def _check_text(text: str, line: int, found: FaultCollector) -> None:
         found.error(
             line, "text", "HTML is shown as it stands", "Write Markdown: **bold**, [words](…)"
         )
-    bare = _BARE_ADDRESS.search(text)
-    if bare:
-        remedy = "Write [words](https://…), or <https://…>"
-        found.warning(line, "link", f'the address "{bare[0]}" is no link', remedy)
+
+
+def _check_bare_addresses(text: str, target: str, line: int, found: FaultCollector) -> None:
+    """Check the addresses that readers see as they are.
+
+    Args:
+        text: Without line ends.
+        target: Where the link leads that the text stands in; "" outside of links.
+        line: Line of the file.
+        found: Takes the faults.
+    """
+    for bare in _BARE_ADDRESS.findall(text):
+        address = bare.rstrip(_ENDS_SENTENCE)
+        problem = host_problem(address if "://" in address else f"https://{address}")
+        # Of a link to the same host it was said already.
+        if problem is not None and not (target and host_problem(target)):
+            found.error(line, "link", f'"{address}" {problem.problem}', problem.remedy)
+        elif not target:
+            remedy = "Write [words](https://…), or <https://…>"
+            found.warning(line, "link", f'the address "{address}" is no link', remedy)
 
 
 def _check_letters(

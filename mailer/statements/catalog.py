@@ -34,6 +34,8 @@ from mailer.statements.languages import (
 DOMAIN = "mailer"
 #: The language the phrases are written in; its catalog says which phrases there are.
 PHRASE_LANGUAGE = "en"
+#: Every rule tells numbers apart by their last digits; nobody's looks at more than three.
+_TELLING_COUNTS = 1_001
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 _LINE = re.compile(
     r'\s*(?:#.*|(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s+)?"(?:[^"\\]|\\.)*"\s*)?'
@@ -75,6 +77,15 @@ class Catalog:
     @cached_property
     def _form_of(self) -> Callable[[int], int]:
         return gettext.c2py(self.plural_rule)
+
+    @cached_property
+    def form_count(self) -> int:
+        """Return how many forms the language has for a number."""
+        return 1 + max(map(self._form_of, range(_TELLING_COUNTS)))
+
+    def has(self, msgid: str, plural_msgid: str = "") -> bool:
+        """Tell whether a phrase is finished; one with a plural in all forms the language has."""
+        return len(self.forms.get(msgid, ())) >= (self.form_count if plural_msgid else 1)
 
     def phrase(self, msgid: str, /, **values: object) -> str:
         """Return a phrase with its values.
@@ -135,6 +146,11 @@ class Catalog:
         """Return the catalog that `to_document` was asked of."""
         forms = {msgid: tuple(forms) for msgid, forms in document["forms"].items()}
         return cls(document["language"], document["plural_rule"], forms)
+
+
+def catalog_file(language: str) -> str:
+    """Return the file of a language's catalog, as faults name it."""
+    return f"templates/locale/{language.replace('-', '_')}/LC_MESSAGES/{DOMAIN}.po"
 
 
 def load_catalogs(locale_dir: Path) -> dict[str, Catalog]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mailer.model.faults import Fault
 from mailer.model.statement import Revision
-from mailer.statements.catalog import Catalog, find_catalog, missing_phrases
+from mailer.statements.catalog import Catalog, catalog_file, find_catalog, missing_phrases
+from mailer.statements.collecting import by_place
 from mailer.statements.languages import language_name
 from mailer.statements.source import StatementFolder, read_folder
 
@@ -29,7 +30,7 @@ def check_statement(folder: Path, root: Path, catalogs: Mapping[str, Catalog]) -
 
 def check_folder(found: StatementFolder, catalogs: Mapping[str, Catalog]) -> list[Fault]:
     """Return every fault of a statement's files that were read already."""
-    return sorted([*found.faults, *_catalog_faults(found.files, catalogs)])
+    return sorted([*found.faults, *_catalog_faults(found.files, catalogs)], key=by_place)
 
 
 def check_revision(revision: Revision, catalogs: Mapping[str, Catalog]) -> list[Fault]:
@@ -44,7 +45,7 @@ def _catalog_faults(files: Mapping[str, str], catalogs: Mapping[str, Catalog]) -
         name = language_name(language, "en")
         catalog = find_catalog(catalogs, language)
         tag = language if catalog is None else catalog.language
-        path = f"templates/locale/{tag.replace('-', '_')}/LC_MESSAGES/mailer.po"
+        path = catalog_file(tag)
         missing = missing_phrases(catalogs, language)
         listed = "; ".join(f'"{msgid}"' for msgid in missing)
         if catalog is None:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from mailer.model.faults import Fault, Severity, errors_in
 
 
+def by_place(fault: Fault) -> tuple[str, int, int, Fault]:
+    """Return what sorts faults as a reader meets them: by file, line, column."""
+    return fault.file, fault.line, fault.column, fault
+
+
 class FaultCollector:
     """The faults of one file, in the order found."""
 

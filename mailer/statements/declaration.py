@@ -51,14 +51,17 @@ from mailer.model.statement import (
     Supported,
     SupportedKind,
 )
+from mailer.model.toml_lines import TomlLines, not_toml
 from mailer.statements.collecting import FaultCollector
+from mailer.statements.hosts import host_problem
 from mailer.statements.languages import MalformedTag, is_known, normalize_tag
 from mailer.statements.links import web_address_problem
-from mailer.statements.toml_lines import TomlLines
 
 FILE_NAME = "statement.toml"
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HASHTAG = re.compile(r"#(?!\d+$)\w+")
+#: Codes that CLDR names as it names countries: groups of them, and some that stand for none.
+_NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 #: The table's column holds 120; a mailing's number comes after it.
 _LONGEST_SLUG = 80
 
@@ -77,6 +80,15 @@ class NamedText:
 
 
 @dataclass(frozen=True)
+class NamedTitle:
+    """A title of the file with its place, kept since a `RelatedItem` does not say where it stood."""
+
+    line: int
+    field: str
+    title: LocalizedText
+
+
+@dataclass(frozen=True)
 class Declaration:
     """What `statement.toml` says."""
 
@@ -89,8 +101,10 @@ class Declaration:
     related: tuple[RelatedItem, ...]
     signatories: tuple[Signatory, ...]
     and_others: bool
-    #: Every name and title, for the checks of letters.
+    #: Every name, title and hashtag, for the checks of letters.
     texts: tuple[NamedText, ...] = ()
+    #: Every title of something related, for the check of its languages.
+    titles: tuple[NamedTitle, ...] = ()
 
 
 class _Table:
@@ -117,6 +131,10 @@ class _Table:
         for part in (*self._path, key):
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
         return text
+
+    def line(self, key: str) -> int:
+        """Return the line of a key, else of the table it belongs to."""
+        return self._lines.of(*self._path, key)
 
     def fault(self, key: str, problem: str, remedy: str = "", *, below: str = "") -> None:
         """Note an error at a key."""
@@ -157,7 +175,7 @@ class _Table:
     def address(self, key: str, *, required: bool) -> str:
         """Return an https address; "" when it is missing or faulty."""
         text = self.text(key, "Write an address that begins with https://", required=required)
-        problem = web_address_problem(text) if text else None
+        problem = (web_address_problem(text) or host_problem(text)) if text else None
         if problem is None:
             return text
         self.fault(key, problem.problem, problem.remedy)
@@ -181,10 +199,14 @@ class _Table:
             else:
                 texts[tag] = text
                 line = self._lines.of(*self._path, key, tag)
-                self._texts.append(NamedText(line, f"{self.field(key)}.{tag}", tag, text))
+                self.look_at_letters(NamedText(line, f"{self.field(key)}.{tag}", tag, text))
         if source_language and source_language not in values:
             self.fault(key, f'has no "{source_language}", the source language', remedy)
         return texts
+
+    def look_at_letters(self, text: NamedText) -> None:
+        """Keep a text for the checks of letters."""
+        self._texts.append(text)
 
     def tables(self, key: str, read: Callable[[_Table], Item | None]) -> tuple[Item, ...]:
         """Return what `read` makes of every `[[key]]`; faulty ones are left out."""
@@ -232,12 +254,10 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"at line (\d+), column (\d+)", str(error))
-        line, column = (int(place[1]), int(place[2])) if place else (0, 0)
-        said = re.sub(r" \(at .*\)$", "", str(error)).lower()
-        found.error(line, "", f"is not TOML: {said}", "Mend that line", column=column)
+        found.faults.append(not_toml(found.file, text, error))
         return None
     texts: list[NamedText] = []
+    titles: list[NamedTitle] = []
     table = _Table(values, (), TomlLines(text), found, texts)
     slug = _read_slug(table, folder)
     kind = table.choice("kind", StatementKind)
@@ -251,11 +271,12 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
         source_language=source,
         published=_read_published(table),
         supports=table.tables("supports", lambda row: _supported(row, source)),
-        hashtags=table.tables("hashtags", _hashtag),
-        related=table.tables("related", lambda row: _related(row, source)),
+        hashtags=table.tables("hashtags", lambda row: _hashtag(row, source)),
+        related=table.tables("related", lambda row: _related(row, source, titles)),
         signatories=table.tables("signatories", lambda row: _signatory(row, source)),
         and_others=table.flag("and_others"),
         texts=tuple(texts),
+        titles=tuple(titles),
     )
     if declaration.kind is StatementKind.STATEMENT and not values.get("signatories"):
         table.fault("signatories", "nobody signs", "Add a block [[signatories]]")
@@ -291,19 +312,24 @@ def _supported(row: _Table, source: str) -> Supported | None:
     return Supported(kind, name, address) if kind and name else None
 
 
-def _hashtag(row: _Table) -> Hashtag | None:
+def _hashtag(row: _Table, source: str) -> Hashtag | None:
     tag = row.text("tag", 'Write tag = "#HerRights"')
     if tag and not _HASHTAG.fullmatch(tag):
         remedy = 'Write a number sign, then letters and digits only: "#HerRights"'
         row.fault("tag", f'"{tag}" is not a hashtag', remedy)
         tag = ""
+    if tag:
+        # One hashtag serves all editions: where scripts tie, that of the source decides.
+        row.look_at_letters(NamedText(row.line("tag"), row.field("tag"), source, tag))
     address = row.address("address", required=True)
     return Hashtag(tag, address) if tag and address else None
 
 
-def _related(row: _Table, source: str) -> RelatedItem | None:
+def _related(row: _Table, source: str, titles: list[NamedTitle]) -> RelatedItem | None:
     kind = row.choice("kind", RelatedKind)
     title = row.localized("title", source)
+    if title:
+        titles.append(NamedTitle(row.line("title"), row.field("title"), title))
     address = row.address("address", required=True)
     return RelatedItem(kind, title, address) if kind and title and address else None
 
@@ -320,13 +346,4 @@ def _signatory(row: _Table, source: str) -> Signatory | None:
 
 
 def _is_country(code: str) -> bool:
-    # CLDR also names groups of countries and a few codes that stand for none.
-    return code in Locale("en").territories and code not in {
-        "EU",
-        "EZ",
-        "UN",
-        "XA",
-        "XB",
-        "ZZ",
-        "QO",
-    }
+    return code in Locale("en").territories and code not in _NO_COUNTRIES

@@ -18,7 +18,7 @@ from mailer.statements.languages import script_of
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")
 
 #: Latin letters that look like Cyrillic ones of the alphabets we meet, and what was meant.
-_LATIN_TO_CYRILLIC = dict(
+LATIN_TO_CYRILLIC = dict(
     zip(
         "AaBCcEeHIiKkMOoPpTXxYyËëÏï",
         "АаВСсЕеНІіКкМОоРрТХхУуЁёЇї",
@@ -26,12 +26,12 @@ _LATIN_TO_CYRILLIC = dict(
     )
 )
 #: The same for alphabets that have these too.
-_LATIN_TO_SOUTH_SLAVIC = _LATIN_TO_CYRILLIC | {"J": "Ј", "j": "ј", "S": "Ѕ", "s": "ѕ"}
+_LATIN_TO_SOUTH_SLAVIC = LATIN_TO_CYRILLIC | {"J": "Ј", "j": "ј", "S": "Ѕ", "s": "ѕ"}
 _SOUTH_SLAVIC = frozenset({"sr", "mk", "cnr", "bs"})
 #: Cyrillic letters that look like Latin ones: more of them, as all of these are used to deceive.
-_CYRILLIC_TO_LATIN = {
+CYRILLIC_TO_LATIN = {
     **{cyrillic: latin for latin, cyrillic in _LATIN_TO_SOUTH_SLAVIC.items()},
-    **dict(zip("һԁԛԝү", "hdqwy", strict=True)),
+    **dict(zip("һԁԛԝүӏ", "hdqwyl", strict=True)),
 }
 #: Letters with a cedilla, which Romanian writes with a comma below.
 _CEDILLA_TO_COMMA = dict(zip("şŞţŢ", "șȘțȚ", strict=True))
@@ -59,13 +59,17 @@ class LetterFault:
 
 
 def letter_faults(text: str, language: str) -> Iterator[LetterFault]:
-    """Yield every letter that is not what it seems, in the order of the text's words.
+    """Yield every letter that is not what it seems, in the order of the text.
 
     Args:
         text: In NFC; what is no prose (addresses, slots) already blanked out.
         language: Tag of the text's language.
     """
-    yield from unseen_faults(text)
+    found = [*unseen_faults(text), *_word_faults(text, language)]
+    yield from sorted(found, key=lambda fault: fault.start)
+
+
+def _word_faults(text: str, language: str) -> Iterator[LetterFault]:
     try:
         tag = parse_tag(language)
     except MalformedTag:
@@ -115,16 +119,16 @@ def _mixed(word: str, start: int, script: str, language: str) -> Iterator[Letter
     cyrillic = [letter for letter in word if _script(letter) == "Cyrl"]
     if not latin or not cyrillic or _is_acronym_with_ending(word):
         return
-    to_cyrillic = _LATIN_TO_SOUTH_SLAVIC if language in _SOUTH_SLAVIC else _LATIN_TO_CYRILLIC
+    to_cyrillic = _LATIN_TO_SOUTH_SLAVIC if language in _SOUTH_SLAVIC else LATIN_TO_CYRILLIC
     latin_is_foreign = all(letter in to_cyrillic for letter in latin)
-    cyrillic_is_foreign = all(letter in _CYRILLIC_TO_LATIN for letter in cyrillic)
+    cyrillic_is_foreign = all(letter in CYRILLIC_TO_LATIN for letter in cyrillic)
     if latin_is_foreign and cyrillic_is_foreign:
         # Both could be the slip: the script of the language decides, else the larger part.
         latin_is_foreign = script == "Cyrl" or (script != "Latn" and len(latin) <= len(cyrillic))
     if latin_is_foreign:
         yield _mixed_fault(word, start, "Latn", "Latin", "Cyrillic", to_cyrillic)
     elif cyrillic_is_foreign:
-        yield _mixed_fault(word, start, "Cyrl", "Cyrillic", "Latin", _CYRILLIC_TO_LATIN)
+        yield _mixed_fault(word, start, "Cyrl", "Cyrillic", "Latin", CYRILLIC_TO_LATIN)
 
 
 def _is_acronym_with_ending(word: str) -> bool:
@@ -148,12 +152,12 @@ def _mixed_fault(
     mended = "".join(meant[letter] if _script(letter) == foreign else letter for letter in word)
     return LetterFault(
         start,
-        f'in the word "{word}" {_said(places)} {verb} {foreign_name} and the others {right_name}',
+        f'in the word "{word}" {said_places(places)} {verb} {foreign_name} and the others {right_name}',
         f'Write it anew in {right_name} letters only: "{mended}"',
     )
 
 
-def _said(places: Sequence[tuple[int, str]]) -> str:
+def said_places(places: Sequence[tuple[int, str]]) -> str:
     """Return the places for a person: "letter 1 (M)", "letters 7 (c) and 9 (a)"."""
     named = [f"{position} ({letter})" for position, letter in places]
     if len(named) == 1:
@@ -181,7 +185,7 @@ def _replaced(
         mended = "".join(meant.get(letter, letter) for letter in word)
         yield LetterFault(
             start,
-            f'in the word "{word}" {_said(places)} {"has" if len(places) == 1 else "have"} {what}',
+            f'in the word "{word}" {said_places(places)} {"has" if len(places) == 1 else "have"} {what}',
             f'{why}: write "{mended}"',
             doubtful,
         )

@@ -8,14 +8,14 @@ In: `templates/statements/<slug>/` with `statement.toml` (see `mailer.statements
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailer.model.faults import Fault, errors_in
-from mailer.model.statement import Edition, Picture, Revision
+from mailer.model.statement import Edition, Picture, Revision, localized
 from mailer.model.tags import MalformedTag
-from mailer.statements.collecting import FaultCollector
+from mailer.statements.collecting import FaultCollector, by_place
 from mailer.statements.declaration import FILE_NAME, Declaration, parse_declaration
 from mailer.statements.document import with_digest
 from mailer.statements.editions import ReadEdition, check_translation, parse_edition
@@ -61,36 +61,71 @@ def read_folder(folder: Path, root: Path) -> StatementFolder:
     place = _shown(folder, root)
     faults: list[Fault] = []
     declaration = _read_declaration(folder, place, faults)
-    collectors: dict[str, FaultCollector] = {}
-    editions: dict[str, ReadEdition] = {}
+    read_files = [_read_edition(path, place) for path in sorted(folder.glob("*.md"), key=_rank)]
     files: dict[str, str] = {}
-    for path in sorted(folder.glob("*.md")):
-        found = FaultCollector(f"{place}/{path.name}")
-        language = _language_of(path, found)
-        if language:
-            files[language] = found.file
-            collectors[language] = found
-            text = _read_text(path, found)
-            read = None if text is None else parse_edition(text, language, found)
-            if read is not None:
-                editions[language] = read
-        else:
-            faults += found.faults
+    editions: dict[str, ReadEdition] = {}
+    for one in read_files:
+        if not one.language:
+            continue
+        if one.language in files:
+            _refuse_second(one, files[one.language])
+            continue
+        files[one.language] = one.found.file
+        if one.read is not None:
+            editions[one.language] = one.read
     if declaration is not None:
-        faults += _check_together(declaration, editions, collectors, place)
-    pictures = _read_pictures(folder, editions, collectors)
-    for found in collectors.values():
-        faults += found.faults
+        source = editions.get(declaration.source_language)
+        if source is not None:
+            _check_translations(declaration, source.edition, read_files)
+        faults += _check_languages(declaration, tuple(files), place)
+    pictures = _read_pictures(folder, read_files)
+    for one in read_files:
+        faults += one.found.faults
     revision = None
     if declaration is not None and not errors_in(faults):
         revision = _assemble(declaration, editions, pictures)
     return StatementFolder(
         revision,
-        tuple(sorted(faults)),
+        tuple(sorted(faults, key=by_place)),
         files,
         {language: read.edition for language, read in editions.items()},
         declaration.source_language if declaration is not None else "",
     )
+
+
+@dataclass(frozen=True)
+class _EditionFile:
+    """A file of the folder that should be an edition."""
+
+    #: Tag by the file's name; "" when that is none.
+    language: str
+    #: None when it could not be read.
+    read: ReadEdition | None
+    #: Its faults.
+    found: FaultCollector
+
+
+def _rank(path: Path) -> tuple[bool, str]:
+    """Return what sorts files named as a tag is written before those that are not."""
+    try:
+        return normalize_tag(path.stem) != path.stem, path.name
+    except MalformedTag:
+        return True, path.name
+
+
+def _read_edition(path: Path, place: str) -> _EditionFile:
+    found = FaultCollector(f"{place}/{path.name}")
+    language = _language_of(path, found)
+    text = _read_text(path, found) if language else None
+    read = None if text is None else parse_edition(text, language, found)
+    return _EditionFile(language, read, found)
+
+
+def _refuse_second(second: _EditionFile, first: str) -> None:
+    names = [file.rsplit("/", 1)[-1] for file in (second.found.file, first)]
+    problem = f'{names[0]} and {names[1]} are both the edition in "{second.language}"'
+    remedy = f"Keep one of them, named {second.language}.md"
+    second.found.error(0, "", problem, remedy)
 
 
 def _shown(folder: Path, root: Path) -> str:
@@ -151,48 +186,43 @@ def _language_of(path: Path, found: FaultCollector) -> str:
     return language
 
 
-def _check_together(
-    declaration: Declaration,
-    editions: Mapping[str, ReadEdition],
-    collectors: Mapping[str, FaultCollector],
-    place: str,
-) -> list[Fault]:
-    """Check what only shows when the declaration and all editions are there."""
+def _check_translations(
+    declaration: Declaration, source: Edition, read_files: Sequence[_EditionFile]
+) -> None:
+    for one in read_files:
+        if one.read is not None:
+            check_translation(
+                one.read, source, declaration.slug, f"{source.language}.md", one.found
+            )
+
+
+def _check_languages(declaration: Declaration, languages: Sequence[str], place: str) -> list[Fault]:
+    """Check that the source edition is there, and what is not said in the editions' languages."""
     source = declaration.source_language
     found = FaultCollector(f"{place}/{FILE_NAME}")
-    if source not in collectors:
+    if source not in languages:
         problem = f"the source edition {source}.md is missing"
         found.error(0, "source_language", problem, "Write it, or name the language it is in")
-    if source in editions:
-        for language, read in editions.items():
-            check_translation(
-                read,
-                editions[source].edition,
-                declaration.slug,
-                f"{source}.md",
-                collectors[language],
+    for item in declaration.titles:
+        shown = localized(item.title, source, source)
+        for language in languages:
+            # That the source language is missing was said where the title was read.
+            if language == source or {language, language.split("-")[0]} & set(item.title):
+                continue
+            found.warning(
+                item.line,
+                item.field,
+                f'"{shown}" has no title in "{language}"',
+                f'Add {language} = "…", or its readers see the title in "{source}"',
             )
-    for item in declaration.related:
-        for language in collectors:
-            if language not in item.title and language.split("-")[0] not in item.title:
-                found.warning(
-                    0,
-                    f"related.{item.kind.value}.title",
-                    f'"{item.title.get(source, "")}" has no title in "{language}"',
-                    f'Add {language} = "…", or its readers see the title in "{source}"',
-                )
     return found.faults
 
 
-def _read_pictures(
-    folder: Path,
-    editions: Mapping[str, ReadEdition],
-    collectors: Mapping[str, FaultCollector],
-) -> dict[str, Picture]:
+def _read_pictures(folder: Path, read_files: Sequence[_EditionFile]) -> dict[str, Picture]:
     pictures: dict[str, Picture] = {}
     unusable: dict[str, UnusablePicture] = {}
-    for language, read in editions.items():
-        for use in read.pictures:
+    for one in read_files:
+        for use in one.read.pictures if one.read is not None else ():
             if use.name not in pictures and use.name not in unusable:
                 try:
                     pictures[use.name] = read_picture(folder, use.name)
@@ -200,7 +230,7 @@ def _read_pictures(
                     unusable[use.name] = error
             if use.name in unusable:
                 reason = unusable[use.name]
-                collectors[language].error(use.line, "picture", reason.problem, reason.remedy)
+                one.found.error(use.line, "picture", reason.problem, reason.remedy)
     return pictures
 
 

@@ -55,14 +55,12 @@ class UnknownForm(StoreUnavailable):
 
 def revision_to_document(revision: Revision) -> dict[str, Any]:
     """Return a revision as JSON can hold it; of a picture its name and hash."""
-    published = revision.published
     return {
         "form": FORM,
         "slug": revision.slug,
         "kind": revision.kind.value,
         "source_language": revision.source_language,
-        # One instant is one text, whatever zone it was written in.
-        "published": published.astimezone(UTC).isoformat() if published else None,
+        "published": _written(revision.published) if revision.published else None,
         "supports": [{**asdict(one), "kind": one.kind.value} for one in revision.supports],
         "hashtags": [asdict(one) for one in revision.hashtags],
         "related": [{**asdict(one), "kind": one.kind.value} for one in revision.related],
@@ -77,6 +75,16 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
             for name, picture in sorted(revision.pictures.items())
         },
     }
+
+
+def _written(published: datetime) -> str:
+    """Return an hour as the document keeps it: with its offset where the day depends on it.
+
+    Readers are shown the day on which the author wrote it. Where that is the day in UTC too, one
+    instant is one text and one digest, whatever zone it was written in.
+    """
+    in_utc = published.astimezone(UTC)
+    return (in_utc if in_utc.date() == published.date() else published).isoformat()
 
 
 def document_digest(document: Mapping[str, Any]) -> str:

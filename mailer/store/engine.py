@@ -14,7 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import OperationalError
 
 from mailer.store.tables import id_sequence, metadata, setting
@@ -22,6 +35,12 @@ from mailer.store.tables import id_sequence, metadata, setting
 #: How long a SQLite writer waits for another, in seconds.
 BUSY_TIMEOUT_S = 15.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: The newest migration: what the tables of a database must be up to.
+NEWEST = "0002"
+
+
+#: Where alembic keeps which migration a database is at.
+_version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 class StoreUnavailable(Exception):
@@ -91,9 +110,9 @@ def _plain_errors() -> Iterator[None]:
                 "The database could not be written: the disk is full or failing",
                 "Make room, then try again; nothing was changed",
             ) from error
-        if "no such table" in said or ("relation" in said and "does not exist" in said):
+        if "no such table" in said:
             raise StoreUnavailable(
-                "The database has no tables yet or is not up to date", "Run: mailer init or upgrade"
+                "The database has no tables", "Put it back from your copy"
             ) from error
         if "unable to open" in said or "connect" in said or "readonly" in said:
             raise StoreUnavailable(
@@ -180,6 +199,30 @@ def create_tables(store: Store) -> None:
     """Create all tables at once, without migrations: for tests and benches."""
     with store.write() as connection:
         metadata.create_all(connection)
+        _version.create(connection)
+        connection.execute(_version.insert().values(version_num=NEWEST))
+
+
+def check_version(store: Store) -> None:
+    """Refuse a database whose tables are not those of this program.
+
+    Raises:
+        StoreUnavailable: when they are older, newer or not there, saying what to do.
+    """
+    with store.read() as connection:
+        known = (
+            connection.execute(select(_version.c.version_num)).scalar_one_or_none()
+            if inspect(connection).has_table(_version.name)
+            else None
+        )
+    if known is None:
+        raise StoreUnavailable("The database has no tables", "Put it back from your copy")
+    if known < NEWEST:
+        raise StoreUnavailable("The database is of an older version", "Run: mailer upgrade")
+    if known > NEWEST:
+        raise StoreUnavailable(
+            "The database is of a newer version than this program", "Install the newer program"
+        )
 
 
 def take_ids(connection: Connection, name: str, count: int) -> int:
@@ -227,6 +270,7 @@ __all__ = [
     "StoreUnavailable",
     "WrongKeys",
     "check_fingerprint",
+    "check_version",
     "create_tables",
     "open_store",
     "ping",

@@ -221,7 +221,13 @@ def write_memberships(connection: Connection, rows: Sequence[Mapping[str, object
     insert = dialect.insert(membership)
     taken = {
         name: insert.excluded[name]
-        for name in ("batch_id", "consent_basis", "consent_source", "consented_at", "added_at")
+        for name in (
+            "batch_id",
+            "consent_basis",
+            "consent_source_sealed",
+            "consented_at",
+            "added_at",
+        )
     }
     connection.execute(
         insert.on_conflict_do_update(
@@ -245,7 +251,7 @@ def write_consent(connection: Connection, rows: Sequence[Mapping[str, object]]) 
             )
             .values(
                 consent_basis=bindparam("basis"),
-                consent_source=bindparam("source"),
+                consent_source_sealed=bindparam("source_sealed"),
                 consented_at=bindparam("at"),
             ),
             list(rows),

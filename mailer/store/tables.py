@@ -164,10 +164,10 @@ membership = Table(
     Column("list_id", Id, ForeignKey("mailing_list.id"), primary_key=True),
     Column("supporter_id", Id, ForeignKey("supporter.id"), primary_key=True),
     Column("state", Enum(MembershipState), nullable=False),
-    #: "" when none is on record: then the person is not mailed.
+    #: One word, "consent"; "" when none is on record: then the person is not mailed.
     Column("consent_basis", String(40), nullable=False, server_default=""),
-    #: Where the consent came from: the import's source, a form.
-    Column("consent_source", Text, nullable=False, server_default=""),
+    #: Where the consent came from, a form or an import, see `mailer.audience.consent`; or None.
+    Column("consent_source_sealed", Sealed),
     Column("consented_at", Instant),
     Column("added_at", Instant, nullable=False),
     Column("left_at", Instant),

@@ -1,13 +1,18 @@
 """Migrations make the very tables that the code names, on both databases."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
-from mailer.store.engine import open_store, upgrade
+from mailer.store import engine
+from mailer.store.engine import StoreUnavailable, check_version, open_store, upgrade
 from mailer.store.tables import metadata
 
 
@@ -30,6 +35,7 @@ def store_without_tables(postgresql_address):
     with postgresql_store(postgresql_address) as opened:
         with opened.write() as connection:
             metadata.drop_all(connection)
+            connection.execute(text("DROP TABLE alembic_version"))
         yield opened
 
 
@@ -48,3 +54,96 @@ def test_upgrading_twice_is_once(empty_store):
     with empty_store.read() as connection:
         versions = connection.execute(text("SELECT version_num FROM alembic_version")).all()
     assert len(versions) == 1
+
+
+def test_the_program_knows_its_newest_migration():
+    """What a database is held against is the head of the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == engine.NEWEST
+
+
+def test_an_older_newer_or_empty_database_is_refused_with_what_to_do(empty_store):
+    """Each says its own remedy; after the upgrade it is taken."""
+    with pytest.raises(StoreUnavailable, match="copy"):
+        check_version(empty_store)
+    migrate(empty_store, "0001")
+    with pytest.raises(StoreUnavailable, match="mailer upgrade"):
+        check_version(empty_store)
+    upgrade(empty_store)
+    check_version(empty_store)
+    with empty_store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreUnavailable, match="newer"):
+        check_version(empty_store)
+
+
+def migrate(store, revision):
+    """Bring the tables to a revision, be it an older one."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine.__file__).parent / "migrations"))
+    with store.write() as connection:
+        config.attributes["connection"] = connection
+        way = (
+            command.downgrade if revision == "0001" and has_tables(connection) else command.upgrade
+        )
+        way(config, revision)
+
+
+def has_tables(connection):
+    """Tell whether any migration was run."""
+    return inspect(connection).has_table("alembic_version")
+
+
+def holds_canary(store):
+    """Tell whether the text is in any file of a SQLite database."""
+    path = Path(store.engine.url.database)
+    return any(b"canary" in one.read_bytes() for one in path.parent.glob(f"{path.name}*"))
+
+
+#: A member, with what an import of the first tables wrote of their consent.
+_OLD_ROWS = """
+INSERT INTO organisation (id, key) VALUES (1, 'harbor');
+INSERT INTO mailing_list (id, key, organisation_id, definition, updated_at)
+    VALUES (7, 'news', 1, '{}', 0);
+INSERT INTO language_profile (id, languages, never) VALUES (1, '', '');
+INSERT INTO supporter (id, organisation_id, address_digest, address_sealed, fields_sealed,
+    profile_id, domain_digest, created_at, updated_at) VALUES (5, 1, '1', '1', '1', 1, '1', 0, 0);
+INSERT INTO membership (list_id, supporter_id, state, consent_basis, consent_source, consented_at,
+    added_at) VALUES (7, 5, 'subscribed', 'consent', 'canary at the fair', 3, 4)
+"""
+
+
+def test_sources_of_consent_in_clear_are_dropped_and_nothing_else(empty_store):
+    """The member, the basis and the day stay; the text is in no file of the database any more."""
+    migrate(empty_store, "0001")
+    with empty_store.write() as connection:
+        for one in _OLD_ROWS.split(";"):
+            connection.execute(text(one))
+    assert not empty_store.is_sqlite or holds_canary(empty_store)
+    upgrade(empty_store)
+    with empty_store.read() as connection:
+        (member,) = connection.execute(text("SELECT * FROM membership")).mappings().all()
+        indexes = [one["name"] for one in inspect(connection).get_indexes("membership")]
+    assert {
+        "list_id": 7, "supporter_id": 5, "state": "subscribed", "consent_basis": "consent",
+        "consent_source_sealed": None, "consented_at": 3, "added_at": 4, "left_at": None,
+        "batch_id": None,
+    } == dict(member)  # fmt: skip
+    assert ["ix_membership_supporter_id"] == indexes
+    empty_store.close()
+    assert not empty_store.is_sqlite or not holds_canary(empty_store)
+
+
+def test_the_step_to_sealed_sources_can_be_taken_back(empty_store):
+    """The members stay; their sources are empty, as the first tables have it."""
+    upgrade(empty_store)
+    migrate(empty_store, "0001")
+    with empty_store.write() as connection:
+        for one in _OLD_ROWS.split(";"):
+            connection.execute(text(one))
+    upgrade(empty_store)
+    migrate(empty_store, "0001")
+    with empty_store.read() as connection:
+        sources = connection.execute(text("SELECT consent_source FROM membership")).scalars().all()
+    assert [""] == sources

@@ -215,7 +215,6 @@ class Ground:
                         supporter_id=row_id,
                         state=state,
                         consent_basis=consent_basis,
-                        consent_source="form",
                         added_at=LONG_AGO,
                     )
                 )

@@ -113,7 +113,6 @@ class Subscriptions:
                         supporter_id=supporter_id,
                         state=MembershipState.SUBSCRIBED,
                         consent_basis="consent",
-                        consent_source="form",
                         added_at=NOON,
                     )
                 )

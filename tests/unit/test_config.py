@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import mailer.config
-from mailer.config import CONFIG_FILE, Config, load_config
+from mailer.config import CONFIG_FILE, Config, load_config, sections
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Sender
 from tests.unit.config_texts import EXAMPLE, changed, faults, load
@@ -30,7 +29,7 @@ def test_the_example_names_every_key_there_is():
     """Whoever reads it has seen all that can be set."""
     missing = [
         f"{name}.{key}"
-        for name, section in vars(mailer.config).items()
+        for name, section in vars(sections).items()
         if name.endswith("Section")
         for key in section.model_fields
         if not re.search(

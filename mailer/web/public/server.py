@@ -82,7 +82,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, key: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named TCP, since asyncio sends small answers at once only on sockets that say so.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -97,7 +97,7 @@ def _listen(host: str, port: int) -> socket.socket:
                 Fault(
                     CONFIG_FILE,
                     0,
-                    "web.port",
+                    key,
                     f"{host} port {port} cannot be listened on: {error.strerror}",
                     "See whether another program has it, or choose another port",
                 )
@@ -112,6 +112,7 @@ async def serve_public(
     port: int,
     stop: asyncio.Event,
     *,
+    key: str = "web.port",
     ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve `app` until `stop` is set, then finish what is being answered.
@@ -121,12 +122,13 @@ async def serve_public(
         host: Address to listen on; IPv6 without brackets.
         port: 0 takes a free one.
         stop: Ends it.
+        key: What the port is called in config.toml.
         ready: Told the port once visitors are answered.
 
     Raises:
         FaultsFound: when the port cannot be listened on.
     """
-    listening = _listen(host, port)
+    listening = _listen(host, port, key)
     config = uvicorn.Config(
         app,
         http=_PatientForAWhile,

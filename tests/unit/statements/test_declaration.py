@@ -7,7 +7,6 @@ import pytest
 from mailer.model.statement import RelatedKind, StatementKind, SupportedKind
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.declaration import parse_declaration
-from mailer.statements.toml_lines import TomlLines
 
 GOOD = """\
 slug = "her-rights"
@@ -98,6 +97,33 @@ def test_every_fault_has_line_and_field(old, new, expected):
     assert expected in parse(GOOD.replace(old, new, 1))[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "line"), [('slug = "a"\ntitle = """b\n', 2), ("slug = ", 1), ("a = [1,\n2,\n", 2)]
+)
+def test_what_is_missing_at_the_end_is_told_at_the_last_line(text, line):
+    """The parser names no line there; the last one is where to look."""
+    assert [(line, "")] == [fault[:2] for fault in parse(text)[1]]
+
+
+def test_a_title_is_kept_with_its_place():
+    """Rows are counted as they stand in the file, whatever comes of those before."""
+    text = GOOD.replace('kind = "report"\n', "", 1) + (
+        '[[related]]\nkind = "case"\naddress = "https://a.example.org"\n[related.title]\nru = "Дело"\n'
+    )
+    declaration, _ = parse(text)
+    assert [RelatedKind.CASE] == [one.kind for one in declaration.related]
+    assert [(17, "related[0].title", {"en": "Report"}), (33, "related[1].title", {"ru": "Дело"})] == [
+        (one.line, one.field, one.title) for one in declaration.titles
+    ]  # fmt: skip
+
+
+def test_a_group_of_countries_signs_nothing():
+    """CLDR names it beside the countries; it is none."""
+    assert [(23, "signatories[0].country", '"EU" is not a country')] == parse(
+        GOOD.replace('country = "MD"', 'country = "EU"')
+    )[1]
+
+
 def test_all_faults_are_told_at_once():
     """Three mistakes are three faults."""
     text = GOOD.replace('"MD"', '"Moldova"').replace('"report"', '"paper"').replace("#Her", "Her")
@@ -108,15 +134,3 @@ def test_somebody_must_sign():
     """A statement that nobody signs is none."""
     text = GOOD[: GOOD.index("[[signatories]]")]
     assert (0, "signatories", "nobody signs") in parse(text)[1]
-
-
-def test_lines_are_found_through_every_way_of_writing():
-    """Dotted keys, sub-tables, long texts and repeated tables are all found."""
-    lines = TomlLines(
-        'a.b = 1\ntext = """\na = 2\n"""\n[t]\nx = 1\n[[r]]\nx = 1\n[[r]]\n  x = { y = 1 }\n[r.s]\nz = 2\n'
-    )
-    found = [
-        lines.of("a", "b"), lines.of("a"), lines.of("text"), lines.of("t", "x"), lines.of("r", 0, "x"),
-        lines.of("r", 1, "x", "y"), lines.of("r", 1, "s", "z"), lines.of("nowhere"),
-    ]  # fmt: skip
-    assert [1, 1, 2, 6, 8, 10, 12, 0] == found

@@ -68,6 +68,11 @@ def test_the_remedy_gives_the_word_as_it_should_be():
     assert 2 == fault.start
 
 
+def test_slips_are_told_in_the_order_they_stand_in():
+    """Unseen characters and words alike."""
+    assert [0, 5, 8] == [fault.start for fault in letter_faults("mаny \u200b, \u202eslip", "en")]
+
+
 def test_doubtful_finds_are_marked():
     """An Arabic letter in Persian may be a quote; it stops nobody."""
     assert [True] == [fault.doubtful for fault in letter_faults("كتاب", "fa")]

@@ -141,6 +141,19 @@ FAULTS = [
     ("en.md", "[the report](", "[](", (9, "link", "a link without words")),
     ("en.md", "Come to", "Come\nto [x](mailto:nobody)",
      (13, "link", "the mail link is not a mail address")),
+    # Hosts that only look right; what stands in the file may be an A-label when it is checked.
+    ("en.md", "(https://harbor", "(https://hаrbor",
+     (9, "link", ('"https://hаrbor.example.org/report" mixes alphabets in its host: in "hаrbor" letter 2 '
+      "(а) is Cyrillic and the others Latin"))),
+    ("en.md", "Come to", "Come\nto [x](mailto:office@hаrbor.example.org)",
+     (13, "link", ('the mail link mixes alphabets in its host: in "hаrbor" letter 2 (а) is Cyrillic and '
+      "the others Latin"))),
+    ("en.md", "Come to", "See www.hаrbor.example.org. Come to",
+     (12, "link", ('"www.hаrbor.example.org" mixes alphabets in its host: in "hаrbor" letter 2 (а) is '
+      "Cyrillic and the others Latin"))),
+    ("en.md", "source: https://willow", "source: https://wіllow",
+     (21, "quote.source", ('mixes alphabets in its host: in "wіllow" letter 2 (і) is Cyrillic and the '
+      "others Latin"))),
     # Pictures.
     ("en.md", "![A light]", "![]", (17, "picture", '"light.png" has no alternative text')),
     ("en.md", "(light.png)", "(gone.png)",
@@ -173,6 +186,12 @@ FAULTS = [
     ("statement.toml", 'kind = "report"', 'kind = "paper"', (6, "related[0].kind", 'is "paper"')),
     ("statement.toml", '"Portul"', '"Porţul"',
      (11, "signatories[0].name.ro", 'in the word "Porţul" letter 4 (ţ) has a cedilla')),
+    ("statement.toml", "https://harbor", "https://һаrbоr",
+     (8, "related[0].address", ('mixes alphabets in its host: in "һаrbоr" letters 1 (һ), 2 (а) and 5 (о) '
+      "are Cyrillic and the others Latin"))),
+    ("statement.toml", "[[related]]", ('[[hashtags]]\ntag = "#HerRіghts"\naddress = "https://a.example.org"'
+     "\n\n[[related]]"),
+     (6, "hashtags[0].tag", 'in the word "HerRіghts" letter 5 (і) is Cyrillic and the others Latin')),
     ("statement.toml", '"en"', '"de"', (0, "source_language", "the source edition de.md is missing")),
 ]  # fmt: skip
 
@@ -198,7 +217,9 @@ def test_each_fault_has_file_line_and_field(folder, name, old, new, expected):
          (12, "link", 'the address "https://a.example.org" is no link')),
         ("en.md", "## What", "#### What", (15, "heading", "skips from level 1 to 4")),
         ("statement.toml", ', ru = "Доклад"', "",
-         (0, "related.report.title", '"Report" has no title in "ru"')),
+         (7, "related[0].title", '"Report" has no title in "ru"')),
+        ("statement.toml", 'en = "Report", ru', "fa",
+         (7, "related[0].title", '"Доклад" has no title in "ru"')),
     ],
 )  # fmt: skip
 def test_what_is_worth_a_look_stops_nothing(folder, name, old, new, expected):
@@ -257,6 +278,62 @@ def test_an_edition_is_named_by_its_language(folder, name, problem):
     """A file whose name is no tag, or another than the one form, is told."""
     shutil.copy(folder / "en.md", folder / name)
     assert (name, 0, "", problem) in faults_of(folder)
+
+
+@pytest.mark.parametrize(("twin", "language"), [("EN.md", "en"), ("mo.md", "ro"), ("RU.md", "ru")])
+def test_two_files_of_one_language_are_told_and_neither_hides_the_other(folder, twin, language):
+    """The one whose name is not the tag is the second; both keep all their other faults."""
+    own = f"{language}.md"
+    text = (folder / "ru.md").read_text(encoding="utf-8")
+    for name, word in ((own, "слoво"), (twin, "дeло")):
+        (folder / name).write_text(text + f"\n{word} ![Свет](gone.png)\n", encoding="utf-8")
+    found = faults_of(folder)
+    stem = twin.removesuffix(".md")
+    both = f'{twin} and {own} are both the edition in "{language}"'
+    assert (twin, 0, "", both) in found
+    assert (twin, 0, "", f'"{stem}" is not how the tag is written') in found
+    for name in (own, twin):
+        assert (name, 12, "picture", 'there is no picture "gone.png" in the folder') in found
+        assert [name] == [fault[0] for fault in found if fault[:3] == (name, 12, "text")]
+    assert read_statement(folder, root_of(folder))[0] is None
+
+
+def test_the_faults_of_a_line_stand_in_the_order_of_the_line(folder):
+    """Somebody who mends a line goes through it once."""
+    replace(folder, "en.md", "Come to", "Tоo mаny\u200b slіps. Come to")
+    _, faults = read_statement(folder, root_of(folder))
+    assert [1, 5, 9, 11] == [fault.column for fault in faults if fault.field == "text"]
+
+
+def test_each_address_that_is_no_link_is_told(folder):
+    """The first of a line hides no other; an address between angle brackets is a link."""
+    replace(
+        folder,
+        "en.md",
+        "Come to",
+        "See https://a.example.org, www.b.example.org. <https://c.example.org>",
+    )
+    problems = [problem for _, line, field, problem in faults_of(folder, Severity.WARNING)]
+    assert ['the address "https://a.example.org" is no link',
+            'the address "www.b.example.org" is no link'] == problems  # fmt: skip
+
+
+def test_a_link_to_a_host_that_looks_right_is_told_once(folder):
+    """Its words show the same address."""
+    replace(folder, "en.md", "Come to", "See <https://hаrbor.example.org> and come to")
+    assert [("en.md", 12, "link")] == [fault[:3] for fault in faults_of(folder)][:-1]
+    replace(folder, "en.md", "<https://hаrbor.example.org>",
+            "[https://hаrbor.example.org](https://harbor.example.org)")  # fmt: skip
+    # The last is that the translation is older than this.
+    assert [("en.md", 12, "link")] == [fault[:3] for fault in faults_of(folder)][:-1]
+
+
+def test_hosts_in_one_script_of_any_kind_are_right(folder):
+    """Names of hosts in Cyrillic or with an umlaut are addresses like others."""
+    replace(folder, "en.md", "(https://harbor.example.org/report)", "(https://гавань.рф/доклад)")
+    replace(folder, "ru.md", "(https://harbor.example.org/report)", "(https://bücher.example)")
+    replace(folder, "statement.toml", "https://harbor.example.org/report", "https://гавань.рф")
+    assert [("ru.md", 7, "translated_from")] == [fault[:3] for fault in faults_of(folder)]
 
 
 def test_files_as_windows_writes_them_are_read(folder):

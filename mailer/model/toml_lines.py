@@ -2,11 +2,15 @@
 
 In: the text of a file that is valid TOML. Out: the line of a key by its path. It is meant for
 sending a person to the right place, so a key inside an inline table is found on its table's line.
+What is no TOML at all becomes a fault with the line and column where the parser gave up.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+
+from mailer.model.faults import Fault
 
 Path = tuple[str | int, ...]
 
@@ -14,6 +18,7 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _LONG_QUOTES = ('"""', "'''")
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -28,7 +33,8 @@ class TomlLines:
         self._counts: dict[Path, int] = {}
         table: Path = ()
         inside = ""
-        for number, line in enumerate(text.splitlines(), 1):
+        # Not `splitlines`: TOML knows one line end, and a text may hold what Unicode counts as more.
+        for number, line in enumerate(text.split("\n"), 1):
             if inside:
                 inside = "" if inside in line else inside
                 continue
@@ -66,3 +72,28 @@ class TomlLines:
             if line is not None:
                 return line
         return 0
+
+
+def not_toml(file: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
+    """Return the fault of a text that is no TOML, at the place where the parser gave up.
+
+    Args:
+        file: the file as the person named it.
+        text: what stands in it.
+        error: what the parser said.
+    """
+    said = str(error)
+    found = _PLACE.search(said)
+    # A parser that came to the end says so, and not on which line that is.
+    line, column = (text.rstrip().count("\n") + 1, 0) if found else (0, 0)
+    if found and found[1]:
+        line, column = int(found[1]), int(found[2])
+    problem = _PLACE.sub("", said)
+    problem = f"is not TOML: {problem[:1].lower()}{problem[1:]}"
+    return Fault(file, line, "", problem, "Mend that line", column)
+
+
+def not_utf8(file: str, error: UnicodeDecodeError) -> Fault:
+    """Return the fault of a file that is not UTF-8, at the line of the first byte that is not."""
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return Fault(file, line, "", "is not UTF-8", "Save it so")

@@ -1,0 +1,40 @@
+"""The settings of a workspace: what `config.toml` may say, and how it is read.
+
+In: a workspace folder. Out: a `Config`. `values` knows what one value may be, `sections` what keys
+there are, `checks` what they may not say of each other, and `loading` reads the file.
+"""
+
+from mailer.config.loading import load_config, share_dir
+from mailer.config.sections import (
+    CONFIG_FILE,
+    Config,
+    DatabaseSection,
+    DeliverySection,
+    DkimSection,
+    KeysSection,
+    OrganisationSection,
+    RelaySection,
+    SandboxSection,
+    ScheduleSection,
+    SenderSection,
+    WebSection,
+    WorkspaceSection,
+)
+
+__all__ = [
+    "CONFIG_FILE",
+    "Config",
+    "DatabaseSection",
+    "DeliverySection",
+    "DkimSection",
+    "KeysSection",
+    "OrganisationSection",
+    "RelaySection",
+    "SandboxSection",
+    "ScheduleSection",
+    "SenderSection",
+    "WebSection",
+    "WorkspaceSection",
+    "load_config",
+    "share_dir",
+]

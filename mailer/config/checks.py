@@ -1,0 +1,237 @@
+"""Hold the sections of `config.toml` against each other, and what can be kept of a faulty file.
+
+In: the file's sections as far as they are sound, with their lines. Out: faults. A section that has
+faults of its own is not blamed for more, and nothing is blamed for what it would have said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mailer.config.sections import CONFIG_FILE, Config, DkimSection, SenderSection
+from mailer.model.faults import Fault
+from mailer.model.toml_lines import TomlLines
+
+#: Where a value stands in the file: ("senders", 1, "address").
+Location = tuple[int | str, ...]
+#: The tables that come in any number, each with a key.
+_ROWS = ("organisations", "senders", "relays")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a file says, as far as it is sound."""
+
+    config: Config
+    #: Where something was not, and so is left out of `config`.
+    lost: frozenset[Location]
+    #: Kind of row → of each in `config`, its place in the file.
+    places: Mapping[str, Sequence[int]]
+    #: Kind of row → place in the file and key of each, those left out for another reason included.
+    keys: Mapping[str, Sequence[tuple[int, str]]]
+
+    def is_sound(self, *path: int | str) -> bool:
+        """Return whether nothing is lost at, above or below a place."""
+        return not any(lost[: len(path)] == path[: len(lost)] for lost in self.lost)
+
+    def all_keys(self, kind: str) -> frozenset[str] | None:
+        """Return the keys of all rows of a kind; None when one cannot be told."""
+        if any(lost[0] == kind and lost[2:] in ((), ("key",)) for lost in self.lost):
+            return None
+        return frozenset(key for _, key in self.keys[kind])
+
+
+def keep(data: Mapping[str, Any], root: Path, lost: Iterable[Location]) -> Kept | None:
+    """Return what of a file is sound; None when that is not even known.
+
+    Rows with a fault are left out, and keys with one are as if they had not been written.
+
+    Args:
+        data: the file's tables.
+        root: the workspace's folder.
+        lost: where the faults are.
+
+    Raises:
+        ValidationError: when there are none, and the file has some.
+    """
+    places = frozenset(lost)
+    try:
+        config = Config.model_validate({**_without(data, places), "root": root})
+    except ValidationError:
+        if not places:
+            raise
+        return None
+    rows = {kind: data[kind] if isinstance(data.get(kind), list) else [] for kind in _ROWS}
+    return Kept(
+        config,
+        places,
+        places={kind: _left(len(rows[kind]), _lost_inside(places, kind)) for kind in _ROWS},
+        keys={
+            kind: [
+                (index, row["key"])
+                for index, row in enumerate(rows[kind])
+                if isinstance(row, dict) and isinstance(row.get("key"), str)
+            ]
+            for kind in _ROWS
+        },
+    )
+
+
+def _lost_inside(places: Iterable[Location], name: str) -> set[int | str]:
+    """Return the rows or keys of a part of the file that something is wrong with."""
+    return {place[1] for place in places if place[0] == name and len(place) > 1}
+
+
+def _left(count: int, lost: set[int | str]) -> list[int]:
+    return [index for index in range(count) if index not in lost]
+
+
+def _without(data: Mapping[str, Any], places: frozenset[Location]) -> dict[str, Any]:
+    """Return the file's tables without the rows and keys that something is wrong with."""
+    sound: dict[str, Any] = {}
+    for name, value in data.items():
+        lost = _lost_inside(places, name)
+        if (name,) in places:
+            continue
+        if isinstance(value, list):
+            sound[name] = [value[index] for index in _left(len(value), lost)]
+        elif isinstance(value, dict):
+            sound[name] = {key: one for key, one in value.items() if key not in lost}
+        else:
+            sound[name] = value
+    return sound
+
+
+def cross_checks(kept: Kept, lines: TomlLines) -> list[Fault]:
+    """Return what is wrong between the sections of a file, each fault at its line."""
+    checks = _CrossChecks(kept, lines)
+    return [
+        *checks.keys(),
+        *checks.senders(),
+        *checks.database(),
+        *checks.live(),
+        *checks.ports(),
+    ]
+
+
+@dataclass(frozen=True)
+class _CrossChecks:
+    """Compares the sections of one file."""
+
+    kept: Kept
+    lines: TomlLines
+
+    def _fault(
+        self, path: Location, problem: str, remedy: str, *, field: str = "", instead: Location = ()
+    ) -> Fault:
+        """Return a fault at `path`, or where that is left to its default, at `instead`."""
+        line = self.lines.of(*path) or self.lines.of(*instead)
+        return Fault(CONFIG_FILE, line, field or ".".join(map(str, path)), problem, remedy)
+
+    def keys(self) -> Iterator[Fault]:
+        """Yield the keys that two rows of a kind have."""
+        for kind in _ROWS:
+            seen: set[str] = set()
+            told: set[str] = set()
+            for index, key in self.kept.keys[kind]:
+                if key in seen and key not in told:
+                    told.add(key)
+                    yield self._fault(
+                        (kind, index, "key"), "two have this key", "Give each its own",
+                        field=f"{kind}.{key}",
+                    )  # fmt: skip
+                seen.add(key)
+
+    def senders(self) -> Iterator[Fault]:
+        """Yield what is wrong with senders."""
+        owners = self.kept.all_keys("organisations")
+        for index, sender in zip(
+            self.kept.places["senders"], self.kept.config.senders, strict=True
+        ):
+            name = f"senders.{sender.key}"
+            if owners is not None and sender.organisation not in owners:
+                yield self._fault(
+                    ("senders", index, "organisation"),
+                    f'there is no organisation "{sender.organisation}"',
+                    "Add it under [[organisations]] or mend the key",
+                    field=f"{name}.organisation",
+                )
+            if not sender.name:
+                yield self._fault(
+                    ("senders", index, "name"), "has no language", 'Write name = { en = "…" }',
+                    field=f"{name}.name",
+                )  # fmt: skip
+            for number, dkim in enumerate(sender.dkim):
+                yield from self._signature(index, sender, number, dkim)
+
+    def _signature(
+        self, index: int, sender: SenderSection, number: int, dkim: DkimSection
+    ) -> Iterator[Fault]:
+        place: Location = ("senders", index, "dkim", number)
+        name = f"senders.{sender.key}.dkim[{number}]"
+        if not (self.kept.config.root / dkim.key_file).is_file():
+            yield self._fault(
+                (*place, "key_file"), f"there is no file {dkim.key_file}",
+                "Make the key or take the signature out", field=f"{name}.key_file",
+            )  # fmt: skip
+        domain = sender.address.rpartition("@")[2].lower()
+        # DMARC counts a signature only where its domain is that of the From address.
+        if domain != dkim.domain and not domain.endswith(f".{dkim.domain}"):
+            yield self._fault(
+                (*place, "domain"), f"is neither {domain}, the address's domain, nor one above it",
+                f'Write domain = "{domain}"', field=f"{name}.domain",
+            )  # fmt: skip
+
+    def database(self) -> Iterator[Fault]:
+        """Yield an address that is to come from the environment and is not there."""
+        variable = self.kept.config.database.url_env
+        if variable and not os.environ.get(variable):
+            problem = f"the environment has no {variable}"
+            yield self._fault(("database", "url_env"), problem, "Set it")
+
+    def live(self) -> Iterator[Fault]:
+        """Yield what a workspace that reaches people still wants."""
+        config = self.kept.config
+        if not config.workspace.live:
+            return
+        live: Location = ("workspace", "live")
+        if not config.relays and self.kept.is_sound("relays"):
+            yield self._fault(live, "is true but there is no relay", "Add one under [[relays]]")
+        problem, remedy = "is not https, and the workspace is live", "Write one with https://"
+        web: Location = ("web", "base_url")
+        if self.kept.is_sound(*web) and not _is_https(config.web.base_url):
+            yield self._fault(web, problem, remedy, instead=live)
+        for index, sender in zip(self.kept.places["senders"], config.senders, strict=True):
+            if sender.base_url and not _is_https(sender.base_url):
+                yield self._fault(
+                    ("senders", index, "base_url"), problem, remedy,
+                    field=f"senders.{sender.key}.base_url",
+                )  # fmt: skip
+
+    def ports(self) -> Iterator[Fault]:
+        """Yield ports on this machine that two servers of ours would listen on."""
+        config = self.kept.config
+        taken: dict[int, Location] = {}
+        places: Sequence[tuple[Location, int]] = (
+            (("web", "port"), config.web.port),
+            (("sandbox", "smtp_port"), config.sandbox.smtp_port),
+            (("sandbox", "inbox_port"), config.sandbox.inbox_port),
+        )
+        for place, port in places:
+            # With 0 the system picks one, and never the same twice.
+            if port == 0 or not self.kept.is_sound(*place):
+                continue
+            first = taken.setdefault(port, place)
+            if first != place:
+                problem = f"is {port}, as {'.'.join(map(str, first))} is"
+                yield self._fault(place, problem, "Give each its own", instead=first)
+
+
+def _is_https(address: str) -> bool:
+    return address.startswith("https://")

@@ -1,0 +1,108 @@
+"""Read `config.toml` of a workspace, all its problems at once.
+
+In: a workspace folder. Out: a `Config`, or every fault of the file, each with key, line and reason;
+no fault quotes a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mailer.config.checks import Kept, Location, cross_checks, keep
+from mailer.config.sections import CONFIG_FILE, Config
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
+
+_REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a key that config.toml knows",
+    "literal_error": "is not one of the words allowed here",
+    "model_type": "is not a table",
+}
+_SEE_EXAMPLE = "See config.example.toml"
+
+
+def _dotted(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def load_config(root: Path) -> Config:
+    """Read `config.toml` of the workspace at `root`.
+
+    Raises:
+        FaultsFound: with every problem, each with key, line where known, and reason.
+    """
+    data, lines = _read(root)
+    faults: list[Fault] = []
+    # The workspace's folder is no key of the file, though it is a field of what is read from it.
+    if "root" in data:
+        del data["root"]
+        problem = _REASONS["extra_forbidden"]
+        faults.append(Fault(CONFIG_FILE, lines.of("root"), "root", problem, _SEE_EXAMPLE))
+    kept = _validated(data, root.resolve(), lines, faults)
+    if kept is not None:
+        faults += cross_checks(kept, lines)
+    if faults or kept is None:
+        raise FaultsFound(faults)
+    return kept.config
+
+
+def _read(root: Path) -> tuple[dict[str, Any], TomlLines]:
+    try:
+        text = (root / CONFIG_FILE).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FaultsFound(
+            [
+                Fault(
+                    CONFIG_FILE,
+                    0,
+                    "",
+                    f"cannot be read in {root}",
+                    "Go to a workspace, name one with --workspace, or make one with `mailer init`",
+                )
+            ]
+        ) from error
+    except UnicodeDecodeError as error:
+        raise FaultsFound([not_utf8(CONFIG_FILE, error)]) from error
+    try:
+        return tomllib.loads(text), TomlLines(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FaultsFound([not_toml(CONFIG_FILE, text, error)]) from error
+
+
+def _validated(
+    data: dict[str, Any], root: Path, lines: TomlLines, faults: list[Fault]
+) -> Kept | None:
+    """Return what of the file is sound, and note what is not."""
+    try:
+        return keep(data, root, ())
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+    faults += (
+        Fault(
+            CONFIG_FILE,
+            lines.of(*item["loc"]),
+            _dotted(item["loc"]),
+            _REASONS.get(item["type"], item["msg"].removeprefix("Value error, ")),
+            _SEE_EXAMPLE if item["type"] in _REASONS else "",
+        )
+        for item in found
+    )
+    return keep(data, root, (item["loc"] for item in found))
+
+
+def share_dir() -> Path:
+    """Return where the templates, example lists and example config that ship with us are.
+
+    In a wheel they lie inside the package; in a source tree beside it.
+    """
+    package = Path(__file__).parent.parent
+    installed = package / "share"
+    return installed if installed.is_dir() else package.parent

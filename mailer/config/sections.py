@@ -1,0 +1,300 @@
+"""The sections of `config.toml`, with what each key may be and what holds when it is left out.
+
+In: the tables of the file as the TOML parser gives them. Out: a `Config`, whose paths are absolute
+and whose secrets are read from files or the environment at the moment they are needed and never
+printed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mailer.config.values import (
+    Address,
+    BaseUrl,
+    Domain,
+    Host,
+    Key,
+    LocalPart,
+    Names,
+    OptionalAddress,
+    OptionalBaseUrl,
+    Port,
+    Row,
+    Selector,
+    Zone,
+)
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.mailing import DkimKey, Sender
+
+CONFIG_FILE = "config.toml"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
+_LONGEST_NAME = 253
+
+
+class _Section(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class WorkspaceSection(_Section):
+    """`[workspace]`."""
+
+    #: Shown in the terminal.
+    name: str = "Mailer"
+    #: False: the sandbox takes every mail.
+    live: bool = False
+    #: Who may get test sends and alerts before `live`.
+    staff: Row[Address] = ()
+    #: Folder of database, journals and reject files, below the workspace.
+    data: str = "data"
+    #: Zone in which the command line shows hours.
+    time_zone: Zone = "UTC"
+
+
+class DatabaseSection(_Section):
+    """`[database]`."""
+
+    #: SQLAlchemy address; SQLite paths are relative to the workspace.
+    url: str = "sqlite:///data/mailer.db"
+    #: Environment variable that holds the address instead, for PostgreSQL with a password.
+    url_env: str = ""
+
+
+class KeysSection(_Section):
+    """`[keys]`."""
+
+    seal: str = "seal.key"
+    service: str = "service.key"
+
+
+class WebSection(_Section):
+    """`[web]`: the public pages."""
+
+    #: What links in mails begin with; https once the workspace is live.
+    base_url: BaseUrl = "http://127.0.0.1:8025"
+    host: Host = "127.0.0.1"
+    port: Port = 8025
+
+
+class SandboxSection(_Section):
+    """`[sandbox]`: the built-in SMTP catcher, always on loopback."""
+
+    smtp_port: Port = 8026
+    #: The inbox answers here and never under base_url.
+    inbox_port: Port = 8027
+    #: Most mails kept in memory; older ones are forgotten.
+    keep: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    #: Refuse, defer and drop some addresses by their local part, to see every outcome.
+    misbehave: bool = False
+
+
+class OrganisationSection(_Section):
+    """`[[organisations]]`: who owns lists of people."""
+
+    key: Key
+    name: Names
+
+
+class DkimSection(_Section):
+    """`[[senders.dkim]]`: one signature."""
+
+    #: The From address's domain or one above it, or the signature would count for nothing.
+    domain: Domain
+    selector: Selector
+    key_file: str
+
+    @model_validator(mode="after")
+    def _check_length(self) -> DkimSection:
+        # RFC 6376 §3.6.2.1: where the public key is looked up.
+        if len(f"{self.selector}._domainkey.{self.domain}") > _LONGEST_NAME:
+            raise ValueError("selector and domain are too long for one name in the DNS")
+        return self
+
+
+class SenderSection(_Section):
+    """`[[senders]]`: who a mailing comes from."""
+
+    key: Key
+    organisation: Key
+    name: Names
+    address: Address
+    reply_to: OptionalAddress = ""
+    #: Where this sender's links lead; the public pages' base_url when empty.
+    base_url: OptionalBaseUrl = ""
+    return_path_domain: Domain
+    return_path_local: LocalPart = "b"
+    dkim: Row[DkimSection] = ()
+
+
+class RelaySection(_Section):
+    """`[[relays]]`: the SMTP server that takes our mail once the workspace is live."""
+
+    key: Key
+    host: Host
+    port: Port = 587
+    #: "starttls", "implicit", or "none", which only a relay on loopback may have.
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    username: str = ""
+    password_file: str = ""
+    password_env: str = ""
+    #: "mailer" when we sign, "relay" when it does.
+    signs: Literal["mailer", "relay"] = "mailer"
+    #: Each delivery has a return path of its own; no relay that wants another is supported yet.
+    return_path: Literal["verp"] = "verp"
+    connections: Annotated[int, Field(ge=1, le=100)] = 4
+    messages_per_connection: Annotated[int, Field(ge=1)] = 500
+    #: Name we greet with; neutral by default.
+    ehlo: str = "localhost"
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> RelaySection:
+        if self.tls == "none" and self.host not in _LOOPBACK:
+            raise ValueError('tls = "none" is for a relay on this machine only')
+        if self.username and not (self.password_file or self.password_env):
+            raise ValueError("username needs password_file or password_env")
+        return self
+
+
+class DeliverySection(_Section):
+    """`[delivery]`."""
+
+    #: Connections to the sandbox.
+    sandbox_connections: Annotated[int, Field(ge=1, le=100)] = 4
+    #: First pause after a 4yz reply; later ones grow.
+    first_retry_s: Annotated[float, Field(gt=0)] = 600.0
+    #: Longest pause between attempts.
+    longest_retry_s: Annotated[float, Field(gt=0)] = 21_600.0
+    #: A delivery this old is refused instead of tried again.
+    give_up_after_h: Annotated[float, Field(gt=0)] = 96.0
+    #: What a stopping sender waits for final replies.
+    shutdown_grace_s: Annotated[float, Field(ge=0)] = 20.0
+
+
+class ScheduleSection(_Section):
+    """`[schedule]`."""
+
+    #: A mailing later than this is held for a person.
+    grace_s: Annotated[int, Field(ge=1)] = 7_200
+
+
+class Config(_Section):
+    """The whole file, with the workspace it belongs to."""
+
+    workspace: WorkspaceSection = WorkspaceSection()
+    database: DatabaseSection = DatabaseSection()
+    keys: KeysSection = KeysSection()
+    web: WebSection = WebSection()
+    sandbox: SandboxSection = SandboxSection()
+    delivery: DeliverySection = DeliverySection()
+    schedule: ScheduleSection = ScheduleSection()
+    organisations: Row[OrganisationSection] = ()
+    senders: Row[SenderSection] = ()
+    relays: Row[RelaySection] = ()
+    #: The workspace's folder; not a key of the file.
+    root: Path = Path()
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the folder of database, journals and reject files."""
+        return self.root / self.workspace.data
+
+    @property
+    def journal_dir(self) -> Path:
+        """Return the folder of the senders' journals."""
+        return self.data_dir / "journal"
+
+    @property
+    def lists_dir(self) -> Path:
+        """Return the folder of list and segment files."""
+        return self.root / "lists"
+
+    @property
+    def templates_dir(self) -> Path:
+        """Return the folder of statements, mail templates and catalogs."""
+        return self.root / "templates"
+
+    @property
+    def seal_key_path(self) -> Path:
+        """Return where the sealing keys are."""
+        return self.root / self.keys.seal
+
+    @property
+    def service_key_path(self) -> Path:
+        """Return where the digest and token keys are."""
+        return self.root / self.keys.service
+
+    @property
+    def database_url(self) -> str:
+        """Return SQLAlchemy's address of the database, SQLite paths made absolute."""
+        if self.database.url_env:
+            return os.environ.get(self.database.url_env, "")
+        prefix = "sqlite:///"
+        url = self.database.url
+        if url.startswith(prefix) and not url.startswith(prefix + "/"):
+            return f"{prefix}{(self.root / url.removeprefix(prefix)).resolve()}"
+        return url
+
+    def sender(self, key: str) -> Sender | None:
+        """Return the sender of that key as a mailing pins it; None when there is none."""
+        for section in self.senders:
+            if section.key == key:
+                return Sender(
+                    key=section.key,
+                    organisation=section.organisation,
+                    name=dict(section.name),
+                    address=section.address,
+                    reply_to=section.reply_to,
+                    base_url=section.base_url or self.web.base_url,
+                    return_path_domain=section.return_path_domain,
+                    return_path_local=section.return_path_local,
+                    dkim=tuple(
+                        DkimKey(key.domain, key.selector, str(self.root / key.key_file))
+                        for key in section.dkim
+                    ),
+                )
+        return None
+
+    def relay_password(self, relay: RelaySection) -> str:
+        """Return the relay's password from its file or environment variable; "" when it has none.
+
+        Raises:
+            FaultsFound: when the file or variable is missing; the value is never in it.
+        """
+        if relay.password_env:
+            value = os.environ.get(relay.password_env)
+            if value:
+                return value
+            raise FaultsFound(
+                [
+                    Fault(
+                        CONFIG_FILE,
+                        0,
+                        f"relays.{relay.key}.password_env",
+                        f"the environment has no {relay.password_env}",
+                        "Set it and start again",
+                    )
+                ]
+            )
+        if not relay.password_file:
+            return ""
+        try:
+            return (self.root / relay.password_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise FaultsFound(
+                [
+                    Fault(
+                        CONFIG_FILE,
+                        0,
+                        f"relays.{relay.key}.password_file",
+                        "the file cannot be read",
+                        "Check its path and owner",
+                    )
+                ]
+            ) from error

@@ -1,0 +1,164 @@
+"""What a single value of `config.toml` may be: keys, addresses, domains, hosts, names, zones.
+
+In: text a person wrote. Out: the value in the form it is used in, or a `ValueError` whose text
+stands in the fault as it is. Standards: RFC 1035, RFC 5321, RFC 6376, BCP 47 and CLDR for languages.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import Annotated, TypeVar
+from zoneinfo import available_timezones
+
+from babel import Locale
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mailer.model.characters import unwanted_character
+from mailer.model.tags import MalformedTag, parse_tag
+
+_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# RFC 1035 §2.3.1: letters, digits and hyphens, at most 63 in a label.
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+# RFC 6376 §3.1: a selector is one label or several.
+_SELECTOR = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
+#: Names of a machine in its own network may have an underscore; a dot at the end means the root.
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_LONGEST_HOST = 253
+#: Leaves room for the local part within 254 octets.
+_LONGEST_DOMAIN = 180
+#: CLDR's codes for what is no language: several, unknown, none at all.
+_NO_LANGUAGE = frozenset({"mul", "und", "zxx"})
+
+
+@lru_cache(maxsize=1)
+def _languages() -> frozenset[str]:
+    return frozenset(map(str, Locale("en").languages)) - _NO_LANGUAGE
+
+
+def is_language(text: str) -> bool:
+    """Return whether the text is a tag of a language that has a name in CLDR."""
+    try:
+        return parse_tag(text).language in _languages()
+    except MalformedTag:
+        return False
+
+
+def _key(value: str) -> str:
+    if not _KEY.fullmatch(value):
+        raise ValueError("use lower-case letters, digits and single hyphens")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        checked = validate_email(value, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        # The library's text may quote the address; the key name is enough to find it.
+        raise ValueError("is not a valid mail address") from error
+    if checked.ascii_email is None:
+        raise ValueError("needs an ASCII local part")
+    return checked.ascii_email
+
+
+def _optional_address(value: str) -> str:
+    return _address(value) if value else ""
+
+
+def _base_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?", value):
+        raise ValueError("is not a web address like https://mail.example.org")
+    return value.rstrip("/")
+
+
+def _optional_base_url(value: str) -> str:
+    return _base_url(value) if value else ""
+
+
+def _domain(value: str) -> str:
+    try:
+        domain = value.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise ValueError("is not a domain name") from error
+    if not _DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
+        raise ValueError("is not a domain name like bounces.example.org")
+    return domain
+
+
+def _host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        pass
+    else:
+        return value
+    try:
+        host = value.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not _HOST.fullmatch(host) or len(host) > _LONGEST_HOST:
+        raise ValueError("is not a host name or an IP address")
+    return host
+
+
+def _selector(value: str) -> str:
+    if not _SELECTOR.fullmatch(value):
+        raise ValueError("is not a selector like mail2026: use letters, digits, hyphens and dots")
+    return value
+
+
+def _local_part(value: str) -> str:
+    # RFC 5321 §4.5.3.1.1: 64 octets, of which the token and its plus sign take 41.
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,21}[A-Za-z0-9])?", value):
+        raise ValueError("use up to 23 letters, digits, dots and hyphens")
+    return value
+
+
+def _names(value: dict[str, str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for language, name in value.items():
+        if not is_language(language):
+            raise ValueError(f'"{language}" is not a language: write a tag like en, ru or sr-Latn')
+        # Names are looked up by the one form of a tag.
+        tag = str(parse_tag(language))
+        if tag in names:
+            raise ValueError(f"has two texts in {tag}")
+        unwanted = unwanted_character(name)
+        if unwanted:
+            raise ValueError(f"holds {unwanted} in {language}: delete it")
+        if not name.strip():
+            raise ValueError(f"has no text in {language}")
+        names[tag] = name
+    return names
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("is not an IANA time zone like Europe/Chisinau")
+    return value
+
+
+def _tuple(value: object) -> object:
+    # The parser of TOML gives lists; what is frozen holds tuples.
+    return tuple(value) if isinstance(value, list) else value
+
+
+Key = Annotated[str, AfterValidator(_key)]
+Address = Annotated[str, AfterValidator(_address)]
+OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+OptionalBaseUrl = Annotated[str, AfterValidator(_optional_base_url)]
+Names = Annotated[dict[str, str], AfterValidator(_names)]
+LocalPart = Annotated[str, AfterValidator(_local_part)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Host = Annotated[str, AfterValidator(_host)]
+Selector = Annotated[str, AfterValidator(_selector)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+Item = TypeVar("Item")
+#: Any number of values in their order.
+Row = Annotated[tuple[Item, ...], BeforeValidator(_tuple)]
