@@ -6,7 +6,7 @@ what is wrong with it; after the person has agreed to the number, a mailing with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailer.app.languages import resolver
@@ -14,7 +14,7 @@ from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.lists import load_lists
-from mailer.audience.segments import parse_segment
+from mailer.audience.segments import expression_of, parse_segment
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
@@ -67,6 +67,11 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         FaultsFound: with everything that stops it.
     """
     config = workspace.config
+    wish = replace(
+        wish,
+        segment=expression_of(wish.segment, config.lists_dir),
+        exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
+    )
     definitions, list_faults = load_lists(config.lists_dir, config)
     chosen = _chosen(wish, definitions, list_faults)
     sender = _sender(workspace, wish, chosen)

@@ -153,7 +153,14 @@ class RowReader:
 
     def _refuse_bad_header(self, columns: Sequence[str], file_name: str) -> None:
         faults = [
-            Fault(file_name, 1, name, "two columns give this field", "Keep one of them")
+            # A file without a header has a person where a name should be: that is not quoted.
+            Fault(
+                file_name,
+                1,
+                "" if _has_at_sign(name) else name,
+                "two columns give this field",
+                "Keep one of them",
+            )
             for name in sorted({one for one in columns if one and columns.count(one) > 1})
         ]
         if "address" not in columns:
@@ -244,11 +251,15 @@ class RowReader:
         return Consent.GIVEN, self._definition.consent_basis
 
     def _attributes(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {
+        found = {
             name: canonical_value(attribute, values[name])
             for name, attribute in self._definition.attributes.items()
             if values.get(name)
         }
+        for name, value in found.items():
+            if self._definition.attributes[name].clear and _has_at_sign(value):
+                raise BadRow(f"{name}: holds an at sign; what stays readable may be no address")
+        return found
 
 
 def canonical_value(attribute: Attribute, text: str) -> str:
@@ -317,10 +328,15 @@ def _split_tags(text: str) -> list[str]:
     tags = [tag for part in re.split(r"[;,|]", text) if (tag := part.strip())]
     if any(len(tag) > _LONGEST_TAG for tag in tags):
         raise BadRow(f"tags: one is longer than {_LONGEST_TAG} characters")
-    # Tags are stored in clear; compatibility forms hold the wide and the small sign too.
-    if any("@" in unicodedata.normalize("NFKC", tag) for tag in tags):
-        raise BadRow("tags: one holds an @; an address is no tag")
+    # Tags are stored in clear.
+    if any(_has_at_sign(tag) for tag in tags):
+        raise BadRow("tags: one holds an at sign; an address is no tag")
     return tags
+
+
+def _has_at_sign(text: str) -> bool:
+    # Compatibility forms hold the wide and the small sign too.
+    return "@" in unicodedata.normalize("NFKC", text)
 
 
 def _instant(name: str, text: str) -> datetime | None:

@@ -45,6 +45,8 @@ from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 LONGEST = 4_000
 DEEPEST = 40
 
+#: A word alone is no expression: it names a saved one.
+_SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
 _EXAMPLE = 'As in: country in (MD, UA) and "press" in tags'
 #: What word processors make of quotation marks.
 _TYPOGRAPHIC = "“”„«»‘’"
@@ -293,24 +295,52 @@ def parse_segment(
         raise
 
 
+def _read_file(lists_dir: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text and the tables of the saved segments; nothing when there is no file."""
+    path = lists_dir / SEGMENTS_FILE
+    name = f"{lists_dir.name}/{SEGMENTS_FILE}"
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        return "", {}
+    except UnicodeDecodeError as error:
+        raise FaultsFound([not_utf8(name, error)]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise FaultsFound([not_toml(name, text, error)]) from error
+
+
+def expression_of(text: str, lists_dir: Path, *, option: str = "--segment") -> str:
+    """Return the expression a person means: a saved segment's where they wrote its key.
+
+    Args:
+        text: an expression, or a key of `lists/segments.toml`.
+        lists_dir: the workspace's folder of lists.
+        option: where it was written, for faults.
+
+    Raises:
+        FaultsFound: when it looks like a key and no segment has it, or the file cannot be read.
+    """
+    if not _SEGMENT_KEY.fullmatch(text):
+        return text
+    _, saved = _read_file(lists_dir)
+    value = saved.get(text)
+    if isinstance(value, dict) and isinstance(value.get("expression"), str):
+        return str(value["expression"])
+    known = ", ".join(sorted(saved)) or "none yet"
+    remedy = f"There are: {known}. Or write an expression. {_EXAMPLE}"
+    raise FaultsFound([Fault("", 0, option, f'no saved segment is called "{text}"', remedy)])
+
+
 def load_segments(lists_dir: Path, attributes: Mapping[str, Attribute]) -> dict[str, Segment]:
     """Return the saved segments of `lists/segments.toml`, by key; none when there is no file.
 
     Raises:
         FaultsFound: with every fault of the file.
     """
-    path = lists_dir / SEGMENTS_FILE
     name = f"{lists_dir.name}/{SEGMENTS_FILE}"
-    if not path.exists():
-        return {}
-    text = ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        data: dict[str, Any] = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise FaultsFound([not_utf8(name, error)]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise FaultsFound([not_toml(name, text, error)]) from error
+    text, data = _read_file(lists_dir)
     lines = TomlLines(text)
     segments: dict[str, Segment] = {}
     faults: list[Fault] = []

@@ -138,6 +138,8 @@ def check(
     try:
         faults = check_workspace(open_workspace())
     except FaultsFound as error:
+        if not (workspace_folder() / CONFIG_FILE).exists():
+            raise
         faults = [*error.faults, *check_files(workspace_folder())]
     if as_json:
         print_json(faults)

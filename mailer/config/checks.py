@@ -113,6 +113,7 @@ def cross_checks(kept: Kept, lines: TomlLines) -> list[Fault]:
     checks = _CrossChecks(kept, lines)
     return [
         *checks.keys(),
+        *checks.organisations(),
         *checks.senders(),
         *checks.database(),
         *checks.live(),
@@ -147,6 +148,17 @@ class _CrossChecks:
                         field=f"{kind}.{key}",
                     )  # fmt: skip
                 seen.add(key)
+
+    def organisations(self) -> Iterator[Fault]:
+        """Yield organisations that have no name."""
+        for index, one in zip(
+            self.kept.places["organisations"], self.kept.config.organisations, strict=True
+        ):
+            if not one.name:
+                yield self._fault(
+                    ("organisations", index, "name"), "has no language",
+                    'Write name = { en = "…" }', field=f"organisations.{one.key}.name",
+                )  # fmt: skip
 
     def senders(self) -> Iterator[Fault]:
         """Yield what is wrong with senders."""

@@ -8,6 +8,7 @@ printed.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mailer.config.values import (
     Address,
     BaseUrl,
+    DatabaseUrl,
     Domain,
     Host,
     Key,
@@ -24,7 +26,9 @@ from mailer.config.values import (
     OptionalAddress,
     OptionalBaseUrl,
     Port,
+    RelayPort,
     Row,
+    Seconds,
     Selector,
     Zone,
 )
@@ -62,7 +66,7 @@ class DatabaseSection(_Section):
     """`[database]`."""
 
     #: SQLAlchemy address; SQLite paths are relative to the workspace.
-    url: str = "sqlite:///data/mailer.db"
+    url: DatabaseUrl = "sqlite:///data/mailer.db"
     #: Environment variable that holds the address instead, for PostgreSQL with a password.
     url_env: str = ""
 
@@ -72,6 +76,12 @@ class KeysSection(_Section):
 
     seal: str = "seal.key"
     service: str = "service.key"
+
+    @model_validator(mode="after")
+    def _check_files(self) -> KeysSection:
+        if self.seal == self.service:
+            raise ValueError("seal and service are the same file")
+        return self
 
 
 class WebSection(_Section):
@@ -138,7 +148,7 @@ class RelaySection(_Section):
 
     key: Key
     host: Host
-    port: Port = 587
+    port: RelayPort = 587
     #: "starttls", "implicit", or "none", which only a relay on loopback may have.
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     username: str = ""
@@ -151,7 +161,7 @@ class RelaySection(_Section):
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     messages_per_connection: Annotated[int, Field(ge=1)] = 500
     #: Name we greet with; neutral by default.
-    ehlo: str = "localhost"
+    ehlo: Host = "localhost"
 
     @model_validator(mode="after")
     def _check_tls(self) -> RelaySection:
@@ -159,6 +169,8 @@ class RelaySection(_Section):
             raise ValueError('tls = "none" is for a relay on this machine only')
         if self.username and not (self.password_file or self.password_env):
             raise ValueError("username needs password_file or password_env")
+        if self.password_file and self.password_env:
+            raise ValueError("the password comes from password_file or password_env, not both")
         return self
 
 
@@ -168,20 +180,26 @@ class DeliverySection(_Section):
     #: Connections to the sandbox.
     sandbox_connections: Annotated[int, Field(ge=1, le=100)] = 4
     #: First pause after a 4yz reply; later ones grow.
-    first_retry_s: Annotated[float, Field(gt=0)] = 600.0
+    first_retry_s: Seconds = 600.0
     #: Longest pause between attempts.
-    longest_retry_s: Annotated[float, Field(gt=0)] = 21_600.0
+    longest_retry_s: Seconds = 21_600.0
     #: A delivery this old is refused instead of tried again.
-    give_up_after_h: Annotated[float, Field(gt=0)] = 96.0
+    give_up_after_h: Annotated[float, Field(gt=0, le=8_760)] = 96.0
     #: What a stopping sender waits for final replies.
-    shutdown_grace_s: Annotated[float, Field(ge=0)] = 20.0
+    shutdown_grace_s: Annotated[float, Field(ge=0, le=3_600)] = 20.0
+
+    @model_validator(mode="after")
+    def _check_pauses(self) -> DeliverySection:
+        if self.longest_retry_s < self.first_retry_s:
+            raise ValueError("longest_retry_s is shorter than first_retry_s")
+        return self
 
 
 class ScheduleSection(_Section):
     """`[schedule]`."""
 
     #: A mailing later than this is held for a person.
-    grace_s: Annotated[int, Field(ge=1)] = 7_200
+    grace_s: Annotated[int, Field(ge=1, le=31_536_000)] = 7_200
 
 
 class Config(_Section):
@@ -271,30 +289,25 @@ class Config(_Section):
             value = os.environ.get(relay.password_env)
             if value:
                 return value
-            raise FaultsFound(
-                [
-                    Fault(
-                        CONFIG_FILE,
-                        0,
-                        f"relays.{relay.key}.password_env",
-                        f"the environment has no {relay.password_env}",
-                        "Set it and start again",
-                    )
-                ]
-            )
+            problem = f"the environment has no {relay.password_env}"
+            raise _password_fault(relay, "env", problem, "Set it and start again")
         if not relay.password_file:
             return ""
+        path = self.root / relay.password_file
         try:
-            return (self.root / relay.password_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise FaultsFound(
-                [
-                    Fault(
-                        CONFIG_FILE,
-                        0,
-                        f"relays.{relay.key}.password_file",
-                        "the file cannot be read",
-                        "Check its path and owner",
-                    )
-                ]
-            ) from error
+            is_open = stat.S_IMODE(path.stat().st_mode) & 0o077
+            password = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            remedy = "Check its path and owner"
+            raise _password_fault(relay, "file", "the file cannot be read", remedy) from error
+        if is_open:
+            remedy = f"Run: chmod 600 {relay.password_file}"
+            raise _password_fault(relay, "file", "the file is open to other users", remedy)
+        if not password:
+            raise _password_fault(relay, "file", "the file is empty", "Write the password into it")
+        return password
+
+
+def _password_fault(relay: RelaySection, source: str, problem: str, remedy: str) -> FaultsFound:
+    field = f"relays.{relay.key}.password_{source}"
+    return FaultsFound([Fault(CONFIG_FILE, 0, field, problem, remedy)])

@@ -69,7 +69,16 @@ def _optional_address(value: str) -> str:
 
 
 def _base_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?", value):
+    # RFC 3986 §3.2: a host, which is a name or an IPv6 address in brackets, and maybe a port.
+    found = re.fullmatch(
+        r"https?://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::\d{1,5})?(?:/[A-Za-z0-9._~\-/]*)?",
+        value,
+    )
+    try:
+        host = _host((found[1] or found[2]) if found else "")
+    except ValueError:
+        host = ""
+    if not host:
         raise ValueError("is not a web address like https://mail.example.org")
     return value.rstrip("/")
 
@@ -102,6 +111,18 @@ def _host(value: str) -> str:
     if not _HOST.fullmatch(host) or len(host) > _LONGEST_HOST:
         raise ValueError("is not a host name or an IP address")
     return host
+
+
+def _relay_port(value: int) -> int:
+    if not 1 <= value <= 65_535:
+        raise ValueError("is not a port from 1 to 65535")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if re.match(r"[^/]+://[^/@]*:[^/@]*@", value):
+        raise ValueError("holds a password: name a variable that holds the address in url_env")
+    return value
 
 
 def _selector(value: str) -> str:
@@ -157,6 +178,10 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
+RelayPort = Annotated[int, AfterValidator(_relay_port)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+#: Up to a year in seconds: longer than anything of ours lasts, and no date overflows by it.
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 Item = TypeVar("Item")

@@ -141,3 +141,15 @@ def test_a_port_that_is_taken_is_said_once_and_plainly(workspace, place):
     assert 1 == program.process.returncode
     assert "Traceback" not in told
     assert ("web.port", "sandbox.smtp_port", "sandbox.inbox_port")[place] in told
+
+
+def test_a_saved_segment_is_meant_by_its_key(mailer, prepared):
+    """The key stands for its expression; a key that is not there is answered with those there are."""
+    plan = ("mailings", "coverage", "--statement", SLUG, "--list", "harbor-news")
+    saved = mailer(prepared, *plan, "--segment", "russian-speakers-in-moldova", "--json").json()
+    written = "ru in languages and country = MD"
+    assert mailer(prepared, *plan, "--segment", written, "--json").json() == saved
+    assert saved["not_mailed"]["excluded"] > 0
+    unknown = mailer(prepared, *plan, "--segment", "russian-speaker")
+    assert 2 == unknown.status
+    assert "There are: active-volunteers, new-this-year, russian-speakers-in-moldova" in unknown.err

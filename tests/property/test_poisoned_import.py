@@ -5,6 +5,7 @@ import csv
 import io
 import re
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -53,6 +54,10 @@ Dear {{ supporter.name | default("friend") }}, {{ supporter.city }}, {{ supporte
 """
 
 
+#: Attributes that stay readable in the database.
+CLEAR = frozenset(name for name, one in ATTRIBUTES.items() if one.clear)
+
+
 @dataclass
 class File:
     """A CSV being written, and what ought to become of its rows."""
@@ -92,7 +97,9 @@ def _poisoned_file() -> File:
     made.text.write(",".join(COLUMNS) + "\r\n")
     for poison in POISONS.values():
         for name in ("name", "city", "skills", "note"):
-            made.add(**{name: poison})
+            readable_at = name in CLEAR and "@" in unicodedata.normalize("NFKC", readable(poison))
+            reason = f"{name}: holds an at sign; what stays readable may be no address"
+            made.add(reason if readable_at else "", **{name: poison})
         for name, reason in REFUSALS.items():
             # A cell with nothing to be read in it is an empty one.
             made.add(reason if readable(poison).strip() else "", **{name: poison})

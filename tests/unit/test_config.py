@@ -121,7 +121,7 @@ def test_a_value_of_another_type_is_not_bent_into_one(tmp_path, old, new, field)
         ("keep = 100000", "keep = 100001", "sandbox.keep"),
         ("sandbox_connections = 100", "sandbox_connections = 101", "delivery.sandbox_connections"),
         ("first_retry_s = 1", "first_retry_s = 0", "delivery.first_retry_s"),
-        ("longest_retry_s = 0.5", "longest_retry_s = nan", "delivery.longest_retry_s"),
+        ("longest_retry_s = 600.0", "longest_retry_s = nan", "delivery.longest_retry_s"),
         ("give_up_after_h = 0.1", "give_up_after_h = -1.0", "delivery.give_up_after_h"),
         ("shutdown_grace_s = 0", "shutdown_grace_s = -0.1", "delivery.shutdown_grace_s"),
         ("grace_s = 1", "grace_s = 0", "schedule.grace_s"),

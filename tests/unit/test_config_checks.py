@@ -49,6 +49,7 @@ def test_what_two_parts_say_of_each_other_is_told_at_a_line(tmp_path):
     assert {
         "database.url_env": 'url_env = "MAILER_NOT_THERE"',
         "organisations.harbor": 'key = "harbor"',
+        "organisations.harbor.name": "name = {}",
         "senders.lantern.organisation": 'organisation = "lanterns"',
         "senders.harbor.dkim[0].key_file": 'key_file = "dkim.key"',
         "web.base_url": 'base_url = "http://127.0.0.1:8025"',

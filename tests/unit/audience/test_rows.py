@@ -83,5 +83,5 @@ def test_an_address_is_no_tag(cell):
     """Tags are stored in clear."""
     with pytest.raises(BadRow) as raised:
         read(tags=cell)
-    assert "tags: one holds an @; an address is no tag" == raised.value.reason
+    assert "tags: one holds an at sign; an address is no tag" == raised.value.reason
     assert {"press", "donor 5"} == read(tags="press; donor 5").tags

@@ -90,16 +90,34 @@ def test_a_way_to_leave_in_some_languages_only_is_found_with_the_statement():
 
 
 @pytest.mark.parametrize(
-    "source", ["", " \n", "{# Nothing. #}", "{% if supporter.city %}x{% endif %}"]
+    "source", ["", " \n", "{# Nothing. #}", "{% if edition.body %}{% endif %}"]
 )
 @pytest.mark.parametrize("part", ["message_html", "message_text"])
 def test_an_empty_template_is_told(part, source):
-    """Nobody is sent a mail with nothing in it, not even some."""
-    faults = told(replace(mail_design(), **{part: source}))
+    """Nobody is sent a mail with nothing in it; that is all there is to be said of it."""
+    design = replace(mail_design(), **{part: source})
     file = HTML if part == "message_html" else TEXT
-    assert [(fault[0], fault[1], fault[2].split(" in ")[0]) for fault in faults] == [
-        (file, "", "is empty")
+    assert told(design) == [(file, "", "is empty", Severity.ERROR)]
+    assert check_revision_with_design(library_revision(), design, FIELDS) == []
+
+
+def test_a_template_that_is_empty_for_some_is_told():
+    """The others miss what they miss."""
+    source = "{% if supporter.city %}{{ edition.body }}{% endif %}"
+    design = replace(mail_design(), message_text=source)
+    assert [(fault[:3]) for fault in told(design) if fault[3] is Severity.ERROR] == [
+        (TEXT, "", "is empty in some mails"),
+        (TEXT, "unsubscribe_url", "does not hold a link to unsubscribe"),
     ]
+    assert check_revision_with_design(library_revision(), design, FIELDS) == []
+
+
+def test_a_layout_that_is_not_there_is_missed_by_its_message():
+    """It may be left out; then the messages stand alone and must not extend it."""
+    (fault,) = check_design(replace(mail_design(), layout_text=""), FIELDS)
+    assert (fault.file, fault.problem) == (
+        LAYOUT_TEXT, "is missing, and statement/message.txt extends it",
+    )  # fmt: skip
 
 
 def test_a_mail_without_a_link_to_its_page_is_worth_a_look():

@@ -10,7 +10,7 @@ from mailer.compose.conditions import MAX_VECTORS
 from mailer.compose.context import SCHEMA
 from mailer.compose.environment import FILTERS, LOOP_FIELDS, MAX_SOURCE_CHARACTERS
 from mailer.compose.ledger import MAIL_FIELDS
-from mailer.compose.lifting import SUPPORTER
+from mailer.compose.tree import SUPPORTER
 from mailer.model.statement import StatementKind
 
 TEXT = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
