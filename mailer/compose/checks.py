@@ -133,7 +133,7 @@ def _check_catalogs(
 ) -> Iterator[Fault]:
     """Yield a fault for each catalog that lacks phrases of the design's templates."""
     catalogs = catalogs_of(design)
-    # What the English catalog has, the statement's own check looks for in those of its editions.
+    # What the English catalog names, the statement's own check looks for in those of its editions.
     looked_for = set(required_phrases(catalogs))
     chosen = [find_catalog(catalogs, language) for language in revision.languages]
     of_editions = {catalog.language for catalog in chosen if catalog is not None}
@@ -141,7 +141,7 @@ def _check_catalogs(
         lacking = lacking_phrases(catalog, phrases)
         if language in of_editions:
             lacking = tuple(
-                msgid for msgid in lacking if msgid not in looked_for or msgid in catalog.forms
+                msgid for msgid in lacking if msgid not in looked_for or catalog.has(msgid)
             )
             severity = Severity.ERROR
         else:
@@ -171,18 +171,18 @@ def _check_edition(
     reading = Reading(language, templates.reading(None).reader, notice=True)
     ids = dict.fromkeys(revision.pictures, f"{'0' * 20}@{SOMEONE.return_path_domain}")
     pages = {vector: templates.render_html(vector, reading, ids)[0] for vector in vectors}
-    for html in pages.values():
+    for page in pages.values():
         # What an edition may hold was sanitized; anything else comes from the template.
-        for what in remote_parts(parse_document(html)):
+        for what in remote_parts(parse_document(page)):
             problem = f"{what} makes readers' programs fetch or run something"
             template = f"templates/mail/{design.kind}/message.html"
             yield Fault(template, 0, "", problem, "Take it out")
     # Templates can ask for the language, so that the design's own check may not have met this one.
     wanted = (Essential.UNSUBSCRIBE,)
     of_html = [held_by_html(templates, page, reading) for page in pages.values()]
-    yield from missing_faults(design, of_html, wanted, html=True)
     texts = [templates.render_text(vector, reading) for vector in vectors]
     of_text = [held_by_text(templates, text, reading) for text in texts]
+    yield from missing_faults(design, of_html, wanted, html=True)
     yield from missing_faults(design, of_text, wanted, html=False)
     longest = max(pages, key=lambda vector: len(pages[vector]))
     size = len(templates.render(longest, reading, ids).html.encode()) + _ROOM_FOR_VALUES

@@ -14,8 +14,8 @@ from typing import TypeAlias
 from markupsafe import Markup, escape
 
 from mailer.compose.ledger import LIST_NAME, UNSUBSCRIBE_URL, Ledger
-from mailer.compose.lifting import Leaf, Schema
 from mailer.compose.links import ascii_address
+from mailer.compose.naming import Leaf, Schema
 from mailer.model.mailing import Sender
 from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized, localized_marked
 from mailer.statements.languages import (

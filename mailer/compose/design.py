@@ -7,14 +7,14 @@ stored is `mailer.store.designs`'). Templates write their phrases `{{ _("…") }
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import nodes
 
 from mailer.compose.environment import MAX_SOURCE_CHARACTERS, MailEnvironment
-from mailer.compose.lifting import Source, parse
+from mailer.compose.tree import Source, parse
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Design
 from mailer.model.statement import StatementKind
@@ -84,12 +84,20 @@ def read_design(
     design = replace(
         design,
         catalogs={
-            language: {msgid: forms for msgid, forms in catalog.forms.items() if msgid in spoken}
-            for language, catalog in sorted(catalogs.items())
+            language: _spoken(catalog, spoken) for language, catalog in sorted(catalogs.items())
         },
         plural_rules={language: catalogs[language].plural_rule for language in sorted(catalogs)},
     )
     return design_from_document(design_to_document(design))
+
+
+def _spoken(catalog: Catalog, msgids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return what a catalog has of the phrases; those it names and leaves unfinished have no form.
+
+    So the checks can tell what the statement's own check looks for from what no catalog names.
+    """
+    named = {**dict.fromkeys(catalog.untranslated, ()), **catalog.forms}
+    return {msgid: forms for msgid, forms in sorted(named.items()) if msgid in msgids}
 
 
 def sources_of(design: Design, *, html: bool) -> Iterator[Source]:
@@ -106,9 +114,12 @@ def sources_of(design: Design, *, html: bool) -> Iterator[Source]:
 def where_named(design: Design, name: str, *, html: bool) -> tuple[str, int]:
     """Return the template of a part that names something, and the line if it is the only one.
 
-    Where no template names it, it is the frame, which holds what mails of every kind have.
+    Where no template names it, it is the frame, which holds what mails of every kind have; or the
+    message, when that stands in no frame.
     """
-    sources = list(sources_of(design, html=html))
+    *frame, message = sources_of(design, html=html)
+    stands_in_frame = parse(message, MailEnvironment(html=html)).find(nodes.Extends) is not None
+    sources = [*(frame if stands_in_frame else ()), message]
     places = [
         (source.file, number)
         for source in sources

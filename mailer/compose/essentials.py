@@ -125,7 +125,6 @@ def check_essentials(
         every = [*found[False], *found[True]]
         if not all(one.anything for one in every):
             faults.add(_empty_fault(design, every, html=html))
-            continue
         wanted = (Essential.BODY, Essential.UNSUBSCRIBE)
         faults.update(missing_faults(design, every, wanted, html=html))
         # A notice leads to the pages of all editions, so that only mails without one can tell.
@@ -195,23 +194,25 @@ def missing_faults(
 
     Args:
         design: Whose templates were rendered.
-        found: What each rendering holds; of those that could not be made there is none.
+        found: What each rendering holds; an empty one has a fault of its own, and is passed over.
         wanted: What each must hold.
         html: They are of the HTML part; else of the plain-text part.
     """
     message = _message_file(design, html=html)
     for essential in wanted:
-        holding = [essential in one.essentials for one in found]
+        holding = [essential in one.essentials for one in found if one.anything]
         if all(holding):
             continue
         file, line = where_named(design, essential.value, html=html)
+        if essential is Essential.BODY and not line:
+            file = message
         write = f"Write {_REMEDIES[essential][0 if html else 1]}"
         problem = f"does not hold {_WORDS[essential]}"
         if any(holding):
             problem += " in some mails"
             write += ", outside of what is shown to some only"
         yield Fault(
-            message if essential is Essential.BODY else file,
+            file,
             line,
             essential.value,
             problem,

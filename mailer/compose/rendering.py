@@ -24,8 +24,8 @@ from mailer.compose.design import (
     where_named,
 )
 from mailer.compose.environment import LiftedLoader, MailEnvironment, PhraseFunction
-from mailer.compose.ledger import Ledger, Place, condition_name
-from mailer.compose.lifting import Lifted, Scene, lift
+from mailer.compose.ledger import UNSUBSCRIBE_URL, Ledger, Place, condition_name
+from mailer.compose.lifting import Lifted, lift
 from mailer.compose.links import ascii_addresses_in
 from mailer.compose.markup import (
     ascii_links,
@@ -36,6 +36,7 @@ from mailer.compose.markup import (
     serialize_document,
     text_slots,
 )
+from mailer.compose.naming import Scene
 from mailer.compose.phrases import lacking_fault, lacking_phrases
 from mailer.compose.slots import lift_body, render_body
 from mailer.compose.styles import add_style
@@ -112,8 +113,6 @@ class EditionTemplates:
         faults.extend(self._catalog_faults())
         if faults:
             raise FaultsFound(faults)
-        #: Names of the templates that stand in a layout.
-        self.extending = frozenset(name for name, one in lifted.items() if one.extends)
         code = {name: one.code for name, one in lifted.items()}
         self._environments = {
             html: MailEnvironment(LiftedLoader(code), html=html) for html in (True, False)
@@ -249,6 +248,9 @@ class EditionTemplates:
         faults = []
         for place in dict.fromkeys(places):
             name = str(place.slot)
+            remedy = "Put it into the text"
+            if place.slot == UNSUBSCRIBE_URL:
+                remedy += ', or make it the whole of a link: href="{{ unsubscribe_url }}"'
             file, line = place.file, place.line
             if not file:
                 file, line = where_named(self._design, name, html=True)
@@ -259,7 +261,7 @@ class EditionTemplates:
                     name,
                     "stands where no value of a supporter may go: in an address, an attribute, "
                     "the title or a comment",
-                    "Put it into the text",
+                    remedy,
                 )
             )
         if faults:
@@ -282,14 +284,13 @@ def lift_design(
     blocks: frozenset[str] | None = None
     for source in sources_of(design, html=html):
         frame = source.name == layout_name
-        has_layout = bool(design.layout_html if html else design.layout_text)
         scene = Scene(
             SCHEMA,
             fields,
             # The frame speaks the reader's language, the statement its own.
             phrase_function=_READER_PHRASE if frame else _EDITION_PHRASE,
             plural_function=_READER_PLURAL if frame else _EDITION_PLURAL,
-            parent="" if frame or not has_layout else layout_name,
+            parent="" if frame else layout_name,
             blocks=blocks,
         )
         try:
@@ -297,6 +298,15 @@ def lift_design(
             blocks = lifted[source.name].blocks if frame else blocks
         except FaultsFound as error:
             faults.extend(error.faults)
+    if not (design.layout_html if html else design.layout_text):
+        remedy = "Write it, or take the one that ships with mailer"
+        faults += [
+            Fault(
+                f"templates/mail/{layout_name}", 0, "", f"is missing, and {name} extends it", remedy
+            )
+            for name, one in lifted.items()
+            if one.extends
+        ]
     if faults:
         raise FaultsFound(faults)
     return lifted

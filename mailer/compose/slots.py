@@ -13,7 +13,9 @@ from types import CodeType
 from mailer.compose.conditions import TruthVector, truth_vector
 from mailer.compose.environment import LiftedLoader, MailEnvironment
 from mailer.compose.ledger import Ledger, Slot, condition_name
-from mailer.compose.lifting import Scene, Source, lift
+from mailer.compose.lifting import lift
+from mailer.compose.naming import Scene
+from mailer.compose.tree import Source
 from mailer.model.statement import Revision
 
 _NAME = "body"
