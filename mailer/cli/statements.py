@@ -119,7 +119,10 @@ def check(
     """
     workspace = open_workspace()
     places = [_folder(workspace, one) for one in folders or ()] or statement_folders(workspace)
-    faults = [fault for place in places for fault in check_statement_folder(workspace, place)[1]]
+    # What several statements share, a catalog say, is told once.
+    faults = sorted(
+        {fault for place in places for fault in check_statement_folder(workspace, place)[1]}
+    )
     wrong = len(errors_in(faults))
     if as_json:
         print_json(faults)

@@ -8,6 +8,8 @@ anything remote, style sheets that cannot be read, mails so long that programs c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailer.compose.conditions import TooManyVectors, possible_vectors
 from mailer.compose.context import Reading
@@ -52,12 +54,34 @@ def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
         design: As `mailer.compose.design.read_design` gives it.
         fields: Attributes that the lists declare.
     """
-    return _design_faults(design, fields, _phrases(design))
+    return list(_design_faults(_Look(design, _texts(design), fields, _phrases(design))))
 
 
-def _design_faults(
-    design: Design, fields: frozenset[str], phrases: frozenset[Phrase]
-) -> list[Fault]:
+@dataclass(frozen=True)
+class _Look:
+    """A look at a design; two are the same when all that decides what is found is the same."""
+
+    design: Design = field(compare=False)
+    texts: tuple[str, ...]
+    fields: frozenset[str]
+    phrases: frozenset[Phrase]
+
+
+def _texts(design: Design) -> tuple[str, ...]:
+    return (
+        design.kind,
+        design.message_html,
+        design.message_text,
+        design.style_css,
+        design.layout_html,
+        design.layout_text,
+    )
+
+
+# Every statement of a workspace is held against the same few designs, which takes long to look at.
+@lru_cache(maxsize=8)
+def _design_faults(look: _Look) -> tuple[Fault, ...]:
+    design, fields, phrases = look.design, look.fields, look.phrases
     faults = list(_unfit_characters(design))
     try:
         faults += check_essentials(design, fields, phrases)
@@ -71,7 +95,7 @@ def _design_faults(
     if is_remote_style(design.style_css):
         problem = "url() or @import makes readers' programs fetch something"
         faults.append(Fault(file, 0, "", problem, "Take it out"))
-    return sorted(set(faults))
+    return tuple(sorted(set(faults)))
 
 
 def _unfit_characters(design: Design) -> Iterator[Fault]:
@@ -104,7 +128,7 @@ def check_revision_with_design(
         fields: Attributes that the lists declare.
     """
     phrases = _phrases(design)
-    own = set(_design_faults(design, fields, phrases))
+    own = set(_design_faults(_Look(design, _texts(design), fields, phrases)))
     found = set(_check_catalogs(revision, design, phrases))
     catalogs = catalogs_of(design)
     # What a catalog lacks was told above, and hides nothing else that is wrong.

@@ -20,7 +20,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Fault:
     """One thing wrong in a file, a setting or an option."""
 
@@ -38,6 +38,15 @@ class Fault:
     column: int = 0
     #: Whether it stops the work.
     severity: Severity = Severity.ERROR
+
+    def __lt__(self, other: Fault) -> bool:
+        """Put faults in the order in which a person comes upon them: by file, line and column."""
+        return self._place() < other._place()
+
+    def _place(self) -> tuple[str, int, int, str, str, str, str]:
+        return (
+            self.file, self.line, self.column, self.field, self.problem, self.remedy, self.severity,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         """Give `file:line:column: field: problem. Remedy.`, leaving out what is unknown."""

@@ -10,6 +10,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from PIL import Image
 
@@ -83,9 +84,14 @@ _RULES = {
 }
 
 
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[str, Catalog]:
+    return load_catalogs(share_dir() / "templates" / "locale")
+
+
 def mail_catalogs(languages: tuple[str, ...] = ("en", "ru", "ro", "fa")) -> dict[str, Catalog]:
     """Return catalogs with every phrase of the mails."""
-    shipped = load_catalogs(share_dir() / "templates" / "locale")
+    shipped = _shipped()
     made = {}
     for language in languages:
         place = ("ru", "ro", "fa").index(language) if language != "en" else -1
@@ -100,9 +106,16 @@ def mail_catalogs(languages: tuple[str, ...] = ("en", "ru", "ro", "fa")) -> dict
 
 def mail_design(catalogs: Mapping[str, Catalog] | None = None) -> Design:
     """Return the design that ships for statements."""
-    return read_design(
-        share_dir() / "templates", StatementKind.STATEMENT, catalogs or mail_catalogs()
-    )
+    return _usual_design() if catalogs is None else _design(catalogs)
+
+
+@lru_cache(maxsize=1)
+def _usual_design() -> Design:
+    return _design(mail_catalogs())
+
+
+def _design(catalogs: Mapping[str, Catalog]) -> Design:
+    return read_design(share_dir() / "templates", StatementKind.STATEMENT, catalogs)
 
 
 def picture(name: str = "harbor.png", color: tuple[int, int, int] = (40, 90, 110)) -> Picture:
