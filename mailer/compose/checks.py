@@ -54,7 +54,7 @@ def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
         design: As `mailer.compose.design.read_design` gives it.
         fields: Attributes that the lists declare.
     """
-    return list(_design_faults(_Look(design, _texts(design), fields, _phrases(design))))
+    return list(_design_faults(_Look(design, _texts(design), fields)))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ class _Look:
     design: Design = field(compare=False)
     texts: tuple[str, ...]
     fields: frozenset[str]
-    phrases: frozenset[Phrase]
 
 
 def _texts(design: Design) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def _texts(design: Design) -> tuple[str, ...]:
 # Every statement of a workspace is held against the same few designs, which takes long to look at.
 @lru_cache(maxsize=8)
 def _design_faults(look: _Look) -> tuple[Fault, ...]:
-    design, fields, phrases = look.design, look.fields, look.phrases
+    design, fields, phrases = look.design, look.fields, _phrases(look)
     faults = list(_unfit_characters(design))
     try:
         faults += check_essentials(design, fields, phrases)
@@ -107,9 +106,10 @@ def _unfit_characters(design: Design) -> Iterator[Fault]:
                 yield Fault(source.file, number, "", problem, remedy)
 
 
-def _phrases(design: Design) -> frozenset[Phrase]:
+@lru_cache(maxsize=8)
+def _phrases(look: _Look) -> frozenset[Phrase]:
     try:
-        return phrases_in(design)
+        return phrases_in(look.design)
     except FaultsFound:
         # What cannot be parsed is told by whoever lifts it, and nothing of it is spoken.
         return frozenset()
@@ -127,8 +127,9 @@ def check_revision_with_design(
         design: How its mails look.
         fields: Attributes that the lists declare.
     """
-    phrases = _phrases(design)
-    own = set(_design_faults(_Look(design, _texts(design), fields, phrases)))
+    look = _Look(design, _texts(design), fields)
+    phrases = _phrases(look)
+    own = set(_design_faults(look))
     found = set(_check_catalogs(revision, design, phrases))
     catalogs = catalogs_of(design)
     # What a catalog lacks was told above, and hides nothing else that is wrong.
