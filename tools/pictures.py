@@ -41,7 +41,7 @@ def main() -> None:
             top = whole.crop((0, 0, whole.width, min(whole.height, TALLEST_PX)))
         top.quantize(64).save(PICTURES / "mail.png", optimize=True)
         report = mailer("-w", folder, "report", "her-rights-1")
-    console = Console(record=True, width=64, file=io.StringIO())
+    console = Console(record=True, width=72, file=io.StringIO())
     console.print(Text(report.rstrip()))
     svg = console.export_svg(title="mailer report her-rights-1")
     # Its fonts would be fetched from elsewhere; any fixed-width one of the reader's does.

@@ -34,13 +34,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _WORDS = {
     DeliveryState.ACCEPTED: "accepted by the relay",
     DeliveryState.REFUSED: "refused",
-    DeliveryState.IN_DOUBT: "in doubt",
+    DeliveryState.IN_DOUBT: "in doubt: the reply was lost",
     DeliveryState.DUE: "due",
     DeliveryState.SENDING: "being sent",
     DeliveryState.DEFERRED: "deferred, to be tried again",
     DeliveryState.CANCELLED: "cancelled",
     DeliveryState.SKIPPED: "not mailed",
 }
+#: Deliveries in doubt that the terminal names; `deliveries` and `--json` have them all.
+_SHOWN_DOUBTS = 20
 #: Reasons that do not say by themselves what they mean.
 _REASONS = {
     SkipReason.DUPLICATE_ADDRESS: "duplicate address, mailed by another list",
@@ -224,6 +226,7 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         if state is not DeliveryState.SKIPPED and figures.by_state.get(state):
             outcomes.add_row(_WORDS[state], str(figures.by_state[state]))
     outcomes.add_row("to be mailed in all", str(figures.to_mail), style="bold")
+    console.print()
     console.print(outcomes)
     languages = Table("Language", box=None, header_style="bold")
     for heading in ("Accepted", "Refused", "In doubt", "Open"):
@@ -237,13 +240,17 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
             str(row.get(DeliveryState.IN_DOUBT, 0)),
             str(sum(row.get(state, 0) for state in waiting)),
         )
-    console.print(languages)
+    if figures.by_language:
+        console.print()
+        console.print(languages)
     reasons = Table("Not mailed", box=None, header_style="bold")
     reasons.add_column("Entries", justify="right")
     for reason, count in sorted(figures.not_mailed.items()):
         reasons.add_row(reason_in_words(reason), str(count))
     if figures.not_mailed:
+        console.print()
         console.print(reasons)
+    console.print()
     for relay, answers in sorted(figures.by_relay.items()):
         told = ", ".join(
             f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(answers.items())
@@ -252,12 +259,10 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     for reply, count in sorted(figures.refusals.items()):
         console.print(f"  refused with {reply}: {count}", markup=False)
     if figures.in_doubt:
-        ids = ", ".join(str(one) for one in figures.in_doubt[:20])
-        console.print(
-            f"  in doubt, since the connection was lost before the relay replied; not sent again "
-            f"unasked: delivery {ids}",
-            style="yellow",
-        )
+        ids = ", ".join(str(one) for one in figures.in_doubt[:_SHOWN_DOUBTS])
+        more = len(figures.in_doubt) - _SHOWN_DOUBTS
+        rest = f" and {more} more" if more > 0 else ""
+        console.print(f"  in doubt, not sent again unasked: delivery {ids}{rest}", style="yellow")
     if mailing.state is MailingState.FINISHED and figures.open == 0:
         console.print("  Everyone on the lists was mailed or has a reason above.")
 
