@@ -7,6 +7,7 @@ nothing and the next one repeats nothing. One process at a time holds the lease.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from mailer.audience.freezing import freeze_step
 from mailer.clock import Clock
 from mailer.events import emit, warn
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
+from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
@@ -98,13 +100,25 @@ class Ticker:
             freezing = list_mailings(connection, [MailingState.FREEZING])
         begun = self._clock.monotonic()
         for mailing in reversed(freezing):
-            resolve = self._resolver_for(mailing)
-            while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
-                step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock)
-                if step.done:
-                    self._start_frozen(mailing, now)
-                if step.done or step.stopped:
-                    break
+            try:
+                self._freeze_one(mailing, now, begun)
+            except FaultsFound as error:
+                # Its segment, say, cannot be read any more; the other mailings go on.
+                self._hold_freezing(mailing, str(error))
+
+    def _freeze_one(self, mailing: Mailing, now: datetime, begun: float) -> None:
+        resolve = self._resolver_for(mailing)
+        while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
+            step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock)
+            if step.done:
+                self._start_frozen(mailing, now)
+            if step.done or step.stopped:
+                break
+
+    def _hold_freezing(self, mailing: Mailing, reason: str) -> None:
+        with contextlib.suppress(ForbiddenTransition), self._store.write() as connection:
+            hold(connection, mailing, MailingState.FREEZING, reason)
+        warn("mailing held", mailing=mailing.key, reason=reason)
 
     def _start_frozen(self, mailing: Mailing, now: datetime) -> None:
         with self._store.write() as connection:

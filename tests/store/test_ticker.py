@@ -171,3 +171,16 @@ def test_two_schedulers_are_one(store, scheduled, clock):
     clock.at += timedelta(seconds=60)
     assert second.tick() is True
     assert _due(store, scheduled) == 3
+
+
+def test_a_mailing_that_cannot_be_frozen_is_held_and_stops_no_other(store, scheduled, clock):
+    """Its segment was written for another version: a person is asked, and ticks go on."""
+    with store.write() as connection:
+        connection.execute(tables.mailing.update().values(segment="no such = thing"))
+    ticker = _ticker(store, clock)
+    assert ticker.tick()
+    assert ticker.tick()
+    with store.read() as connection:
+        held = mailings.load_mailing(connection, scheduled)
+    assert held.state is MailingState.HELD
+    assert "segment" in held.held_reason
