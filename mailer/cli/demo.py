@@ -57,10 +57,11 @@ def _show(folder: Path, *, once: bool) -> bool:
     for key, result in steps.import_samples(workspace):
         console.print(f"   {key}: {result.summary()}", markup=False)
     console.print(f"   The rows that were rejected, and why: {folder}/data/rejects/", markup=False)
-    plan = steps.plan_mailing(workspace)
     log = workspace.config.data_dir / "run.log"
     errors.print("   Starting ...")
     with steps.running(workspace, log) as process:
+        # Worked out while the processes start.
+        plan = steps.plan_mailing(workspace)
         if not steps.await_listening(workspace, process):
             fail(f"The program did not come up within {steps.STARTING_S:.0f} s.", f"Its log: {log}")
         console.print("4. Scheduler, sender, pages and sandbox are running on 127.0.0.1")
