@@ -24,11 +24,12 @@ from PIL import Image, ImageChops
 from mailer.app.languages import resolver
 from mailer.app.sending import signers_for
 from mailer.app.workspace import Workspace
+from mailer.cldr import is_language
 from mailer.compose.composer import MailingComposer
 from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing, OutgoingDelivery
-from mailer.statements.languages import is_known, normalize_tag
+from mailer.statements.languages import normalize_tag
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision
 
@@ -74,7 +75,7 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         wanted = normalize_tag(language)
     except ValueError:
         wanted = ""
-    if not wanted or not is_known(wanted):
+    if not wanted or not is_language(wanted):
         problem = f'"{language}" is no language'
         raise FaultsFound([Fault("", 0, "--language", problem, "Write a tag like uk or pt-BR")])
     definitions = [target.definition for target in mailing.targets]

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailer.audience.languages import edition_tag
+from mailer.cldr import script_of
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep, ListDefinition
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
+from mailer.model.tags import LanguageTag, parse_tag
 from mailer.store import coverage as counts
 from mailer.store.engine import Connection
 from mailer.store.routes import Rules, make_rules
@@ -173,3 +174,18 @@ class _Tally:
             by_language=dict(sorted(self._languages.items())),
             missing=tuple(sorted(self._missing.items(), key=lambda one: (-one[1], one[0]))),
         )
+
+
+def edition_tag(wanted: str) -> str:
+    """Return the tag of the edition that would serve a reader: without region and variants.
+
+    The script is kept where it is not the one the language is written in by itself: whoever reads
+    zh-TW is served by zh-Hant and not by zh.
+
+    Raises:
+        MalformedTag: when it is not a tag.
+    """
+    tag = parse_tag(wanted)
+    script = script_of(tag)
+    own = script_of(LanguageTag(tag.language))
+    return str(LanguageTag(tag.language, "" if script == own else script))

@@ -15,8 +15,9 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from mailer.audience.consent import is_basis
+from mailer.cldr import is_language
 from mailer.config import Config
-from mailer.config.values import is_language
+from mailer.config.values import DOMAIN
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault
@@ -25,9 +26,8 @@ from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# RFC 2919 §2: in the form of a host name of at least two labels, at most 255 octets.
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_LIST_ID = re.compile(rf"(?=.{{3,240}}$){_LABEL}(?:\.{_LABEL})+")
+# RFC 2919 §2: at most 255 octets, of which `list@` and brackets leave these.
+_LONGEST_LIST_ID = 240
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _KNOWN = frozenset(
     [
@@ -300,7 +300,9 @@ class _ListReader:
             # It stands in the database as it is written here.
             self.fault("consent_basis", "is not one word in small letters",
                        'Write one like "consent" or "membership"')  # fmt: skip
-        if definition.list_id and not _LIST_ID.fullmatch(definition.list_id):
+        # RFC 2919 §2: a list-id has the form of a host name.
+        is_list_id = DOMAIN.fullmatch(definition.list_id)
+        if definition.list_id and not (is_list_id and len(definition.list_id) <= _LONGEST_LIST_ID):
             self.fault("list_id", "is not a list-id", "Write one like news.example.org")
         if definition.time_zone and definition.time_zone not in available_timezones():
             self.fault("time_zone", f'"{definition.time_zone}" is no time zone',

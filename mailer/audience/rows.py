@@ -16,12 +16,9 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import available_timezones
 
-from babel import Locale
-
 from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
 from mailer.audience.consent import Consent, is_basis
-from mailer.audience.languages import is_understood
-from mailer.config.values import is_language
+from mailer.cldr import is_country, is_language, is_understood
 from mailer.model.audience import Attribute, AttributeType, LanguageProfile, ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.tags import MalformedTag, normalize_tag
@@ -55,8 +52,6 @@ _LONGEST_LANGUAGES = 400
 NOTHING_SAID = LanguageProfile((), ())
 _SPLIT = re.compile(r"[;,|\s]+")
 _UNKNOWN_LANGUAGE = "{}: one is no language known here; write tags like ru, uk"
-#: CLDR's codes of two letters that are no country (unions, unknown, made up).
-_NO_COUNTRY = frozenset({"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"})
 
 
 class BadRow(Exception):
@@ -100,12 +95,6 @@ def cleaned(text: str) -> str:
         if unicodedata.category(character) not in ("Cf", "Cs") or character in "\u200c\u200d"
     )
     return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
-
-
-@lru_cache(maxsize=1)
-def _countries() -> frozenset[str]:
-    codes = frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2)
-    return codes - _NO_COUNTRY
 
 
 @lru_cache(maxsize=1)
@@ -287,7 +276,7 @@ def canonical_value(attribute: Attribute, text: str) -> str:
 
 def _country(text: str) -> str:
     code = text.upper()
-    if code and code not in _countries():
+    if code and not is_country(code):
         raise BadRow("country: not a two-letter country code")
     return code
 

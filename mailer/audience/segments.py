@@ -22,7 +22,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
 from mailer.audience.lists import SEGMENTS_FILE
-from mailer.config.values import is_language
+from mailer.cldr import is_language
 from mailer.model.audience import Attribute, AttributeType
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.segments import (

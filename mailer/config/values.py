@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import Annotated, TypeVar
 from zoneinfo import available_timezones
 
-from babel import Locale
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mailer.cldr import is_language
 from mailer.model.characters import unwanted_character
-from mailer.model.tags import MalformedTag, parse_tag
+from mailer.model.tags import parse_tag
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # RFC 1035 §2.3.1: letters, digits and hyphens, at most 63 in a label.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+#: A domain of at least two labels, in small letters.
+DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 # RFC 6376 §3.1: a selector is one label or several.
 _SELECTOR = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 #: Names of a machine in its own network may have an underscore; a dot at the end means the root.
@@ -30,21 +30,6 @@ _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_-]+)*\.?", re.
 _LONGEST_HOST = 253
 #: Leaves room for the local part within 254 octets.
 _LONGEST_DOMAIN = 180
-#: CLDR's codes for what is no language: several, unknown, none at all.
-_NO_LANGUAGE = frozenset({"mul", "und", "zxx"})
-
-
-@lru_cache(maxsize=1)
-def _languages() -> frozenset[str]:
-    return frozenset(map(str, Locale("en").languages)) - _NO_LANGUAGE
-
-
-def is_language(text: str) -> bool:
-    """Return whether the text is a tag of a language that has a name in CLDR."""
-    try:
-        return parse_tag(text).language in _languages()
-    except MalformedTag:
-        return False
 
 
 def _key(value: str) -> str:
@@ -92,7 +77,7 @@ def _domain(value: str) -> str:
         domain = value.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise ValueError("is not a domain name") from error
-    if not _DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
+    if not DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
         raise ValueError("is not a domain name like bounces.example.org")
     return domain
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
+from mailer.cldr import is_language
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem, shown_address
-from mailer.statements.languages import is_known, normalize_tag
+from mailer.statements.languages import normalize_tag
 from mailer.statements.letters import letter_faults
 from mailer.statements.links import link_problem, web_address_problem
 from mailer.statements.markdown import (
@@ -130,7 +131,7 @@ def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector
             if problem is not None:
                 found.error(at, name, problem.problem, problem.remedy)
         elif field.name == "language" and (
-            not is_known(field.value) or normalize_tag(field.value) != field.value
+            not is_language(field.value) or normalize_tag(field.value) != field.value
         ):
             problem_text = f'"{field.value}" is not a language'
             found.error(at, name, problem_text, "Write a tag like en, ru or sr-Latn")

@@ -20,6 +20,7 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_decimal
 
+from mailer.cldr import script_of
 from mailer.model.faults import Fault, FaultsFound
 from mailer.statements.languages import (
     MalformedTag,
@@ -27,7 +28,6 @@ from mailer.statements.languages import (
     normalize_tag,
     own_digits,
     parse_tag,
-    script_of,
 )
 
 #: The domain of the catalogs: the name of their files.

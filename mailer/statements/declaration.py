@@ -39,8 +39,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from babel import Locale
-
+from mailer.cldr import is_country, is_language
 from mailer.model.statement import (
     Hashtag,
     LocalizedText,
@@ -54,14 +53,12 @@ from mailer.model.statement import (
 from mailer.model.toml_lines import TomlLines, not_toml
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem
-from mailer.statements.languages import MalformedTag, is_known, normalize_tag
+from mailer.statements.languages import MalformedTag, normalize_tag
 from mailer.statements.links import web_address_problem
 
 FILE_NAME = "statement.toml"
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HASHTAG = re.compile(r"#(?!\d+$)\w+")
-#: Codes that CLDR names as it names countries: groups of them, and some that stand for none.
-_NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 #: The table's column holds 120; a mailing's number comes after it.
 _LONGEST_SLUG = 80
 
@@ -192,7 +189,7 @@ class _Table:
         texts: dict[str, str] = {}
         for tag, value in values.items():
             text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
-            if not is_known(tag) or normalize_tag(tag) != tag:
+            if not is_language(tag) or normalize_tag(tag) != tag:
                 self.fault(key, f'"{tag}" is not a language', _tag_remedy(tag), below=tag)
             elif not text:
                 self.fault(key, "is empty or not a text", remedy, below=tag)
@@ -237,7 +234,9 @@ def _tag_remedy(tag: str) -> str:
         right = normalize_tag(tag)
     except MalformedTag:
         right = ""
-    return f"Write {right}" if right and is_known(right) else "Write a tag like en, ru or sr-Latn"
+    return (
+        f"Write {right}" if right and is_language(right) else "Write a tag like en, ru or sr-Latn"
+    )
 
 
 def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declaration | None:
@@ -262,7 +261,7 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
     slug = _read_slug(table, folder)
     kind = table.choice("kind", StatementKind)
     source = table.text("source_language", 'Write source_language = "en"')
-    if source and (not is_known(source) or normalize_tag(source) != source):
+    if source and (not is_language(source) or normalize_tag(source) != source):
         table.fault("source_language", f'"{source}" is not a language', _tag_remedy(source))
         source = ""
     declaration = Declaration(
@@ -337,13 +336,9 @@ def _related(row: _Table, source: str, titles: list[NamedTitle]) -> RelatedItem 
 def _signatory(row: _Table, source: str) -> Signatory | None:
     name = row.localized("name", source)
     country = row.text("country", 'Write a code of two letters: country = "MD"')
-    if country and (not re.fullmatch("[A-Z]{2}", country) or not _is_country(country)):
+    if country and not is_country(country):
         remedy = 'Write its code of two capital letters (ISO 3166-1): "MD"'
         row.fault("country", f'"{country}" is not a country', remedy)
         country = ""
     address = row.address("address", required=False)
     return Signatory(name, country, address) if name and country else None
-
-
-def _is_country(code: str) -> bool:
-    return code in Locale("en").territories and code not in _NO_COUNTRIES

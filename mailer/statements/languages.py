@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.core import get_global
 from babel.dates import format_date
 
+from mailer.cldr import script_of
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.model.tags import LanguageTag, MalformedTag, normalize_tag, parse_tag
 
@@ -162,19 +162,6 @@ def _covers(entry: LanguageTag, tag: LanguageTag) -> bool:
     return not tag.region and script_of(entry) == script_of(tag)
 
 
-@lru_cache(maxsize=1024)
-def script_of(tag: LanguageTag) -> str:
-    """Return the script a tag says or, by CLDR's likely subtags, implies; "" when unknown."""
-    if tag.script:
-        return tag.script
-    likely = get_global("likely_subtags")
-    for key in (f"{tag.language}_{tag.region}", tag.language):
-        full = likely.get(key)
-        if full:
-            return parse_tag(full).script
-    return ""
-
-
 def direction(tag: str) -> Direction:
     """Return how text in that language runs: "ltr" or "rtl".
 
@@ -191,14 +178,6 @@ def has_italics(tag: str) -> bool:
         MalformedTag: when it is not a tag.
     """
     return script_of(parse_tag(tag)) in _ITALIC
-
-
-def is_known(tag: str) -> bool:
-    """Return whether the text is a tag of a language that has a name in CLDR."""
-    try:
-        return parse_tag(tag).language in Locale("en").languages
-    except MalformedTag:
-        return False
 
 
 @lru_cache(maxsize=256)
@@ -318,7 +297,6 @@ __all__ = [
     "direction",
     "find_locale",
     "has_italics",
-    "is_known",
     "is_never",
     "join_languages",
     "language_name",

@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mailer.cldr import script_of
 from mailer.model.tags import MalformedTag, parse_tag
-from mailer.statements.languages import script_of
 
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mailer.cldr import is_language
 from mailer.model.faults import Fault, errors_in
 from mailer.model.statement import Edition, Picture, Revision, localized
 from mailer.model.tags import MalformedTag
@@ -19,7 +20,7 @@ from mailer.statements.collecting import FaultCollector, by_place
 from mailer.statements.declaration import FILE_NAME, Declaration, parse_declaration
 from mailer.statements.document import with_digest
 from mailer.statements.editions import ReadEdition, check_translation, parse_edition
-from mailer.statements.languages import is_known, normalize_tag
+from mailer.statements.languages import normalize_tag
 from mailer.statements.letters import letter_faults
 from mailer.statements.pictures import UnusablePicture, read_picture
 
@@ -177,7 +178,7 @@ def _language_of(path: Path, found: FaultCollector) -> str:
         language = normalize_tag(path.stem)
     except MalformedTag:
         language = ""
-    if not language or not is_known(language):
+    if not language or not is_language(language):
         remedy = "Name an edition by its language: en.md, sr-Latn.md; keep other texts elsewhere"
         found.error(0, "", f'"{path.stem}" is not a language', remedy)
         return ""

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mailer.cldr import is_language
 from mailer.clock import Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.model.statement import Revision
@@ -28,7 +29,6 @@ from mailer.statements.languages import (
     MalformedTag,
     choose_edition,
     comma,
-    is_known,
     normalize_tag,
 )
 from mailer.store.engine import Store
@@ -102,7 +102,7 @@ class Statements:
             language = normalize_tag(request.path_params["language"])
         except MalformedTag as error:
             raise HTTPException(HTTPStatus.NOT_FOUND) from error
-        if not is_known(language):
+        if not is_language(language):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return await self._show(request, LanguageProfile((language,), ()), {})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailer.audience.languages import edition_tag
+from mailer.audience.coverage import edition_tag
 from mailer.model.audience import LanguageProfile, LanguageStep
 from mailer.statements.languages import choose_edition
 
