@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from mailer.app.sending import relay_settings
+from mailer.app.sending import relay_settings, signers_for
 from mailer.app.workspace import Workspace
-from mailer.audience.lists import load_lists
 from mailer.audience.segments import load_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
-from mailer.compose.dkim import load_signers
 from mailer.compose.fixed import check_headers
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
-from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.statement import Revision, StatementKind
@@ -36,7 +33,7 @@ def check_workspace(workspace: Workspace) -> list[Fault]:
     # One broken key does not hide the other, nor a broken segment what is wrong with the lists.
     faults += _guarded("", lambda: _looked_at(workspace.service_keys))
     faults += _guarded("", lambda: _looked_at(workspace.seal_keys))
-    faults += _guarded("lists", lambda: load_lists(workspace.config.lists_dir, workspace.config)[1])
+    faults += _guarded("lists", lambda: workspace.lists[1])
     faults += _guarded("segments", lambda: _check_segments(workspace))
     faults += _guarded("templates", lambda: _check_templates(workspace))
     faults += _guarded("senders", lambda: _check_senders(workspace))
@@ -91,7 +88,7 @@ def _check_store(workspace: Workspace) -> Iterable[Fault]:
 def _check_segments(workspace: Workspace) -> Iterable[Fault]:
     attributes = {
         name: one
-        for definition in _definitions(workspace).values()
+        for definition in workspace.lists[0].values()
         for name, one in definition.attributes.items()
     }
     load_segments(workspace.config.lists_dir, attributes)
@@ -118,12 +115,8 @@ def _check_folder(workspace: Workspace, folder: Path) -> Iterable[Fault]:
     return check_statement_folder(workspace, folder)[1]
 
 
-def _definitions(workspace: Workspace) -> dict[str, ListDefinition]:
-    return load_lists(workspace.config.lists_dir, workspace.config)[0]
-
-
 def _fields(workspace: Workspace) -> frozenset[str]:
-    return frozenset(name for one in _definitions(workspace).values() for name in one.attributes)
+    return frozenset(name for one in workspace.lists[0].values() for name in one.attributes)
 
 
 def statement_folders(workspace: Workspace) -> list[Path]:
@@ -143,12 +136,11 @@ def check_statement_folder(
     """
     config = workspace.config
     found = read_folder(folder, config.root)
-    faults = list(found.faults)
     revision = found.revision
     try:
         catalogs = workspace.catalogs
     except FaultsFound as error:
-        return revision, [*faults, *error.faults]
+        return revision, [*found.faults, *error.faults]
     faults = check_folder(found, catalogs)
     if revision is None:
         return None, faults
@@ -162,7 +154,7 @@ def check_statement_folder(
     except FaultsFound as error:
         return revision, [*faults, *error.faults]
     faults += check_revision_with_design(revision, design, _fields(workspace))
-    for definition in _definitions(workspace).values():
+    for definition in workspace.lists[0].values():
         sender = config.sender(definition.sender)
         if sender is not None:
             faults += check_headers(revision, sender, [definition])
@@ -174,16 +166,9 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
     for section in config.senders:
         sender = config.sender(section.key)
         if sender is not None:
-            yield from _guarded(section.key, partial(_signers, sender))
-    if config.workspace.live:
-        yield from _guarded("relays", lambda: _relay(workspace))
+            yield from _guarded(section.key, partial(_signers, workspace, sender))
+    yield from _guarded("relays", lambda: _looked_at(relay_settings(workspace)))
 
 
-def _signers(sender: Sender) -> Iterable[Fault]:
-    load_signers(sender)
-    return ()
-
-
-def _relay(workspace: Workspace) -> Iterable[Fault]:
-    relay_settings(workspace)
-    return ()
+def _signers(workspace: Workspace, sender: Sender) -> Iterable[Fault]:
+    return _looked_at(signers_for(workspace, sender))

@@ -24,7 +24,6 @@ from mailer.app.planning import Plan, Wish, make_plan, schedule
 from mailer.app.supervisor import SUPERVISED
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import ImportResult, import_csv
-from mailer.audience.lists import load_lists
 from mailer.config import CONFIG_FILE
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
@@ -157,7 +156,7 @@ def load_sample(workspace: Workspace) -> int:
 def import_samples(workspace: Workspace) -> Iterator[tuple[str, ImportResult]]:
     """Import the example lists one after the other; yield each list's key and counts."""
     config = workspace.config
-    definitions, _ = load_lists(config.lists_dir, config)
+    definitions, _ = workspace.lists
     for key in LISTS:
         yield (
             key,

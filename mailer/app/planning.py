@@ -13,7 +13,6 @@ from mailer.app.languages import resolver
 from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
-from mailer.audience.lists import load_lists
 from mailer.audience.segments import expression_of, parse_segment
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
@@ -72,7 +71,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         segment=expression_of(wish.segment, config.lists_dir),
         exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
     )
-    definitions, list_faults = load_lists(config.lists_dir, config)
+    definitions, list_faults = workspace.lists
     chosen = _chosen(wish, definitions, list_faults)
     sender = _sender(workspace, wish, chosen)
     with workspace.store.read() as connection:

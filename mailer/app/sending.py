@@ -43,7 +43,7 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
     """Return where mail goes: the sandbox, unless the workspace is live.
 
     Raises:
-        FaultsFound: when it is live and its relay cannot be used as configured.
+        FaultsFound: when it is live and its relay is not verified, or has no password.
     """
     config = workspace.config
     if not config.workspace.live:
@@ -53,18 +53,6 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
             port=config.sandbox.smtp_port,
             encryption=Encryption.NONE,
             connections=config.delivery.sandbox_connections,
-        )
-    if not config.web.base_url.startswith("https://"):
-        raise FaultsFound(
-            [
-                Fault(
-                    "config.toml",
-                    0,
-                    "web.base_url",
-                    "is not https, and the workspace is live",
-                    "One-click unsubscribing needs https",
-                )
-            ]
         )
     section: RelaySection = config.relays[0]
     with workspace.store.read() as connection:
@@ -135,6 +123,13 @@ def material_for(workspace: Workspace) -> MaterialFor:
             mailing = load_mailing(connection, row_id)
             revision = load_revision(connection, mailing.revision_id).revision
             design = load_design(connection, mailing.design_id)
+        if workspace.config.workspace.live and not mailing.sender.base_url.startswith("https://"):
+            # RFC 8058 §3.1: one click works by https. The config is held to it when it is read;
+            # this mailing keeps the sender it was scheduled with.
+            problem = "was scheduled before the workspace was live, and its links are not https"
+            raise FaultsFound(
+                [Fault("", 0, mailing.key, problem, "Cancel it and schedule it anew")]
+            )
         composer = MailingComposer(
             revision,
             design,

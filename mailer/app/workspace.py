@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from mailer.audience.lists import load_lists
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.config import Config, load_config, share_dir
 from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
+from mailer.model.audience import ListDefinition
+from mailer.model.faults import Fault
 from mailer.statements.catalog import Catalog, load_catalogs
 from mailer.store.engine import (
     Store,
@@ -90,6 +93,11 @@ class Workspace:
     def catalogs(self) -> dict[str, Catalog]:
         """Return the fixed phrases by language, as the workspace's files have them now."""
         return load_catalogs(self.config.templates_dir / "locale")
+
+    @cached_property
+    def lists(self) -> tuple[dict[str, ListDefinition], tuple[Fault, ...]]:
+        """Return the lists by key, as their files have them now, and what is wrong with files."""
+        return load_lists(self.config.lists_dir, self.config)
 
     @cached_property
     def page_catalogs(self) -> dict[str, Catalog]:

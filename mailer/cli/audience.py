@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import ImportResult, import_csv
-from mailer.audience.lists import block_to_add, is_key, load_lists
+from mailer.audience.lists import block_to_add, is_key
 from mailer.cli.common import (
     NOT_DONE,
     Command,
@@ -35,7 +35,7 @@ _SHOWN_REJECTS = 10
 def _definition(workspace: Workspace, key: str) -> ListDefinition:
     """Return the list of that key, or say what to write so that there is one, and end."""
     config = workspace.config
-    definitions, faults = load_lists(config.lists_dir, config)
+    definitions, faults = workspace.lists
     if key in definitions:
         return definitions[key]
     file = f"{config.lists_dir.name}/{key}.toml"
@@ -143,8 +143,7 @@ def lists_command(as_json: AsJson = False) -> None:
     Example: mailer lists
     """
     workspace = open_workspace()
-    config = workspace.config
-    definitions, faults = load_lists(config.lists_dir, config)
+    definitions, faults = workspace.lists
     with workspace.store.read() as connection:
         members = members_by_language(connection)
         unfinished = unfinished_imports(connection)

@@ -170,7 +170,10 @@ class Lane:
     def _set_aside(self, claim: Claim, error: Exception) -> None:
         failed("mailing set aside", mailing=claim.outgoing.mailing_id)
         self._parts.recorder.give_back(claim.outgoing.delivery_id)
-        self._parts.set_aside(claim.outgoing.mailing_id, str(error))
+        # What a library says could quote a person's value, and the reason is shown to staff.
+        kind = type(error).__name__
+        reason = str(error) if isinstance(error, FaultsFound) else f"A mail cannot be made ({kind})"
+        self._parts.set_aside(claim.outgoing.mailing_id, reason)
 
     async def _transact(
         self,

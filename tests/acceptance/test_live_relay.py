@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import dkim
 import pytest
@@ -17,8 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from mailer.app.sending import relay_digest
+from mailer.app.sending import relay_digest, send_now
 from mailer.app.workspace import Workspace
+from mailer.model.states import MailingState
+from mailer.store.mailings import find_mailing
 from mailer.store.relays import mark_relay_verified
 from tests.support.mail import html_of, raw_headers, text_of
 
@@ -150,4 +153,29 @@ def test_a_relay_configured_otherwise_than_it_was_verified_gets_nothing(live):
     refused = _mailer(folder, *SEND)
     assert refused.returncode == 1
     assert "has not been verified as it stands" in refused.stderr
+    assert relay.queue() == server.mails == []
+
+
+def test_what_was_scheduled_in_the_sandbox_with_http_links_is_held(live):
+    """One click needs https: such a mailing waits for a person, and nobody is mailed."""
+    folder, relay, server, _ = live
+    config = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(
+        config.replace("live = true", "live = false").replace("https://mail.", "http://mail.")
+    )
+    hour = f"{datetime.now(UTC):%Y-%m-%dT%H:%M}"
+    planned = _mailer(folder, "schedule", *SEND[1:], "--at", hour, "--timezone", "UTC")
+    assert planned.returncode == 0, planned.stderr
+    (folder / "config.toml").write_text(config)
+    workspace = Workspace.open(folder)
+    with workspace.store.write() as connection:
+        (section,) = workspace.config.relays
+        mark_relay_verified(connection, section.key, relay_digest(section))
+        row_id = find_mailing(connection, "her-rights-1").row_id
+    assert send_now(workspace, row_id, lambda _mailing, _figures: None)
+    with workspace.store.read() as connection:
+        found = find_mailing(connection, "her-rights-1")
+    workspace.store.close()
+    assert found.state is MailingState.HELD
+    assert "its links are not https" in found.held_reason
     assert relay.queue() == server.mails == []
