@@ -17,7 +17,7 @@ from mailer.clock import Clock
 from mailer.keys import SealKeys, WrongSealKey
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail, OutgoingDelivery
-from mailer.store.deliveries import ClaimedDelivery, claim
+from mailer.store.claims import ClaimedDelivery, claim
 from mailer.store.engine import Store
 
 

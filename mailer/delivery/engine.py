@@ -30,8 +30,9 @@ from mailer.delivery.session import RelaySettings
 from mailer.delivery.watch import Watch
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
-from mailer.store.deliveries import ClaimedDelivery, register_worker
+from mailer.store.claims import ClaimedDelivery
 from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.workers import register_worker
 from mailer.tokens import Tokens
 
 T = TypeVar("T")

@@ -28,16 +28,9 @@ from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Answer
 from mailer.events import emit
 from mailer.model.mailing import Reply
-from mailer.store.deliveries import (
-    OpenClaim,
-    Recorded,
-    end_worker,
-    give_back,
-    open_claims,
-    record,
-    unended_workers,
-)
+from mailer.store.deliveries import Recorded, give_back, record
 from mailer.store.engine import Store
+from mailer.store.workers import OpenClaim, end_worker, open_claims, unended_workers
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import asyncio
 
 from mailer.clock import Clock
 from mailer.events import failed
-from mailer.store.deliveries import last_withdrawals, running_mailings, withdrawals_since
 from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.withdrawals import last_withdrawals, running_mailings, withdrawals_since
 
 #: How often the database is looked at.
 LOOK_S = 0.08

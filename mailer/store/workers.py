@@ -1,0 +1,53 @@
+"""Processes that claim deliveries, and what a dead one left open.
+
+In: a worker's name. Out: rows of `worker`, and its claims that have no outcome yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from mailer.model.states import DeliveryState
+from mailer.store.tables import delivery, worker
+
+
+def register_worker(
+    connection: Connection, name: str, pid: int, boot_id: str, now: datetime
+) -> None:
+    """Write that a sender process has begun; its claims carry its name."""
+    connection.execute(worker.insert().values(name=name, pid=pid, boot_id=boot_id, started_at=now))
+
+
+def end_worker(connection: Connection, name: str, now: datetime) -> None:
+    """Write that everything a worker claimed has its outcome."""
+    connection.execute(update(worker).where(worker.c.name == name).values(ended_at=now))
+
+
+def unended_workers(connection: Connection) -> list[tuple[str, str]]:
+    """Return name and boot id of every worker whose claims may be open."""
+    rows = connection.execute(
+        select(worker.c.name, worker.c.boot_id).where(worker.c.ended_at.is_(None))
+    )
+    return [(row.name, row.boot_id) for row in rows]
+
+
+@dataclass(frozen=True)
+class OpenClaim:
+    """A delivery that a worker had claimed and not recorded."""
+
+    delivery_id: int
+    attempt_number: int
+    first_attempt_at: datetime
+
+
+def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
+    """Return what a worker had claimed and not recorded."""
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.attempts, delivery.c.first_attempt_at).where(
+            delivery.c.claimed_by == name, delivery.c.state == DeliveryState.SENDING
+        )
+    )
+    return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
