@@ -50,15 +50,23 @@ class Workspace:
         Raises:
             StoreUnavailable: when it is not there, cannot be opened, or needs `mailer upgrade`.
         """
+        store = self.store_of_any_version()
+        check_version(store)
+        return store
+
+    def store_of_any_version(self) -> Store:
+        """Open the database without looking at its tables: for `mailer upgrade`.
+
+        Raises:
+            StoreUnavailable: when it is not there; a lost one is never made anew in silence.
+        """
         url = self.config.database_url
         if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
             raise StoreUnavailable(
                 "The database is not there",
                 "Put it back from your copy, or mend database.url in config.toml",
             )
-        store = open_store(url)
-        check_version(store)
-        return store
+        return open_store(url)
 
     @cached_property
     def seal_keys(self) -> SealKeys:

@@ -120,8 +120,7 @@ def upgrade() -> None:
 
     Example: mailer upgrade
     """
-    workspace = open_workspace()
-    store = open_store(workspace.config.database_url)
+    store = open_workspace().store_of_any_version()
     upgrade_tables(store)
     store.close()
     console.print("The database is up to date.")

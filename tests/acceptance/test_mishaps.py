@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import sqlite3
 
 import pytest
 
@@ -76,9 +77,11 @@ def test_a_lost_database_is_answered_with_what_can_be_done(mailer, workspace):
     """Only commands that there are, and nothing is made by looking."""
     for path in (workspace / "data").glob("mailer.db*"):
         path.unlink()
-    told = mailer(workspace, "check").err
-    assert "upgrade" not in told
-    assert "copy" in told
+    for command in ("check", "upgrade"):
+        ended = mailer(workspace, command)
+        assert 1 == ended.status
+        assert "copy" in ended.err
+        assert "upgrade" not in ended.err
     assert [] == list((workspace / "data").glob("mailer.db*"))
 
 
@@ -153,3 +156,18 @@ def test_a_saved_segment_is_meant_by_its_key(mailer, prepared):
     unknown = mailer(prepared, *plan, "--segment", "russian-speaker")
     assert 2 == unknown.status
     assert "There are: active-volunteers, new-this-year, russian-speakers-in-moldova" in unknown.err
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date_by_one_command(mailer, workspace):
+    """Every command says which one; after it they work, and a second time changes nothing."""
+    with sqlite3.connect(workspace / "data" / "mailer.db") as database:
+        database.execute("ALTER TABLE membership DROP COLUMN consent_source_sealed")
+        database.execute("ALTER TABLE membership ADD COLUMN consent_source TEXT DEFAULT ''")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    database.close()
+    refused = mailer(workspace, "lists")
+    assert 1 == refused.status
+    assert "Run: mailer upgrade" in refused.err
+    for _ in range(2):
+        assert "The database is up to date." in mailer(workspace, "upgrade").out
+    assert 0 == mailer(workspace, "lists").status
