@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -44,6 +45,8 @@ LEASE = "scheduler"
 LEASE_S = 15
 #: A tick freezes this long, then lets the next one go on: the lease is renewed in between.
 FREEZE_BUDGET_S = 0.8
+#: Between two ranges the write lock is free for others, a person who unsubscribes among them.
+BREATHER_S = 0.005
 
 
 class Ticker:
@@ -114,6 +117,8 @@ class Ticker:
                 self._start_frozen(mailing, now)
             if step.done or step.stopped:
                 break
+            # Longer than anyone who waits for the write lock takes to ask for it again.
+            time.sleep(BREATHER_S)
 
     def _hold_freezing(self, mailing: Mailing, reason: str) -> None:
         with contextlib.suppress(ForbiddenTransition), self._store.write() as connection:

@@ -8,6 +8,7 @@ that turns into a writer fails at once whatever the time-out.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from mailer.store.tables import id_sequence, metadata, setting
 
 #: How long a SQLite writer waits for another, in seconds.
 BUSY_TIMEOUT_S = 15.0
+#: How long SQLite itself waits each time it is asked for the write lock: a few short looks.
+ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
 NEWEST = "0002"
@@ -138,8 +141,32 @@ def _prepare_sqlite(engine: Engine, *, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("mailer_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+        if connection.get_execution_options().get("mailer_writes", False):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN DEFERRED")
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take SQLite's one write lock, asking for it every few milliseconds.
+
+    SQLite's own waiting soon asks only every tenth of a second. Beside a process that writes range
+    after range, as freezing does, an unsubscription then waits for seconds: the lock is free often,
+    but never for long.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {ASK_AGAIN_MS}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
 
 
 def _make_private(path: str) -> None:
