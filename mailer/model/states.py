@@ -27,7 +27,7 @@ class MailingState(StrEnum):
     RUNNING = "running"
     #: Stopped by a person; what is open is finished, nothing new starts.
     PAUSED = "paused"
-    #: Waits for a person: too late, or larger than what was confirmed.
+    #: Waits for a person: too late, larger than what was confirmed, or its mails cannot be made.
     HELD = "held"
     #: Ended by a person before everyone was mailed.
     CANCELLED = "cancelled"
