@@ -256,7 +256,10 @@ def test_bare_cr_and_lf_never_leave(content):
         dot_stuffed(content)
 
 
-@pytest.mark.parametrize("address", ["a@b.org>\r\nRCPT TO:<x@y.org", "a b@c.org", "<a@b.org"])
+@pytest.mark.parametrize(
+    "address",
+    ["a@b.example.org>\r\nRCPT TO:<x@y.example.org", "a b@c.example.org", "<a@b.example.org"],
+)
 async def test_an_address_cannot_end_its_command(address):
     """Blanks, brackets and control characters reach no command."""
     async with Peer() as peer:

@@ -60,11 +60,11 @@ def test_one_person_has_one_digest_however_the_address_is_written(service_keys, 
 
 @pytest.mark.parametrize(
     "other",
-    ["an.na@gmail.com", "anna+news@gmail.com", "anna@googlemail.com", "anna@mail.gmail.com"],
+    ["an.na@example.org", "anna+news@example.org", "anna@example.net", "anna@mail.example.org"],
 )
 def test_dots_and_plus_signs_are_not_folded(service_keys, other):
     """What only some providers treat alike is two addresses."""
-    first = service_keys.address_digest(normalize_address("anna@gmail.com").normal_form)
+    first = service_keys.address_digest(normalize_address("anna@example.org").normal_form)
     assert first != service_keys.address_digest(normalize_address(other).normal_form)
 
 
