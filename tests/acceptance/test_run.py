@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import answers, is_alive, ports, running, until
+from tests.support.mail import message, text_of
 from tests.support.smtp_server import Misbehaviour
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("run")]
@@ -216,3 +217,21 @@ def test_what_needs_no_seal_key_works_without_it(mailer, workspace):
         until(lambda: answers(ports(workspace)[0]), "the pages to answer")
         until(scheduler.lines, "the scheduler to start")
         assert (0, 0) == (web.stop(), scheduler.stop())
+
+
+def test_what_is_sent_is_what_was_scheduled(mailer, crowd, relay, change):
+    """Invariant 4: the sender's name changed, all files gone: nothing of that is in any mail."""
+    workspace = crowd(4)
+    server = relay(Misbehaviour.ACCEPT)
+    schedule_soon(mailer, workspace, 4)
+    change(workspace / "config.toml", 'name = { en = "Harbor Solidarity", ru = "Гавань солидарности"',
+           'name = { en = "Somebody Else", ru = "Кто-то другой"')  # fmt: skip
+    for name in ("templates", "lists"):
+        shutil.rmtree(workspace / name)
+    with running(workspace, "--only", "scheduler"), running(workspace, "--only", "senders"):
+        mails = server.wait_for(4, 60)
+    texts = [text_of(mail.content) for mail in mails]
+    senders = {str(message(mail.content)["From"].addresses[0].display_name) for mail in mails}
+    assert {"Harbor Solidarity", "Гавань солидарности"} == senders
+    assert 2 == sum("Dina Karelova, director of the Willow Center" in text for text in texts)
+    assert 2 == sum("Дина Карелова, директор центра «Ива»" in text for text in texts)
