@@ -43,6 +43,10 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     #: The part of a Message-ID that is ours to recognise.
     MESSAGE_ID = "message-id"
+    #: Finds the service mail a bounce is about.
+    SERVICE = "service"
+    #: The part of a service mail's Message-ID that is ours to recognise.
+    SERVICE_MESSAGE_ID = "service-message-id"
 
 
 class BadToken(Exception):
@@ -94,12 +98,14 @@ class Tokens:
 
         Mail systems may change the case of a local part; this alphabet does not mind.
         """
-        sealed = self._seal(Purpose.FEEDBACK, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
-        return self._current + base64.b32encode(sealed).decode().rstrip("=").lower()
+        return self._base32(Purpose.FEEDBACK, delivery_id)
 
     def message_id(self, delivery_id: int) -> str:
         """Return the left side of a delivery's Message-ID: the same at every attempt."""
-        sealed = self._seal(Purpose.MESSAGE_ID, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
+        return self._base32(Purpose.MESSAGE_ID, delivery_id)
+
+    def _base32(self, purpose: Purpose, row_id: int) -> str:
+        sealed = self._seal(purpose, row_id.to_bytes(_FEEDBACK_BYTES, "big"))
         return self._current + base64.b32encode(sealed).decode().rstrip("=").lower()
 
     def read_feedback(self, token: str) -> int:
@@ -108,12 +114,15 @@ class Tokens:
         Raises:
             BadToken: for anything else.
         """
+        return self._read(Purpose.FEEDBACK, token)
+
+    def _read(self, purpose: Purpose, token: str) -> int:
         if len(token) == FEEDBACK_TOKEN_CHARACTERS:
             sealed = _from_base64url(token[1:])
             key_id = token[0]
         else:
             key_id, sealed = _split_base32(token)
-        return int.from_bytes(self._open(key_id, Purpose.FEEDBACK, sealed, _FEEDBACK_BYTES), "big")
+        return int.from_bytes(self._open(key_id, purpose, sealed, _FEEDBACK_BYTES), "big")
 
     def read_message_id(self, left_side: str) -> int:
         """Return the delivery's id of a Message-ID's left side.
@@ -147,6 +156,52 @@ class Tokens:
             delivery_id=int.from_bytes(plain[:_PERSON_ID_BYTES], "big"),
             supporter_id=int.from_bytes(plain[_PERSON_ID_BYTES:], "big"),
         )
+
+
+#: No delivery and no supporter has this id.
+NOBODY = 0
+
+
+class ServiceTokens(Tokens):
+    """Tokens for mails outside any mailing: an id in them is a service mail's, never a delivery's.
+
+    What composes and hands over the mail of a delivery does the same for a service mail with these;
+    a link to unsubscribe names nobody, and so unsubscribes nobody.
+    """
+
+    def feedback(self, delivery_id: int) -> str:
+        """Return the 33-character base64url token of a service mail, for ENVID."""
+        sealed = self._seal(Purpose.SERVICE, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
+        return self._current + base64.urlsafe_b64encode(sealed).decode()
+
+    def return_path(self, delivery_id: int) -> str:
+        """Return the 40-character token of a service mail, for mail addresses."""
+        return self._base32(Purpose.SERVICE, delivery_id)
+
+    def message_id(self, delivery_id: int) -> str:
+        """Return the left side of a service mail's Message-ID."""
+        return self._base32(Purpose.SERVICE_MESSAGE_ID, delivery_id)
+
+    def person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> str:
+        """Return a token like those of supporters that names no delivery and no supporter."""
+        del delivery_id, supporter_id
+        return super().person(purpose, NOBODY, NOBODY)
+
+    def read_feedback(self, token: str) -> int:
+        """Return the service mail's id of a token made by `feedback` or `return_path`.
+
+        Raises:
+            BadToken: for anything else, a delivery's token included.
+        """
+        return self._read(Purpose.SERVICE, token)
+
+    def read_message_id(self, left_side: str) -> int:
+        """Return the service mail's id of a Message-ID's left side.
+
+        Raises:
+            BadToken: when it is not one of ours.
+        """
+        return self._read(Purpose.SERVICE_MESSAGE_ID, left_side)
 
 
 def _from_base64url(text: str) -> bytes:

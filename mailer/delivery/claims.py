@@ -19,6 +19,7 @@ from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail, OutgoingDelivery
 from mailer.store.claims import ClaimedDelivery, claim
 from mailer.store.engine import Store
+from mailer.store.service_mails import ClaimedService
 
 
 class Composer(Protocol):
@@ -62,7 +63,7 @@ class Claimed:
     #: Ids of the deliveries of those mailings.
     given_back: list[int]
     #: Claimed, but its person's row does not open with our key.
-    sealed: list[ClaimedDelivery]
+    sealed: list[ClaimedDelivery | ClaimedService]
 
 
 class Claimer:

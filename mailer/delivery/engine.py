@@ -14,9 +14,11 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mailer.alerts import raise_alert, resolve_alert
 from mailer.clock import Clock
 from mailer.delivery.claims import Claim, Claimer, MaterialFor
 from mailer.delivery.journal import Journal, boot_id
@@ -26,12 +28,16 @@ from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.recovery import recover
 from mailer.delivery.retry import RetryPolicy
-from mailer.delivery.session import RelaySettings
+from mailer.delivery.session import RelaySettings, RelayUnavailable
 from mailer.delivery.watch import Watch
+from mailer.delivery.work import DELIVERIES, Work
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
+from mailer.model.alerts import AlertKind
 from mailer.store.claims import ClaimedDelivery
-from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.engine import Connection, Store, StoreUnavailable
+from mailer.store.relays import relay_failed, relay_met
+from mailer.store.service_mails import ClaimedService
 from mailer.store.workers import register_worker
 from mailer.tokens import Tokens
 
@@ -44,6 +50,9 @@ CUT_S = 5.0
 SMALLEST_CLAIM, LARGEST_CLAIM = 8, 500
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
+#: How often it is written that the relay is there, or that it is not, in seconds.
+MET_AGAIN_S = 60.0
+FAILED_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ class EngineParts:
     clock: Clock
     material_for: MaterialFor
     shutdown_grace_s: float = 20.0
+    #: What it sends; the deliveries of mailings when None.
+    work: Work | None = None
 
 
 class DeliveryEngine:
@@ -70,6 +81,9 @@ class DeliveryEngine:
         self._queue = ClaimQueue()
         self._stopping = asyncio.Event()
         self._rate = float(SMALLEST_CLAIM)
+        #: When meeting the relay was last written down, on the monotonic clock, and how it went.
+        self._met_at = float("-inf")
+        self._met: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; then finish what is open, within the grace, and record it.
@@ -111,21 +125,31 @@ class DeliveryEngine:
     async def _begin(self) -> None:
         parts = self._parts
         self._journal = Journal(parts.journal_dir, self.worker)
-        self._claimer = Claimer(
-            parts.store, parts.seal_keys, self.worker, parts.material_for, parts.clock
-        )
-        self._watch = Watch(parts.store, parts.clock)
+        work = parts.work or self._mailings()
+        self._work = work
+        self._claimer = work.claims_for(self.worker)
+        self._watch = work.gate
         self._recorder = Recorder(
             parts.store,
             self.worker,
             self._journal,
             parts.clock,
             self._executor,
+            books=work.books,
             held=self._watch.held,
         )
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
         await self._in_thread(self._watch.begin)
+
+    def _mailings(self) -> Work:
+        """Return the deliveries of mailings as work."""
+        parts = self._parts
+
+        def claims_for(worker: str) -> Claimer:
+            return Claimer(parts.store, parts.seal_keys, worker, parts.material_for, parts.clock)
+
+        return Work(DELIVERIES, claims_for, Watch(parts.store, parts.clock), IDLE_S)
 
     def _lane_parts(self) -> LaneParts:
         parts = self._parts
@@ -141,6 +165,7 @@ class DeliveryEngine:
             stopping=self._stopping,
             set_aside=self._set_aside,
             took=self._took,
+            met=self._met_relay,
         )
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
@@ -177,6 +202,29 @@ class DeliveryEngine:
         rate = self._parts.relay.connections / max(duration_s, 0.001)
         self._rate += (rate - self._rate) * SMOOTHING
 
+    def _met_relay(self, error: RelayUnavailable | None) -> None:
+        """Have it written how meeting the relay went, and staff told of a login it refuses."""
+        now_s = self._parts.clock.monotonic()
+        how = None if error is None else f"{error.step}: {error.reason}"
+        again_s = MET_AGAIN_S if how is None else FAILED_AGAIN_S
+        if how == self._met and now_s - self._met_at < again_s:
+            return
+        self._met, self._met_at = how, now_s
+        relay = self._parts.relay.key
+        lost = error is not None and error.is_authentication_lost
+
+        def note(connection: Connection, now: datetime) -> None:
+            if how is not None:
+                relay_failed(connection, relay, how, now)
+            else:
+                relay_met(connection, relay, now)
+                resolve_alert(connection, AlertKind.AUTHENTICATION_LOST, relay, now)
+            if lost:
+                reason = error.reason if error is not None else ""
+                raise_alert(connection, AlertKind.AUTHENTICATION_LOST, relay, now, reason=reason)
+
+        self._recorder.note(note)
+
     async def _feed(self) -> None:
         """Keep about a second of work claimed."""
         while not self._stopping.is_set():
@@ -187,7 +235,7 @@ class DeliveryEngine:
             claims = await self._claim(wanted)
             self._queue.extend(claims)
             if not claims:
-                await asyncio.sleep(IDLE_S)
+                await asyncio.sleep(self._work.idle_s)
 
     async def _claim(self, wanted: int) -> list[Claim]:
         try:
@@ -211,7 +259,7 @@ class DeliveryEngine:
         self._claimer.forget(mailing_id)
         self._recorder.hold(mailing_id, reason)
 
-    def _refuse(self, one: ClaimedDelivery, problem: str) -> None:
+    def _refuse(self, one: ClaimedDelivery | ClaimedService, problem: str) -> None:
         now = self._parts.clock.now()
         self._recorder.record(
             recorded(

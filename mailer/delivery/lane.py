@@ -21,7 +21,7 @@ from mailer.delivery.journal import Journal, JournalFull
 from mailer.delivery.outcomes import lost, not_composed, recorded
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
-from mailer.delivery.replies import Stage, classify
+from mailer.delivery.replies import Stage, classify, wants_login
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import (
     Answer,
@@ -33,8 +33,8 @@ from mailer.delivery.session import (
     Transaction,
     Withheld,
 )
-from mailer.delivery.watch import Watch
 from mailer.delivery.wire import ConnectionLost
+from mailer.delivery.work import Gate
 from mailer.events import failed, warn
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail
@@ -53,7 +53,7 @@ class LaneParts:
     clock: Clock
     tokens: Tokens
     queue: ClaimQueue
-    watch: Watch
+    watch: Gate
     recorder: Recorder
     journal: Journal
     stopping: asyncio.Event
@@ -61,6 +61,8 @@ class LaneParts:
     set_aside: Callable[[int, str], None]
     #: Told how long each transaction took, in seconds.
     took: Callable[[float], None]
+    #: Told how meeting the relay went: None when a connection was opened.
+    met: Callable[[RelayUnavailable | None], None]
 
 
 class Lane:
@@ -107,10 +109,8 @@ class Lane:
                 self._session = await Session.open(self._parts.relay)
             except RelayUnavailable as error:
                 self._parts.recorder.give_back(claim.outgoing.delivery_id)
-                warn("relay unavailable", relay=error.relay, step=error.step, reason=error.reason)
-                await self._back_off()
+                await self._unavailable(error)
                 return
-            self._backoff_s = FIRST_BACKOFF_S
         if not await self._deliver(self._session, claim):
             await self._drop()
 
@@ -118,6 +118,11 @@ class Lane:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _unavailable(self, error: RelayUnavailable) -> None:
+        warn("relay unavailable", relay=error.relay, step=error.step, reason=error.reason)
+        self._parts.met(error)
+        await self._back_off()
 
     async def _back_off(self) -> None:
         pause_s = self._backoff_s * random.uniform(0.8, 1.2)  # noqa: S311  (Jitter.)
@@ -207,6 +212,16 @@ class Lane:
             session.abort()
             parts.recorder.give_back(outgoing.delivery_id)
             raise
+        if wants_login(answer.reply, answer.stage):
+            parts.recorder.give_back(outgoing.delivery_id)
+            said = f"{answer.reply.code} {answer.reply.enhanced_code} {answer.reply.text}"
+            await self._unavailable(
+                RelayUnavailable(parts.relay.key, answer.stage.value, said, answer.reply.code)
+            )
+            return False
+        # Only a transaction shows that a relay takes our mail: one may greet us and want a login.
+        parts.met(None)
+        self._backoff_s = FIRST_BACKOFF_S
         try:
             if answer.stage is Stage.CONTENT:
                 parts.journal.reply(

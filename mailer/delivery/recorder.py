@@ -10,17 +10,20 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mailer.clock import Clock
 from mailer.delivery.journal import Journal
+from mailer.delivery.work import Books
 from mailer.events import failed
 from mailer.model.states import SkipReason
-from mailer.store.deliveries import Recorded, give_back, record, skip
-from mailer.store.engine import Store, StoreUnavailable
-from mailer.store.mailings import hold_running
+from mailer.store.deliveries import Recorded
+from mailer.store.engine import Connection, Store, StoreUnavailable
 
 FLUSH_S = 0.1
 RETRY_S = 1.0
+#: Writes something beside the outcomes, in their transaction.
+Note = Callable[[Connection, datetime], None]
 
 
 @dataclass
@@ -32,9 +35,11 @@ class _Batch:
     given_back: list[int] = field(default_factory=list)
     #: Mailings' row ids → why they are held.
     held: dict[int, str] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.recorded) + len(self.skipped) + len(self.given_back) + len(self.held)
+        outcomes = len(self.recorded) + len(self.skipped) + len(self.given_back)
+        return outcomes + len(self.held) + len(self.notes)
 
 
 class Recorder:
@@ -48,6 +53,7 @@ class Recorder:
         clock: Clock,
         executor: Executor,
         *,
+        books: Books,
         held: Callable[[int], None],
     ) -> None:
         """Keep what it works with.
@@ -58,6 +64,7 @@ class Recorder:
             journal: told which outcomes are on record.
             clock: says when.
             executor: runs what blocks.
+            books: where the ends of these claims are written.
             held: told of each mailing whose hold is committed.
         """
         self._store = store
@@ -65,6 +72,7 @@ class Recorder:
         self._journal = journal
         self._clock = clock
         self._executor = executor
+        self._books = books
         self._held = held
         self._batch = _Batch()
         self.written = 0
@@ -90,6 +98,10 @@ class Recorder:
         """Take a mailing that cannot go on without a person."""
         self._batch.held[mailing_id] = reason
 
+    def note(self, note: Note) -> None:
+        """Take something else to be written with the next batch."""
+        self._batch.notes.append(note)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Write a batch every fraction of a second until `stop`, then what is left."""
         while not stop.is_set() or self.waiting:
@@ -113,6 +125,7 @@ class Recorder:
             batch.skipped += self._batch.skipped
             batch.given_back += self._batch.given_back
             batch.held |= self._batch.held
+            batch.notes += self._batch.notes
             self._batch = batch
             return False
         self._journal.read((one.result.delivery_id, one.attempt_number) for one in batch.recorded)
@@ -124,9 +137,11 @@ class Recorder:
     def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
         with self._store.write() as connection:
-            record(connection, self._worker, batch.recorded, now)
+            self._books.record(connection, self._worker, batch.recorded, now)
             for delivery_id, reason in batch.skipped:
-                skip(connection, delivery_id, reason, now)
-            give_back(connection, self._worker, batch.given_back, now)
+                self._books.skip(connection, delivery_id, reason, now)
+            self._books.give_back(connection, self._worker, batch.given_back, now)
             for mailing_id, why in batch.held.items():
-                hold_running(connection, mailing_id, why)
+                self._books.hold(connection, mailing_id, why, now)
+            for note in batch.notes:
+                note(connection, now)

@@ -26,11 +26,12 @@ from mailer.delivery.outcomes import recorded
 from mailer.delivery.replies import Stage
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Answer
+from mailer.delivery.work import ALL_BOOKS, Books
 from mailer.events import emit
 from mailer.model.mailing import Reply
-from mailer.store.deliveries import Recorded, give_back, record
-from mailer.store.engine import Store
-from mailer.store.workers import OpenClaim, end_worker, open_claims, unended_workers
+from mailer.store.deliveries import Recorded
+from mailer.store.engine import Connection, Store
+from mailer.store.workers import OpenClaim, end_worker, unended_workers
 
 
 @dataclass(frozen=True)
@@ -93,22 +94,43 @@ def _take_over(
     *,
     provable: bool,
 ) -> Recovery:
+    def settle(claim: OpenClaim, reply: JournalReply | None) -> Recorded:
+        return _recorded(claim, _answer(reply), relay, policy, now, jitter())
+
+    with store.write() as connection:
+        # A worker's claims, and so the ids in its journal, are all in one of the books.
+        ends = [
+            _settle(connection, books, name, replay, settle, now, provable=provable)
+            for books in ALL_BOOKS
+        ]
+        end_worker(connection, name, now)
+    return Recovery(name, *(sum(parts) for parts in zip(*ends, strict=True)))
+
+
+def _settle(
+    connection: Connection,
+    books: Books,
+    name: str,
+    replay: Replay,
+    settle: Callable[[OpenClaim, JournalReply | None], Recorded],
+    now: datetime,
+    *,
+    provable: bool,
+) -> tuple[int, int, int]:
+    """Settle a dead worker's claims in one of the books; return recorded, in doubt, due again."""
     batch: list[Recorded] = []
     again: list[int] = []
     doubts = 0
-    with store.write() as connection:
-        for claim in open_claims(connection, name):
-            fate, reply = replay.fate(claim.delivery_id, claim.attempt_number)
-            if fate is Fate.NEVER_ENDED and provable:
-                again.append(claim.delivery_id)
-                continue
-            doubts += reply is None
-            answer = _answer(reply)
-            batch.append(_recorded(claim, answer, relay, policy, now, jitter()))
-        record(connection, name, batch, now)
-        give_back(connection, name, again, now)
-        end_worker(connection, name, now)
-    return Recovery(name, len(batch) - doubts, doubts, len(again))
+    for claim in books.open_claims(connection, name):
+        fate, reply = replay.fate(claim.delivery_id, claim.attempt_number)
+        if fate is Fate.NEVER_ENDED and provable:
+            again.append(claim.delivery_id)
+            continue
+        doubts += reply is None
+        batch.append(settle(claim, reply))
+    books.record(connection, name, batch, now)
+    books.give_back(connection, name, again, now)
+    return len(batch) - doubts, doubts, len(again)
 
 
 def _answer(reply: JournalReply | None) -> Answer | None:

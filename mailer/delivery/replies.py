@@ -20,6 +20,8 @@ from mailer.model.states import Outcome
 LONGEST_TEXT = 300
 # RFC 2034 §4: the enhanced code stands first in the text, its class equal to the code's first digit.
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+# RFC 4954 §6: wanted and not given, too weak, refused, or to be given encrypted only.
+AUTHENTICATION_CODES = frozenset({530, 534, 535, 538})
 # RFC 3463 §3.2 and RFC 7505 §4.1: codes that say that the mailbox or its domain does not exist.
 _DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 _DEAD_WORDS = re.compile(
@@ -81,6 +83,9 @@ def parse_reply(code: int, text: str) -> Reply:
 def classify(reply: Reply, stage: Stage) -> Decision:
     """Decide what a reply to one command of a transaction means."""
     scope = _scope(reply, stage)
+    if wants_login(reply, stage):
+        # RFC 4954 §6: it is about us and no recipient; nobody is refused for a lost password.
+        return Decision(Outcome.DEFERRED, Scope.RELAY, reconnect=True)
     # RFC 5321 §3.8: 421 announces that the server closes the connection.
     reconnect = reply.code == 421 or stage is Stage.CONNECTION
     if 200 <= reply.code < 300 and stage is Stage.CONTENT:
@@ -98,6 +103,11 @@ def classify(reply: Reply, stage: Stage) -> Decision:
         )
     # RFC 5321 §4.2: anything else is a peer out of step; the message was not accepted.
     return Decision(Outcome.DEFERRED, Scope.RELAY, reconnect=True)
+
+
+def wants_login(reply: Reply, stage: Stage) -> bool:
+    """Tell whether a relay refuses a transaction since we are not, or no more, logged in."""
+    return stage is Stage.MAIL and reply.code in AUTHENTICATION_CODES
 
 
 def _scope(reply: Reply, stage: Stage) -> Scope:

@@ -17,10 +17,13 @@ from typing import cast
 
 import aiosmtplib
 
-from mailer.delivery.replies import Stage, parse_reply
+from mailer.delivery.replies import AUTHENTICATION_CODES, Stage, parse_reply
 from mailer.delivery.wire import ConnectionLost, WireProtocol
 from mailer.events import scrub
 from mailer.model.mailing import ComposedMail, Envelope, Reply
+
+#: The step of opening a connection at which user name and password are given.
+LOGIN = "login"
 
 
 class Encryption(StrEnum):
@@ -70,11 +73,18 @@ class RelaySettings:
 class RelayUnavailable(Exception):
     """No connection could be made; says at which step and why, without secrets."""
 
-    def __init__(self, relay: str, step: str, reason: str) -> None:
+    def __init__(self, relay: str, step: str, reason: str, code: int = 0) -> None:
         self.relay = relay
         self.step = step
         self.reason = reason
+        #: Of the relay's reply; 0 where there was none.
+        self.code = code
         super().__init__(f"{relay}: {step}: {reason}")
+
+    @property
+    def is_authentication_lost(self) -> bool:
+        """Whether the relay takes our login no more, which does not mend itself."""
+        return self.code in AUTHENTICATION_CODES or (self.step == LOGIN and self.code >= 500)
 
 
 class Withheld(Exception):
@@ -173,13 +183,15 @@ class Session:
         try:
             await client.connect()
             if relay.username:
-                step = "login"
+                step = LOGIN
                 await client.login(relay.username, relay.password)
             step = "EHLO"
             await client.ehlo()
         except (aiosmtplib.SMTPException, OSError, ValueError, TimeoutError) as error:
             client.close()
-            raise RelayUnavailable(relay.key, step, _safe(error)) from error
+            code = getattr(error, "code", 0)
+            code = code if isinstance(code, int) else 0
+            raise RelayUnavailable(relay.key, step, _safe(error), code) from error
         except asyncio.CancelledError:
             client.close()
             raise

@@ -1,14 +1,21 @@
-"""Which relays a person has verified, so that none takes a mailing before.
+"""Which relays a person has verified, so that none takes a mailing before, and how they do.
 
 In: a relay's key and a digest over how it is reached. Out: yes or no. A relay that is configured
-otherwise than it was verified counts as not verified.
+otherwise than it was verified counts as not verified. And: when it was last met, or not.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from sqlalchemy import Connection, select
 
-from mailer.store.tables import setting
+from mailer.store.audience import insert_or_ignore
+from mailer.store.tables import relay_contact, setting
+
+#: Characters of why a relay could not be reached.
+LONGEST_FAILURE = 300
 
 
 def _name(key: str) -> str:
@@ -36,3 +43,46 @@ def mark_relay_verified(connection: Connection, key: str, profile_digest: str) -
     )
     if not changed.rowcount:
         connection.execute(setting.insert().values(name=_name(key), value=profile_digest))
+
+
+@dataclass(frozen=True)
+class RelayContact:
+    """How the last meetings with a relay went."""
+
+    relay: str
+    #: When a connection was last opened.
+    connected_at: datetime | None
+    failed_at: datetime | None
+    #: At which step, and what was said; without secrets.
+    failure: str
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try failed."""
+        return self.failed_at is not None and (
+            self.connected_at is None or self.failed_at > self.connected_at
+        )
+
+
+def relay_contacts(connection: Connection) -> list[RelayContact]:
+    """Return how the last meetings with every relay went, by their keys."""
+    rows = connection.execute(select(relay_contact).order_by(relay_contact.c.relay))
+    return [RelayContact(row.relay, row.connected_at, row.failed_at, row.failure) for row in rows]
+
+
+def relay_met(connection: Connection, key: str, now: datetime) -> None:
+    """Write that a connection to a relay was opened."""
+    _write_contact(connection, key, connected_at=now)
+
+
+def relay_failed(connection: Connection, key: str, failure: str, now: datetime) -> None:
+    """Write that a relay could not be reached, and why."""
+    _write_contact(connection, key, failed_at=now, failure=failure[:LONGEST_FAILURE])
+
+
+def _write_contact(connection: Connection, key: str, **values: object) -> None:
+    changed = connection.execute(
+        relay_contact.update().where(relay_contact.c.relay == key).values(**values)
+    )
+    if not changed.rowcount:
+        connection.execute(insert_or_ignore(connection, relay_contact).values(relay=key, **values))

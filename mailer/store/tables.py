@@ -23,7 +23,9 @@ from sqlalchemy import (
     false,
 )
 
+from mailer.model.alerts import AlertKind
 from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
+from mailer.model.service import ServicePurpose
 from mailer.model.statement import StatementKind
 from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
 from mailer.store.types import Digest, Document, Enum, Id, Instant, Sealed
@@ -415,4 +417,74 @@ lease = Table(
     Column("name", String(60), primary_key=True),
     Column("holder", String(60), nullable=False),
     Column("expires_at", Instant, nullable=False),
+)
+
+#: One message outside any mailing; its states are those of a delivery.
+service_mail = Table(
+    "service_mail",
+    metadata,
+    #: From `id_sequence`, part of its tokens; an id space of its own, beside that of deliveries.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("purpose", Enum(ServicePurpose), nullable=False),
+    #: What it is sent for: "alert-17"; never anything of a person.
+    Column("request", String(80), nullable=False),
+    Column("address_digest", Digest, nullable=False),
+    Column("address_sealed", Sealed, nullable=False),
+    #: JSON of return path and content as they go over the wire; None once that is over.
+    Column("mail_sealed", Sealed),
+    #: What a test send was, see `mailer.model.service.SentFacts`; else None.
+    Column("facts", Document),
+    #: Key of the relay it goes by.
+    Column("relay", String(60), nullable=False),
+    Column("state", Enum(DeliveryState), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant),
+    Column("first_attempt_at", Instant),
+    #: Name of the worker that holds it while sending.
+    Column("claimed_by", String(60)),
+    Column("code", Integer),
+    Column("enhanced_code", String(12)),
+    #: Scrubbed of addresses.
+    Column("reply", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    UniqueConstraint("purpose", "address_digest", "request"),
+    Index("ix_service_mail_queue", "state", "relay", "next_attempt_at"),
+)
+
+#: Something that staff should know of; `delivery` mails it, the scheduler hands it to a command.
+alert = Table(
+    "alert",
+    metadata,
+    _counted_id(),
+    Column("kind", Enum(AlertKind), nullable=False),
+    #: The mailing, list, relay or folder it is about.
+    Column("subject", String(140), nullable=False),
+    #: Counts, reasons and file names; never anything of a supporter.
+    Column("facts", Document, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    #: When a condition was over; None while it lasts.
+    Column("resolved_at", Instant),
+    #: When it became service mails.
+    Column("mailed_at", Instant),
+    #: When the command took it.
+    Column("commanded_at", Instant),
+    Column("command_tries", Integer, nullable=False, server_default="0"),
+    Column("command_next_at", Instant),
+    #: Why the command failed the last time; "" when it did not.
+    Column("command_failure", String(200), nullable=False, server_default=""),
+    Index("ix_alert_subject", "kind", "subject"),
+    sqlite_autoincrement=True,
+)
+
+#: How the last meeting with each relay went.
+relay_contact = Table(
+    "relay_contact",
+    metadata,
+    Column("relay", String(60), primary_key=True),
+    #: When a connection was last opened, logged in.
+    Column("connected_at", Instant),
+    Column("failed_at", Instant),
+    #: At which step, and what was said, without secrets.
+    Column("failure", String(300), nullable=False, server_default=""),
 )

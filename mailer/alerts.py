@@ -1,0 +1,145 @@
+"""Raise alerts: rows that say what staff should know of, in the transaction that made it so.
+
+In: what happened, in keys, counts and file names. Out: rows of `alert`. `delivery/` mails them and
+the scheduler hands them to a command. Whoever raises needs no key and no network, so an alert is
+never lost for want of either.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mailer.events import scrub
+from mailer.model.alerts import Alert, AlertKind
+from mailer.model.mailing import Mailing
+from mailer.model.states import MailingState
+from mailer.store.alerts import latest_alert, resolve, write_alert
+from mailer.store.engine import Connection
+from mailer.store.mailings import hold, hold_running, load_mailing
+
+#: The same event about the same subject, told once more within this, is told once.
+SAME_EVENT = timedelta(minutes=10)
+#: A condition that lasts is told again after this.
+REMINDER = timedelta(hours=24)
+#: Characters of a fact.
+_LONGEST_FACT = 300
+
+
+def raise_alert(
+    connection: Connection, kind: AlertKind, subject: str, now: datetime, **facts: str | int
+) -> bool:
+    """Write an alert; return whether it is new.
+
+    A condition that lasts already, and an event that was told with the same facts a moment ago, are
+    not written again.
+
+    Args:
+        connection: a connection in a transaction that writes.
+        kind: what happened.
+        subject: the mailing, list, relay or folder it is about.
+        now: this instant.
+        facts: what its words name, see `mailer.model.alerts`; never anything of a supporter.
+    """
+    clean = {name: _fact(value) for name, value in facts.items()}
+    last = latest_alert(connection, kind, subject)
+    if last is not None and _is_told(last, clean, now):
+        return False
+    if last is not None and kind.lasts:
+        resolve(connection, kind, subject, now)
+    write_alert(connection, kind, subject, clean, now)
+    return True
+
+
+def _fact(value: str | int) -> str | int:
+    # A reason may come from a library or a relay: what looks like an address is struck out.
+    return scrub(value)[:_LONGEST_FACT] if isinstance(value, str) else value
+
+
+def _is_told(last: Alert, facts: dict[str, str | int], now: datetime) -> bool:
+    age = now - last.raised_at
+    if last.kind.lasts:
+        return last.resolved_at is None and age < REMINDER
+    return dict(last.facts) == facts and age < SAME_EVENT
+
+
+def resolve_alert(connection: Connection, kind: AlertKind, subject: str, now: datetime) -> bool:
+    """Write that a condition is over, so that it is told again when it comes back."""
+    return resolve(connection, kind, subject, now)
+
+
+def hold_and_tell(
+    connection: Connection, found: Mailing, back_to: MailingState, reason: str, now: datetime
+) -> None:
+    """Put a mailing aside until a person releases it, as `hold` does, and tell staff.
+
+    Raises:
+        ForbiddenTransition: when another process moved it first; nobody is told then.
+    """
+    hold(connection, found, back_to, reason)
+    raise_alert(connection, AlertKind.MAILING_HELD, found.key, now, reason=reason)
+
+
+def hold_running_and_tell(connection: Connection, row_id: int, reason: str, now: datetime) -> None:
+    """Put a running mailing aside and tell staff; one that does not run stays as it is."""
+    found = load_mailing(connection, row_id)
+    if found.state is MailingState.RUNNING:
+        hold_running(connection, row_id, reason)
+        raise_alert(connection, AlertKind.MAILING_HELD, found.key, now, reason=reason)
+
+
+def mailing_paused(connection: Connection, key: str, now: datetime) -> None:
+    """Tell that a mailing was paused, by a person or by itself."""
+    raise_alert(connection, AlertKind.MAILING_PAUSED, key, now)
+
+
+def deliveries_in_doubt(connection: Connection, key: str, count: int, now: datetime) -> None:
+    """Tell how many deliveries of a mailing are in doubt; again when they have grown more."""
+    last = latest_alert(connection, AlertKind.IN_DOUBT, key)
+    if last is not None and last.resolved_at is None and _grew(last, count, now):
+        resolve(connection, AlertKind.IN_DOUBT, key, now)
+    raise_alert(connection, AlertKind.IN_DOUBT, key, now, count=count)
+
+
+def _grew(last: Alert, count: int, now: datetime) -> bool:
+    known = last.facts.get("count", 0)
+    return isinstance(known, int) and count > known and now - last.raised_at >= SAME_EVENT
+
+
+def import_done(
+    connection: Connection,
+    list_key: str,
+    file_name: str,
+    now: datetime,
+    *,
+    rows: int,
+    added: int,
+    updated: int,
+    rejected: int,
+) -> None:
+    """Tell that people were brought onto a list."""
+    raise_alert(
+        connection, AlertKind.IMPORT_DONE, list_key, now,
+        file=file_name, rows=rows, added=added, updated=updated, rejected=rejected,
+    )  # fmt: skip
+
+
+def release_asked(connection: Connection, key: str, now: datetime) -> None:
+    """Tell that somebody asks for a mailing to be released."""
+    raise_alert(connection, AlertKind.RELEASE_ASKED, key, now)
+
+
+def newsletter_draft_made(
+    connection: Connection, newsletter: str, mailing_key: str, now: datetime
+) -> None:
+    """Tell that a recurring newsletter has its next draft."""
+    raise_alert(connection, AlertKind.NEWSLETTER_DRAFT, newsletter, now, mailing=mailing_key)
+
+
+def backup_failed(connection: Connection, target: str, reason: str, now: datetime) -> None:
+    """Tell that a backup could not be made; `target` is a file or folder."""
+    raise_alert(connection, AlertKind.BACKUP_FAILED, target, now, reason=reason)
+
+
+def backup_made(connection: Connection, target: str, now: datetime) -> None:
+    """Take back that backups to a target fail."""
+    resolve(connection, AlertKind.BACKUP_FAILED, target, now)

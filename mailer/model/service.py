@@ -1,0 +1,86 @@
+"""Service mails: single messages outside any mailing, to staff or to one person who asked.
+
+In: nothing. Out: frozen dataclasses and enums, standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class ServicePurpose(StrEnum):
+    """What a service mail is for; one request of a purpose reaches an address once."""
+
+    #: The mail of a mailing as a supporter would get it, to staff.
+    TEST_SEND = "test_send"
+    #: Something that staff should know of.
+    ALERT = "alert"
+    #: Asks a person to confirm that they want to be on a list.
+    CONFIRMATION = "confirmation"
+    #: A new link for a person whose old one no longer works.
+    FRESH_LINK = "fresh_link"
+    #: Asks somebody to review a mailing.
+    REVIEW_LINK = "review_link"
+    #: A supporter's answer, passed on.
+    FORWARDED_REPLY = "forwarded_reply"
+
+
+@dataclass(frozen=True)
+class SentFacts:
+    """What a test send was when it left, for holding what came back against it."""
+
+    #: Whole, without its angle brackets.
+    message_id: str
+    subject: str
+    from_address: str
+    #: The return path it was handed over with.
+    mail_from: str
+    #: Value of List-Unsubscribe, unfolded; "" for none.
+    list_unsubscribe: str
+    list_unsubscribe_post: str
+    #: Every web address in the mail's HTML and text, in the order met, each once.
+    links: tuple[str, ...]
+    #: SHA-256 in hex over the text of the plain part, decoded, its lines stripped at their ends.
+    text_digest: str
+    #: The same over the HTML part.
+    html_digest: str
+    #: Domains that signed it: d= of each signature; none where the relay signs.
+    signed_by: tuple[str, ...]
+    #: Key of the relay it was handed to.
+    relay: str
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> SentFacts:
+        """Return what `to_document` was called on."""
+        lists = {name: tuple(document[name]) for name in ("links", "signed_by")}
+        return cls(**{**document, **lists})
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, repr=False)
+class ServiceMail:
+    """A service mail as it goes over the wire, with whom it is for; its `repr` shows neither."""
+
+    service_id: int
+    purpose: ServicePurpose
+    #: What it is sent for; with purpose and address, it is sent once.
+    request: str
+    #: To whom, domain in A-labels.
+    address: str
+    address_digest: bytes
+    mail_from: str
+    content: bytes
+    #: Key of the relay it goes by.
+    relay: str
+    #: Kept in clear for `mailer relay verify`; never anything of a supporter.
+    facts: Mapping[str, Any] = field(default_factory=dict)
