@@ -26,18 +26,18 @@ from mailer.app.sending import signers_for
 from mailer.app.workspace import Workspace
 from mailer.cldr import is_language
 from mailer.compose.composer import MailingComposer
-from mailer.model.audience import LanguageChoice, LanguageProfile
+from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing, OutgoingDelivery
+from mailer.model.statement import Revision
 from mailer.statements.languages import normalize_tag
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision
+from mailer.tokens import NOBODY
 
 #: Who reads a preview.
 READER_ADDRESS = "reader@example.org"
 READER_NAME = "Ana"
-#: No delivery and no supporter has this id, so the links of a preview unsubscribe nobody.
-NOBODY = 0
 #: The widths a mail is looked at in, in CSS pixels.
 WIDTHS_PX = {"phone": 320, "desk": 760}
 _TALLEST_PX = 6000
@@ -71,6 +71,22 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
     with workspace.store.read() as connection:
         revision = load_revision(connection, mailing.revision_id).revision
         design = load_design(connection, mailing.design_id)
+    definitions = [target.definition for target in mailing.targets]
+    choice = choice_for(revision, definitions[0], language)
+    signers = signers_for(workspace, mailing.sender)
+    composer = MailingComposer(
+        revision, design, mailing.sender, definitions, workspace.tokens, signers
+    )
+    reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)
+    return Preview(composer.compose(reader, workspace.clock.now()).content, choice)
+
+
+def choice_for(revision: Revision, definition: ListDefinition, language: str) -> LanguageChoice:
+    """Return the edition that somebody who reads one language gets by a list.
+
+    Raises:
+        FaultsFound: when the tag is no language, or such a reader would get nothing.
+    """
     try:
         wanted = normalize_tag(language)
     except ValueError:
@@ -78,31 +94,38 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
     if not wanted or not is_language(wanted):
         problem = f'"{language}" is no language'
         raise FaultsFound([Fault("", 0, "--language", problem, "Write a tag like uk or pt-BR")])
-    definitions = [target.definition for target in mailing.targets]
-    profile = LanguageProfile((wanted,), ())
-    choice = resolver(revision)(profile, definitions[0])
+    choice = resolver(revision)(LanguageProfile((wanted,), ()), definition)
     if choice.language is None:
         problem = f"nobody who reads only {wanted} would get this mailing"
         raise FaultsFound([Fault("", 0, "--language", problem, "Add an edition or a chain")])
-    signers = signers_for(workspace, mailing.sender)
-    composer = MailingComposer(
-        revision, design, mailing.sender, definitions, workspace.tokens, signers
-    )
-    reader = OutgoingDelivery(
-        delivery_id=NOBODY,
-        mailing_id=mailing.row_id,
+    return choice
+
+
+def invented_reader(
+    address: str, list_key: str, choice: LanguageChoice, mail_id: int = NOBODY
+) -> OutgoingDelivery:
+    """Return a delivery to a supporter who is invented, at an address that is not.
+
+    Args:
+        address: To whom.
+        list_key: Of the list it comes by.
+        choice: The edition.
+        mail_id: What the tokens of Message-ID and return path hold.
+    """
+    return OutgoingDelivery(
+        delivery_id=mail_id,
+        mailing_id=NOBODY,
         supporter_id=NOBODY,
         address_digest=b"",
-        address=READER_ADDRESS,
-        needs_smtputf8=False,
+        address=address,
+        needs_smtputf8=not address.isascii(),
         fields={"name": READER_NAME},
-        list_key=definitions[0].key,
-        language=choice.language,
+        list_key=list_key,
+        language=choice.language or "",
         wanted=choice.wanted if choice.notice else None,
         domain_class="other",
         attempt_number=1,
     )
-    return Preview(composer.compose(reader, workspace.clock.now()).content, choice)
 
 
 def write_preview(preview: Preview, folder: Path, name: str) -> Iterator[Path]:

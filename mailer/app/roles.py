@@ -65,9 +65,14 @@ def _scheduler(workspace: Workspace) -> Serve:
 
 def _senders(workspace: Workspace) -> Serve:
     from mailer.app.sending import build_engine
+    from mailer.app.service import build_service_engines, run_engines
 
-    engine = build_engine(workspace)
-    return engine.run
+    engines = [build_engine(workspace), *build_service_engines(workspace)]
+
+    async def serve(stop: asyncio.Event) -> None:
+        await run_engines(engines, stop)
+
+    return serve
 
 
 def _web(workspace: Workspace) -> Serve:

@@ -47,13 +47,7 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
     """
     config = workspace.config
     if not config.workspace.live:
-        return RelaySettings(
-            key=SANDBOX,
-            host="127.0.0.1",
-            port=config.sandbox.smtp_port,
-            encryption=Encryption.NONE,
-            connections=config.delivery.sandbox_connections,
-        )
+        return sandbox_settings(workspace)
     section: RelaySection = config.relays[0]
     with workspace.store.read() as connection:
         verified = is_relay_verified(connection, section.key, relay_digest(section))
@@ -69,13 +63,34 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
                 )
             ]
         )
+    return settings_of(workspace, section)
+
+
+def sandbox_settings(workspace: Workspace) -> RelaySettings:
+    """Return how the sandbox is reached."""
+    config = workspace.config
+    return RelaySettings(
+        key=SANDBOX,
+        host="127.0.0.1",
+        port=config.sandbox.smtp_port,
+        encryption=Encryption.NONE,
+        connections=config.delivery.sandbox_connections,
+    )
+
+
+def settings_of(workspace: Workspace, section: RelaySection) -> RelaySettings:
+    """Return how a relay of the config is reached, verified or not.
+
+    Raises:
+        FaultsFound: when it has no password.
+    """
     return RelaySettings(
         key=section.key,
         host=section.host,
         port=section.port,
         encryption=Encryption(section.tls),
         username=section.username,
-        password=config.relay_password(section) if section.username else "",
+        password=workspace.config.relay_password(section) if section.username else "",
         ehlo=section.ehlo,
         connections=section.connections,
         messages_per_connection=section.messages_per_connection,
@@ -144,6 +159,16 @@ def material_for(workspace: Workspace) -> MaterialFor:
     return load
 
 
+def retry_policy(workspace: Workspace) -> RetryPolicy:
+    """Return the limits of retrying."""
+    delivery = workspace.config.delivery
+    return RetryPolicy(
+        delivery.first_retry_s,
+        delivery.longest_retry_s,
+        timedelta(hours=delivery.give_up_after_h),
+    )
+
+
 def build_engine(workspace: Workspace) -> DeliveryEngine:
     """Return a sender for the workspace."""
     config = workspace.config
@@ -154,11 +179,7 @@ def build_engine(workspace: Workspace) -> DeliveryEngine:
             tokens=workspace.tokens,
             relay=relay_settings(workspace),
             journal_dir=config.journal_dir,
-            policy=RetryPolicy(
-                config.delivery.first_retry_s,
-                config.delivery.longest_retry_s,
-                timedelta(hours=config.delivery.give_up_after_h),
-            ),
+            policy=retry_policy(workspace),
             clock=workspace.clock,
             material_for=material_for(workspace),
             shutdown_grace_s=config.delivery.shutdown_grace_s,

@@ -30,6 +30,7 @@ HOMES = {
     "schedule": "mailings",
     "send": "mailings",
     "preview": "preview",
+    "test-send": "testing",
     "pause": "control",
     "resume": "control",
     "cancel": "control",

@@ -15,6 +15,7 @@ ALLOWED_HEADERS = frozenset(
     {
         b"Auto-Submitted",
         b"Content-Language",
+        b"Content-Transfer-Encoding",
         b"Content-Type",
         b"DKIM-Signature",
         b"Date",
@@ -30,7 +31,11 @@ ALLOWED_HEADERS = frozenset(
     }
 )
 #: A message without one of these is not sent.
-_REQUIRED = frozenset(ALLOWED_HEADERS - {b"DKIM-Signature", b"Reply-To"})
+_REQUIRED = frozenset(
+    ALLOWED_HEADERS - {b"DKIM-Signature", b"Reply-To", b"Content-Transfer-Encoding"}
+)
+#: What a mail outside any mailing is without: it came by no list.
+_OF_A_LIST = frozenset({b"List-Id", b"List-Unsubscribe", b"List-Unsubscribe-Post"})
 # RFC 5322 §2.1.1: MUST be no more than 998 characters, without the CRLF.
 LONGEST_LINE = 998
 _FIELD = re.compile(rb"([!-9;-~]+):[ \t\r\n]")
@@ -46,13 +51,14 @@ class MalformedMail(Exception):
         super().__init__(problem)
 
 
-def check_message(content: bytes, recipient: str, *, utf8: bool) -> None:
+def check_message(content: bytes, recipient: str, *, utf8: bool, listed: bool = True) -> None:
     """Refuse a message that is not as every message of ours must be.
 
     Args:
         content: The whole message, CRLF, not dot-stuffed.
         recipient: The one address that To must hold.
         utf8: The message goes by SMTPUTF8: its header may hold UTF-8.
+        listed: It came by a list and must say how to leave it.
 
     Raises:
         MalformedMail: with the first thing that is wrong.
@@ -65,15 +71,16 @@ def check_message(content: bytes, recipient: str, *, utf8: bool) -> None:
         raise MalformedMail("a CR or LF stands by itself")
     if not body.isascii() or not (utf8 or head.isascii()):
         raise MalformedMail("an octet has its eighth bit set")
-    check_header(head, recipient)
+    check_header(head, recipient, listed=listed)
 
 
-def check_header(head: bytes, recipient: str) -> None:
+def check_header(head: bytes, recipient: str, *, listed: bool = True) -> None:
     """Refuse a header with other fields, more recipients or longer lines than it may have.
 
     Args:
         head: The header, its lines joined by CRLF, without the empty line after it.
         recipient: The one address that To must hold.
+        listed: The mail came by a list and must say how to leave it.
 
     Raises:
         MalformedMail: with the first thing that is wrong.
@@ -100,11 +107,11 @@ def check_header(head: bytes, recipient: str) -> None:
         if name in fields and name != b"DKIM-Signature":
             raise MalformedMail(f"it has {name.decode('ascii')} twice")
         fields[name] = line.partition(b":")[2]
-    missing = _REQUIRED - fields.keys()
+    missing = (_REQUIRED if listed else _REQUIRED - _OF_A_LIST) - fields.keys()
     if missing:
         raise MalformedMail(f"it has no {min(missing).decode('ascii')}")
     if fields[b"To"].strip() != recipient.encode():
         raise MalformedMail("To is not exactly the recipient")
     for one in (b"From", b"List-Id", b"List-Unsubscribe", b"Message-ID"):
-        if _ENCODED_WORD_IN_ADDRESS.search(fields[one]):
+        if one in fields and _ENCODED_WORD_IN_ADDRESS.search(fields[one]):
             raise MalformedMail(f"an address in {one.decode('ascii')} is encoded")

@@ -7,6 +7,7 @@ there are, `checks` what they may not say of each other, and `loading` reads the
 from mailer.config.loading import load_config, share_dir
 from mailer.config.sections import (
     CONFIG_FILE,
+    AlertsSection,
     Config,
     DatabaseSection,
     DeliverySection,
@@ -23,6 +24,7 @@ from mailer.config.sections import (
 
 __all__ = [
     "CONFIG_FILE",
+    "AlertsSection",
     "Config",
     "DatabaseSection",
     "DeliverySection",

@@ -115,6 +115,7 @@ def cross_checks(kept: Kept, lines: TomlLines) -> list[Fault]:
         *checks.keys(),
         *checks.organisations(),
         *checks.senders(),
+        *checks.alerts(),
         *checks.database(),
         *checks.live(),
         *checks.ports(),
@@ -199,6 +200,25 @@ class _CrossChecks:
                 (*place, "domain"), f"is neither {domain}, the address's domain, nor one above it",
                 f'Write domain = "{domain}"', field=f"{name}.domain",
             )  # fmt: skip
+
+    def alerts(self) -> Iterator[Fault]:
+        """Yield what alerts name and is not there."""
+        alerts = self.kept.config.alerts
+        for name, kind in (("relay", "relays"), ("sender", "senders")):
+            keys, wanted = self.kept.all_keys(kind), getattr(alerts, name)
+            if wanted and keys is not None and wanted not in keys:
+                yield self._fault(
+                    ("alerts", name), f'there is no {name} "{wanted}"',
+                    f"Add it under [[{kind}]] or mend the key",
+                )  # fmt: skip
+        place: Location = ("alerts", "addresses")
+        staff = self.kept.config.workspace.staff
+        if self.kept.is_sound("workspace", "staff") and set(alerts.addresses) - set(staff):
+            yield self._fault(
+                place, "holds an address that is not in staff of [workspace]", "Add it there too"
+            )
+        if alerts.addresses and not self.kept.config.senders and self.kept.is_sound("senders"):
+            yield self._fault(place, "needs a sender to come from", "Add one under [[senders]]")
 
     def database(self) -> Iterator[Fault]:
         """Yield an address that is to come from the environment and is not there."""

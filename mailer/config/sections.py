@@ -25,6 +25,7 @@ from mailer.config.values import (
     Names,
     OptionalAddress,
     OptionalBaseUrl,
+    OptionalKey,
     Port,
     RelayPort,
     Row,
@@ -202,6 +203,29 @@ class ScheduleSection(_Section):
     grace_s: Annotated[int, Field(ge=1, le=31_536_000)] = 7_200
 
 
+class AlertsSection(_Section):
+    """`[alerts]`: how staff learn what should not wait."""
+
+    #: Who is mailed; each is in `staff` of [workspace].
+    addresses: Row[Address] = ()
+    #: Key of the relay alerts go by, best not the one mailings go by; "" for the first.
+    relay: OptionalKey = ""
+    #: Key of the sender they come from; "" for the first.
+    sender: OptionalKey = ""
+    #: Program and arguments, given each alert as JSON on standard input; empty for none.
+    command: Row[str] = ()
+    #: The command is ended when it takes longer, in seconds.
+    command_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    #: Less room than this on the disk of the data folder, in megabytes, is an alert; 0: never.
+    disk_low_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 500
+
+    @model_validator(mode="after")
+    def _check_command(self) -> AlertsSection:
+        if self.command and not self.command[0].strip():
+            raise ValueError("command names no program")
+        return self
+
+
 class Config(_Section):
     """The whole file, with the workspace it belongs to."""
 
@@ -212,6 +236,7 @@ class Config(_Section):
     sandbox: SandboxSection = SandboxSection()
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
+    alerts: AlertsSection = AlertsSection()
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
     relays: Row[RelaySection] = ()

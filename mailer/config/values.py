@@ -38,6 +38,10 @@ def _key(value: str) -> str:
     return value
 
 
+def _optional_key(value: str) -> str:
+    return _key(value) if value else ""
+
+
 def _address(value: str) -> str:
     try:
         checked = validate_email(value, check_deliverability=False, test_environment=True)
@@ -153,6 +157,7 @@ def _tuple(value: object) -> object:
 
 
 Key = Annotated[str, AfterValidator(_key)]
+OptionalKey = Annotated[str, AfterValidator(_optional_key)]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

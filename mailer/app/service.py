@@ -1,0 +1,261 @@
+"""Service mails of a workspace: by which relay each goes, and the engines that send them.
+
+In: a workspace. Out: an engine per relay that service mails may go by, with a connection of its own,
+so that they never wait behind a mailing. Before the workspace is live, only the addresses in `staff`
+are reached by a real relay (invariant 13); the sandbox takes all else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from mailer.app.sending import relay_digest, retry_policy, sandbox_settings, settings_of
+from mailer.app.workspace import Workspace
+from mailer.audience.addresses import BadAddress, normalize_address
+from mailer.compose.dkim import Signer, load_signers
+from mailer.compose.headers import UnfitForHeader
+from mailer.compose.service import ServiceText, compose_service_mail
+from mailer.compose.wire import MalformedMail
+from mailer.config import RelaySection
+from mailer.delivery.claims import Material
+from mailer.delivery.engine import DeliveryEngine, EngineParts
+from mailer.delivery.service import SERVICE_CONNECTIONS, SERVICE_IDLE_S, service_work
+from mailer.delivery.session import RelaySettings
+from mailer.events import failed
+from mailer.model.alerts import Alert, alert_text
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.mailing import Sender
+from mailer.model.service import ServiceMail, ServicePurpose
+from mailer.store.alerts import alerts_to_mail, mark_mailed
+from mailer.store.engine import Connection
+from mailer.store.relays import is_relay_verified
+from mailer.store.service_mails import take_service_id, write_service_mail
+from mailer.tokens import ServiceTokens
+
+#: An alert older than this is history: who is named in the config only now is not mailed about it.
+TELL_WITHIN = timedelta(hours=24)
+#: Alerts that become service mails in one transaction.
+_ALERTS_AT_ONCE = 5
+
+
+def is_staff(workspace: Workspace, address: str) -> bool:
+    """Tell whether an address is one of `[workspace] staff`."""
+    try:
+        wanted = normalize_address(address).normal_form
+        known = {normalize_address(one).normal_form for one in workspace.config.workspace.staff}
+    except BadAddress:
+        return False
+    return wanted in known
+
+
+def relay_for(workspace: Workspace, purpose: ServicePurpose, address: str) -> RelaySettings:
+    """Return the relay that a service mail goes by.
+
+    Raises:
+        FaultsFound: when the relay has no password, or may not take this mail yet.
+    """
+    config = workspace.config
+    section = _alert_relay(workspace) if purpose is ServicePurpose.ALERT else _first(workspace)
+    to_staff = is_staff(workspace, address)
+    if section is None or not (config.workspace.live or to_staff):
+        return sandbox_settings(workspace)
+    if not to_staff:
+        with workspace.store.read() as connection:
+            verified = is_relay_verified(connection, section.key, relay_digest(section))
+        if not verified:
+            problem = f'the relay "{section.key}" has not been verified as it stands'
+            raise FaultsFound([Fault("config.toml", 0, "relays", problem)])
+    return settings_of(workspace, section)
+
+
+def _first(workspace: Workspace) -> RelaySection | None:
+    return workspace.config.relays[0] if workspace.config.relays else None
+
+
+def _alert_relay(workspace: Workspace) -> RelaySection | None:
+    wanted = workspace.config.alerts.relay
+    named = (one for one in workspace.config.relays if one.key == wanted)
+    return next(named, None) or _first(workspace)
+
+
+def alert_sender(workspace: Workspace) -> Sender | None:
+    """Return who alerts come from; None when the config has no sender."""
+    config = workspace.config
+    key = config.alerts.sender or (config.senders[0].key if config.senders else "")
+    return config.sender(key)
+
+
+def service_signers(workspace: Workspace, sender: Sender, relay: str) -> tuple[Signer, ...]:
+    """Return what signs a service mail: nothing where its relay does.
+
+    Raises:
+        FaultsFound: when a key file cannot be used.
+    """
+    if any(one.key == relay and one.signs == "relay" for one in workspace.config.relays):
+        return ()
+    return load_signers(sender)
+
+
+def write_alert_mails(workspace: Workspace) -> None:
+    """Make service mails of the alerts that nobody was mailed about yet: one to each address.
+
+    Raises:
+        StoreUnavailable: when the database does not answer; nothing is written then.
+    """
+    if not workspace.config.alerts.addresses:
+        return
+    now = workspace.clock.now()
+    with workspace.store.read() as connection:
+        waiting = alerts_to_mail(connection, now - TELL_WITHIN, _ALERTS_AT_ONCE)
+    for alert in waiting:
+        with workspace.store.write() as connection:
+            for address in workspace.config.alerts.addresses:
+                try:
+                    _write_alert_mail(workspace, connection, alert, address)
+                except (FaultsFound, UnfitForHeader, MalformedMail):
+                    # The command and `mailer status` still tell it.
+                    failed("alert not mailed", alert=alert.row_id, kind=alert.kind)
+            mark_mailed(connection, alert.row_id, now)
+
+
+def _write_alert_mail(
+    workspace: Workspace, connection: Connection, alert: Alert, address: str
+) -> None:
+    sender = alert_sender(workspace)
+    if sender is None:
+        return
+    now = workspace.clock.now()
+    relay = relay_for(workspace, ServicePurpose.ALERT, address).key
+    service_id = take_service_id(connection)
+    mail = compose_service_mail(
+        _said(workspace, alert),
+        sender,
+        address,
+        service_id,
+        ServiceTokens(workspace.service_keys),
+        _signers_if_any(workspace, sender, relay),
+        now,
+    )
+    write_service_mail(
+        connection,
+        workspace.seal_keys,
+        ServiceMail(
+            service_id=service_id,
+            purpose=ServicePurpose.ALERT,
+            request=f"alert-{alert.row_id}",
+            address=address,
+            address_digest=digest_of(workspace, address),
+            mail_from=mail.envelope.mail_from,
+            content=mail.content,
+            relay=relay,
+        ),
+        now,
+    )
+
+
+def _signers_if_any(workspace: Workspace, sender: Sender, relay: str) -> tuple[Signer, ...]:
+    with contextlib.suppress(FaultsFound):
+        return service_signers(workspace, sender, relay)
+    # An alert that is not signed is better than none: the key may be what is amiss.
+    return ()
+
+
+def digest_of(workspace: Workspace, address: str) -> bytes:
+    """Return the blind index of an address."""
+    return workspace.service_keys.address_digest(normalize_address(address).normal_form)
+
+
+def _said(workspace: Workspace, alert: Alert) -> ServiceText:
+    config = workspace.config.workspace
+    told = alert_text(alert)
+    at = alert.raised_at.astimezone(ZoneInfo(config.time_zone))
+    text = f"{told.text}\n\nSince {at:%Y-%m-%d %H:%M} {config.time_zone}. All at a glance: mailer status\n"
+    return ServiceText(f"[{config.name}] {told.headline}", text)
+
+
+def build_service_engines(workspace: Workspace) -> list[DeliveryEngine]:
+    """Return a sender of service mails for every relay they may go by.
+
+    A relay that cannot be used is left out and logged: mailings and the other relays go on.
+    """
+    sections = [one for one in (_first(workspace), _alert_relay(workspace)) if one is not None]
+    relays: dict[str, RelaySettings] = {}
+    if not workspace.config.workspace.live:
+        sandbox = sandbox_settings(workspace)
+        relays[sandbox.key] = sandbox
+    for section in sections:
+        try:
+            relays[section.key] = settings_of(workspace, section)
+        except FaultsFound:
+            failed("service mails cannot go by this relay", relay=section.key)
+    alerting = _alert_relay(workspace)
+    # With no relay at all, the sandbox's sender makes the mails of alerts.
+    key = (
+        alerting.key if alerting is not None and alerting.key in relays else next(iter(relays), "")
+    )
+    return [service_engine(workspace, one, alerts=one.key == key) for one in relays.values()]
+
+
+def service_engine(
+    workspace: Workspace,
+    relay: RelaySettings,
+    *,
+    alerts: bool,
+    idle_s: float = SERVICE_IDLE_S,
+) -> DeliveryEngine:
+    """Return a sender of the service mails that go by a relay.
+
+    Args:
+        workspace: whose mails they are.
+        relay: how it is reached.
+        alerts: make service mails of alerts, too.
+        idle_s: how often is looked for due mails.
+    """
+
+    def prepare() -> None:
+        if alerts:
+            write_alert_mails(workspace)
+
+    return DeliveryEngine(
+        EngineParts(
+            store=workspace.store,
+            seal_keys=workspace.seal_keys,
+            tokens=ServiceTokens(workspace.service_keys),
+            relay=replace(relay, connections=SERVICE_CONNECTIONS),
+            journal_dir=workspace.config.journal_dir,
+            policy=retry_policy(workspace),
+            clock=workspace.clock,
+            material_for=_no_mailing,
+            shutdown_grace_s=workspace.config.delivery.shutdown_grace_s,
+            work=service_work(
+                workspace.store, workspace.seal_keys, relay.key, workspace.clock, prepare, idle_s
+            ),
+        )
+    )
+
+
+def _no_mailing(mailing_id: int) -> Material:
+    raise FaultsFound([Fault("", 0, "", f"mailing {mailing_id} is no service mail")])
+
+
+async def run_engines(engines: Sequence[DeliveryEngine], stop: asyncio.Event) -> None:
+    """Run engines until `stop` is set or one of them ends; then end all of them in good order.
+
+    Raises:
+        JournalFull: when the journal of one cannot be written.
+        StoreUnavailable: when the database does not answer at the beginning.
+    """
+    ending = asyncio.Event()
+    told = asyncio.create_task(stop.wait())
+    tasks = [asyncio.create_task(one.run(ending)) for one in engines]
+    await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    ending.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        task.result()

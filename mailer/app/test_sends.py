@@ -1,0 +1,286 @@
+"""Send the mail of a statement to staff, exactly as a supporter would get it, and wait for replies.
+
+In: a statement or a mailing, a language, addresses of staff. Out: what the relay said to each. The
+supporter is invented; the links are those of nobody, so that unsubscribing by them leaves no list.
+Nothing is sent later unasked: what could not be handed over is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import uvloop
+
+from mailer.app.preview import choice_for, invented_reader
+from mailer.app.service import (
+    digest_of,
+    is_staff,
+    relay_for,
+    run_engines,
+    service_engine,
+    service_signers,
+)
+from mailer.app.workspace import Workspace
+from mailer.compose.checks import check_revision_with_design
+from mailer.compose.composer import CannotCompose, MailingComposer
+from mailer.compose.design import read_design
+from mailer.compose.facts import sent_facts
+from mailer.compose.fixed import check_headers
+from mailer.delivery.session import RelaySettings
+from mailer.model.audience import LanguageChoice, ListDefinition
+from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.model.mailing import Design, Sender
+from mailer.model.service import ServiceMail, ServicePurpose
+from mailer.model.statement import Revision
+from mailer.model.states import DeliveryState
+from mailer.store.designs import load_design
+from mailer.store.engine import StoreUnavailable
+from mailer.store.mailings import find_mailing
+from mailer.store.relays import relay_contacts
+from mailer.store.service_mails import (
+    ServiceRow,
+    cancel_service,
+    service_rows,
+    take_service_id,
+    write_service_mail,
+)
+from mailer.store.statements import latest_revision, load_revision
+from mailer.tokens import ServiceTokens
+
+#: How long replies are waited for, in seconds.
+PATIENCE_S = 120.0
+_LOOK_S = 0.1
+_WAITING = (DeliveryState.DUE, DeliveryState.SENDING)
+
+
+@dataclass(frozen=True)
+class TestWish:
+    """What a person asked for."""
+
+    #: Slug; "" where `mailing` is given.
+    statement: str
+    #: Key of a mailing whose pinned revision, design, sender and list are used; "" for none.
+    mailing: str
+    #: Of the reader; "" for the statement's own.
+    language: str
+    #: Key; "" for the first.
+    list_key: str
+    #: Addresses of staff; none for all.
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """What is about to be sent."""
+
+    revision: Revision
+    design: Design
+    sender: Sender
+    definition: ListDefinition
+    choice: LanguageChoice
+    addresses: tuple[str, ...]
+    relay: RelaySettings
+
+
+@dataclass(frozen=True, repr=False)
+class TestResult:
+    """What became of the test send to one address; None for no row, which cannot be."""
+
+    address: str
+    row: ServiceRow
+    #: Why the relay could not be reached; "" where it was.
+    unreachable: str = ""
+
+
+def plan_test(workspace: Workspace, wish: TestWish) -> TestPlan:
+    """Work out a test send; nothing is written and nothing sent.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+        MailingNotFound: when there is no such mailing.
+    """
+    addresses = _addresses(workspace, wish)
+    if wish.mailing:
+        revision, design, sender, definition = _of_mailing(workspace, wish)
+    else:
+        revision, design, sender, definition = _of_statement(workspace, wish)
+    choice = choice_for(revision, definition, wish.language or revision.source_language)
+    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0])
+    return TestPlan(revision, design, sender, definition, choice, addresses, relay)
+
+
+def _addresses(workspace: Workspace, wish: TestWish) -> tuple[str, ...]:
+    staff = workspace.config.workspace.staff
+    if not staff:
+        problem = "names nobody, and a test send goes to staff only"
+        raise FaultsFound(
+            [Fault("config.toml", 0, "workspace.staff", problem, "Write your own address into it")]
+        )
+    if not all(is_staff(workspace, one) for one in wish.to):
+        problem = "names an address that is not in staff of [workspace]"
+        remedy = "Test sends go to staff only; add it there first"
+        raise FaultsFound([Fault("", 0, "--to", problem, remedy)])
+    known = {digest_of(workspace, one): one for one in staff}
+    wanted = [digest_of(workspace, one) for one in wish.to] or list(known)
+    # As the config writes them: A-labels, ASCII.
+    return tuple(known[digest] for digest in dict.fromkeys(wanted))
+
+
+def _of_mailing(
+    workspace: Workspace, wish: TestWish
+) -> tuple[Revision, Design, Sender, ListDefinition]:
+    with workspace.store.read() as connection:
+        mailing = find_mailing(connection, wish.mailing)
+        revision = load_revision(connection, mailing.revision_id).revision
+        design = load_design(connection, mailing.design_id)
+    lists = {target.definition.key: target.definition for target in mailing.targets}
+    return revision, design, mailing.sender, _list(lists, wish.list_key)
+
+
+def _of_statement(
+    workspace: Workspace, wish: TestWish
+) -> tuple[Revision, Design, Sender, ListDefinition]:
+    definitions, faults = workspace.lists
+    if errors_in(faults):
+        raise FaultsFound(errors_in(faults))
+    definition = _list(definitions, wish.list_key)
+    sender = workspace.config.sender(definition.sender)
+    with workspace.store.read() as connection:
+        stored = latest_revision(connection, wish.statement)
+    if stored is None or sender is None:
+        problem = f'no statement "{wish.statement}" has been loaded'
+        remedy = f"Run: mailer statements load templates/statements/{wish.statement}"
+        raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
+    revision = stored.revision
+    design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
+    found = [
+        *check_revision_with_design(revision, design, frozenset(definition.attributes)),
+        *check_headers(revision, sender, [definition]),
+    ]
+    if errors_in(found):
+        raise FaultsFound(errors_in(found))
+    return revision, design, sender, definition
+
+
+def _list(definitions: dict[str, ListDefinition], key: str) -> ListDefinition:
+    known = ", ".join(sorted(definitions)) or "none yet"
+    if key and key not in definitions:
+        raise FaultsFound(
+            [Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")]
+        )
+    if not definitions:
+        problem, remedy = "there is no list yet", "Write lists/<key>.toml first"
+        raise FaultsFound([Fault("", 0, "--list", problem, remedy)])
+    return definitions[key] if key else next(iter(definitions.values()))
+
+
+def send_test(workspace: Workspace, plan: TestPlan) -> list[TestResult]:
+    """Send a test to each address in this process, and return what became of each.
+
+    Raises:
+        FaultsFound: when the mail cannot be made.
+        JournalFull: when the journal cannot be written; nothing was sent then.
+        StoreUnavailable: when the database does not answer.
+    """
+    now = workspace.clock.now()
+    ids = _write(workspace, plan, now)
+    engine = service_engine(workspace, plan.relay, alerts=False, idle_s=_LOOK_S)
+
+    async def until_answered() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        sending = asyncio.create_task(run_engines([engine], stop))
+        deadline = time.monotonic() + PATIENCE_S
+        while not stop.is_set() and not sending.done() and time.monotonic() < deadline:
+            with suppress(StoreUnavailable):
+                if await asyncio.to_thread(_is_over, workspace, plan, list(ids), now):
+                    break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
+        stop.set()
+        await sending
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(until_answered())
+    finally:
+        with workspace.store.write() as connection:
+            cancel_service(connection, _still_due(workspace, list(ids)), workspace.clock.now())
+    with workspace.store.read() as connection:
+        rows = service_rows(connection, list(ids))
+    why = _unreachable(workspace, plan, now)
+    return [
+        TestResult(ids[row.service_id], row, why if row.state is DeliveryState.CANCELLED else "")
+        for row in rows
+    ]
+
+
+def _write(workspace: Workspace, plan: TestPlan, now: datetime) -> dict[int, str]:
+    """Write the service mails, due now; return their ids and addresses."""
+    composer = MailingComposer(
+        plan.revision,
+        plan.design,
+        plan.sender,
+        [plan.definition],
+        ServiceTokens(workspace.service_keys),
+        service_signers(workspace, plan.sender, plan.relay.key),
+    )
+    # Each test send is a request of its own: a second one a minute later is wanted.
+    request = f"test-{secrets.token_hex(8)}"
+    ids = {}
+    for address in plan.addresses:
+        with workspace.store.write() as connection:
+            service_id = take_service_id(connection)
+        reader = invented_reader(address, plan.definition.key, plan.choice, service_id)
+        try:
+            mail = composer.compose(reader, now)
+        except CannotCompose as error:
+            raise FaultsFound([Fault("", 0, "--to", error.problem)]) from error
+        mail_from = mail.envelope.mail_from
+        made = ServiceMail(
+            service_id=service_id,
+            purpose=ServicePurpose.TEST_SEND,
+            request=request,
+            address=address,
+            address_digest=digest_of(workspace, address),
+            mail_from=mail_from,
+            content=mail.content,
+            relay=plan.relay.key,
+            facts=sent_facts(mail.content, mail_from, plan.relay.key).to_document(),
+        )
+        with workspace.store.write() as connection:
+            write_service_mail(connection, workspace.seal_keys, made, now)
+        ids[service_id] = address
+    return ids
+
+
+def _is_over(workspace: Workspace, plan: TestPlan, ids: Sequence[int], since: datetime) -> bool:
+    with workspace.store.read() as connection:
+        rows = service_rows(connection, ids)
+    return not any(row.state in _WAITING for row in rows) or bool(
+        _unreachable(workspace, plan, since)
+    )
+
+
+def _unreachable(workspace: Workspace, plan: TestPlan, since: datetime) -> str:
+    """Return why the relay could not be reached since then; "" when it was."""
+    with workspace.store.read() as connection:
+        for one in relay_contacts(connection):
+            if one.relay == plan.relay.key and one.is_failing and one.failed_at is not None:
+                return one.failure if one.failed_at >= since else ""
+    return ""
+
+
+def _still_due(workspace: Workspace, ids: Sequence[int]) -> list[int]:
+    """Return the test sends that were never tried: a deferred one is tried again by `mailer run`."""
+    with workspace.store.read() as connection:
+        rows = service_rows(connection, ids)
+    return [row.service_id for row in rows if row.state is DeliveryState.DUE]

@@ -1,0 +1,97 @@
+"""Compose service mails: plain text to one address, outside any mailing.
+
+In: a sender, a subject, lines of text. Out: `ComposedMail`, signed, as it goes over the wire. It has
+the return path and the Message-ID of a service mail, and nothing of a list. Standards: RFC 5322,
+RFC 3834 §5 (Auto-Submitted), RFC 2045 (quoted-printable), RFC 6376 (DKIM).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer.compose.dkim import Signer
+from mailer.compose.encoding import Flavor, quoted_printable
+from mailer.compose.headers import (
+    Header,
+    address_header,
+    check_address,
+    date_header,
+    mailbox_header,
+    plain_header,
+    text_header,
+)
+from mailer.compose.ledger import Ledger
+from mailer.compose.wire import check_message
+from mailer.model.mailing import ComposedMail, Envelope, Sender
+from mailer.model.statement import localized
+from mailer.tokens import ServiceTokens
+
+
+@dataclass(frozen=True)
+class ServiceText:
+    """What a service mail says."""
+
+    subject: str
+    #: Lines ending in line feeds.
+    text: str
+    #: Tag of the language it is in.
+    language: str = "en"
+
+
+def compose_service_mail(
+    said: ServiceText,
+    sender: Sender,
+    address: str,
+    service_id: int,
+    tokens: ServiceTokens,
+    signers: Sequence[Signer],
+    now: datetime,
+) -> ComposedMail:
+    """Return a service mail.
+
+    Args:
+        said: What it says.
+        sender: Who it comes from.
+        address: To whom, domain in A-labels.
+        service_id: Of its row; the Message-ID and the return path hold it.
+        tokens: Make them.
+        signers: Make the DKIM signatures; none when the relay signs.
+        now: This instant.
+
+    Raises:
+        UnfitForHeader: when a text or address cannot stand in a header.
+        MalformedMail: when it comes out otherwise than every mail of ours must.
+    """
+    utf8 = not address.isascii()
+    message_id = tokens.message_id(service_id)
+    headers = (
+        mailbox_header("From", localized(sender.name, said.language, "en"), sender.address),
+        text_header("Subject", said.subject),
+        address_header("To", address, utf8=utf8),
+        date_header(now),
+        Header("Message-ID", f"<{message_id}@{sender.return_path_domain}>".encode()),
+        plain_header("Auto-Submitted", "auto-generated"),
+        plain_header("MIME-Version", "1.0"),
+        plain_header("Content-Language", said.language),
+        plain_header("Content-Type", "text/plain; charset=utf-8"),
+        plain_header("Content-Transfer-Encoding", "quoted-printable"),
+    )
+    body = _body(said.text)
+    body_hash = hashlib.sha256(body).digest()
+    signatures = tuple(signer.sign(headers, body_hash, now) for signer in signers)
+    content = b"".join([*(one.wire for one in (*signatures, *headers)), b"\r\n", body])
+    check_message(content, address, utf8=utf8, listed=False)
+    mail_from = (
+        f"{sender.return_path_local}+{tokens.return_path(service_id)}@{sender.return_path_domain}"
+    )
+    check_address("MAIL FROM", mail_from, utf8=False)
+    return ComposedMail(Envelope(mail_from, address), content)
+
+
+def _body(text: str) -> bytes:
+    """Return text as quoted-printable, which is its own relaxed form (RFC 6376 §3.4.4)."""
+    lines = quoted_printable(text.rstrip("\n") + "\n", Ledger(), Flavor.TEXT)
+    return b"".join(one for one in lines if isinstance(one, bytes))
