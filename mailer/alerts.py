@@ -57,6 +57,9 @@ def _fact(value: str | int) -> str | int:
 
 def _is_told(last: Alert, facts: dict[str, str | int], now: datetime) -> bool:
     age = now - last.raised_at
+    if last.kind is AlertKind.IN_DOUBT:
+        # It may never be settled, and nothing gets worse by that.
+        return last.resolved_at is None
     if last.kind.lasts:
         return last.resolved_at is None and age < REMINDER
     return dict(last.facts) == facts and age < SAME_EVENT

@@ -50,15 +50,23 @@ async def _until_told(role: Role, serve: Serve) -> int:
 
 
 def _scheduler(workspace: Workspace) -> Serve:
+    from mailer.app.discreet import heed_discreet_lists
     from mailer.app.languages import resolver_for
+    from mailer.app.watching import build_watchman
     from mailer.schedule.runner import run_scheduler
     from mailer.schedule.ticker import Ticker
 
     store = workspace.store
-    ticker = Ticker(store, workspace.clock, resolver_for(store))
+    ticker = Ticker(
+        store,
+        workspace.clock,
+        resolver_for(store),
+        before_freezing=lambda: heed_discreet_lists(workspace),
+    )
+    watchman = build_watchman(workspace)
 
     async def serve(stop: asyncio.Event) -> None:
-        await run_scheduler(ticker, store, stop)
+        await run_scheduler(ticker, store, stop, watchman)
 
     return serve
 

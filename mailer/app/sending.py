@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import uvloop
 
+from mailer.app.discreet import heed_discreet_lists
 from mailer.app.languages import resolver_for
 from mailer.app.workspace import Workspace
 from mailer.compose.composer import MailingComposer
@@ -199,7 +200,12 @@ def send_now(workspace: Workspace, row_id: int, show: Callable[[Mailing, Progres
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        ticker = Ticker(workspace.store, workspace.clock, resolver_for(workspace.store))
+        ticker = Ticker(
+            workspace.store,
+            workspace.clock,
+            resolver_for(workspace.store),
+            before_freezing=lambda: heed_discreet_lists(workspace),
+        )
         sending = asyncio.create_task(build_engine(workspace).run(stop))
         ended = False
         while not stop.is_set() and not sending.done():

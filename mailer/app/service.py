@@ -110,6 +110,8 @@ def write_alert_mails(workspace: Workspace) -> None:
     if not workspace.config.alerts.addresses:
         return
     now = workspace.clock.now()
+    # Opened before the database is written: that they belong to it is looked up there.
+    _ = workspace.seal_keys, workspace.service_keys
     with workspace.store.read() as connection:
         waiting = alerts_to_mail(connection, now - TELL_WITHIN, _ALERTS_AT_ONCE)
     for alert in waiting:

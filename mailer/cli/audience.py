@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mailer.alerts import import_done
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import ImportResult, import_csv
 from mailer.audience.lists import block_to_add, is_key
@@ -88,10 +89,21 @@ def import_command(
                 task, description="Importing", completed=done, total=total
             ),
         )
+    if not dry_run:
+        _tell(workspace, list_key, file, result)
     if as_json:
         print_json({"list": list_key, "dry_run": dry_run, **result.to_document()})
     else:
         _print_result(workspace, result, dry_run=dry_run)
+
+
+def _tell(workspace: Workspace, list_key: str, file: Path, result: ImportResult) -> None:
+    """Tell staff that an import is done; by the file's name and counts, nothing of anybody."""
+    with workspace.store.write() as connection:
+        import_done(
+            connection, list_key, file.name, workspace.clock.now(), rows=result.rows,
+            added=result.added, updated=result.updated, rejected=result.rejected,
+        )  # fmt: skip
 
 
 def _print_result(workspace: Workspace, result: ImportResult, *, dry_run: bool) -> None:

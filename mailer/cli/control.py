@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from mailer.alerts import mailing_paused
 from mailer.cli.common import (
     Command,
     console,
@@ -79,8 +80,10 @@ def pause(key: Key) -> None:
 
     Example: mailer pause her-rights-1
     """
-    with _changing(key, "paused"), open_workspace().store.write() as connection:
+    workspace = open_workspace()
+    with _changing(key, "paused"), workspace.store.write() as connection:
         store_mailings.pause(connection, key)
+        mailing_paused(connection, key, workspace.clock.now())
     console.print(f"{key} is paused. Go on with: mailer resume {key}")
 
 

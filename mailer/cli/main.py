@@ -22,6 +22,7 @@ Found = TypeVar("Found", TyperCommand, TyperGroup)
 HOMES = {
     "init": "workspace",
     "check": "workspace",
+    "status": "status",
     "upgrade": "workspace",
     "statements": "statements",
     "lists": "audience",
@@ -30,7 +31,7 @@ HOMES = {
     "schedule": "mailings",
     "send": "mailings",
     "preview": "preview",
-    "test-send": "testing",
+    "test-send": "staff_sends",
     "pause": "control",
     "resume": "control",
     "cancel": "control",

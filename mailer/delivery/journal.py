@@ -243,6 +243,22 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
             yield taken
 
 
+def is_owned(path: Path) -> bool:
+    """Tell whether the process that writes a journal lives; False where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared, and given back at once: who takes over dead journals is not kept from it.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def take_dead_journal(path: Path) -> DeadJournal | None:
     """Lock and read one journal; None while its owner lives or when it is gone."""
     try:

@@ -14,13 +14,16 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from mailer.events import failed
 from mailer.schedule.ticker import LEASE, Ticker
+from mailer.schedule.watchman import LOOK_S, Watchman
 from mailer.store.engine import Store, StoreUnavailable
 from mailer.store.mailings import drop_lease
 
 TICK_S = 1
 
 
-async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> None:
+async def run_scheduler(
+    ticker: Ticker, store: Store, stop: asyncio.Event, watchman: Watchman | None = None
+) -> None:
     """Tick once a second until `stop` is set, then finish the tick under way and let go."""
     # A tick that takes longer than a second is nothing to warn of: the next one goes on.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
@@ -32,11 +35,16 @@ async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> No
             failed("tick put off")
 
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(1)},
+        # A command that tells staff may take its time; ticks do not wait for it.
+        executors={"default": ThreadPoolExecutor(1), "watchman": ThreadPoolExecutor(1)},
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         timezone="UTC",
     )
     scheduler.add_job(tick, "interval", seconds=TICK_S, id="tick")
+    if watchman is not None:
+        scheduler.add_job(
+            watchman.look, "interval", seconds=LOOK_S, id="watchman", executor="watchman"
+        )
     scheduler.start()
     try:
         await stop.wait()
@@ -44,3 +52,5 @@ async def run_scheduler(ticker: Ticker, store: Store, stop: asyncio.Event) -> No
         await asyncio.to_thread(scheduler.shutdown, wait=True)
         with store.write() as connection:
             drop_lease(connection, LEASE, ticker.holder)
+            if watchman is not None:
+                watchman.let_go(connection)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from mailer.alerts import hold_and_tell
 from mailer.audience.freezing import freeze_step
 from mailer.clock import Clock
 from mailer.events import emit, warn
@@ -30,7 +31,6 @@ from mailer.store.mailings import (
     due_mailings,
     has_cancelled_open_deliveries,
     has_open_deliveries,
-    hold,
     list_mailings,
     load_mailing,
     take_lease,
@@ -52,10 +52,26 @@ BREATHER_S = 0.005
 class Ticker:
     """Moves every mailing one step along, as often as it is called."""
 
-    def __init__(self, store: Store, clock: Clock, resolver_for: ResolverFor) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        resolver_for: ResolverFor,
+        *,
+        before_freezing: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keep what it works with.
+
+        Args:
+            store: the database.
+            clock: says when.
+            resolver_for: gives the chooser of editions of a mailing.
+            before_freezing: called before each stretch of freezing: heeds discreet marks of lists.
+        """
         self._store = store
         self._clock = clock
         self._resolver_for = resolver_for
+        self._before_freezing = before_freezing
         self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
     def tick(self) -> bool:
@@ -87,7 +103,9 @@ class Ticker:
             try:
                 with self._store.write() as connection:
                     if isinstance(decision, Hold):
-                        hold(connection, mailing, MailingState.SCHEDULED, decision.reason)
+                        hold_and_tell(
+                            connection, mailing, MailingState.SCHEDULED, decision.reason, now
+                        )
                         warn("mailing held", mailing=mailing.key, reason=decision.reason)
                     elif isinstance(decision, Start):
                         change_state(
@@ -101,13 +119,15 @@ class Ticker:
     def _freeze(self, now: datetime) -> None:
         with self._store.read() as connection:
             freezing = list_mailings(connection, [MailingState.FREEZING])
+        if freezing:
+            self._before_freezing()
         begun = self._clock.monotonic()
         for mailing in reversed(freezing):
             try:
                 self._freeze_one(mailing, now, begun)
             except FaultsFound as error:
                 # Its segment, say, cannot be read any more; the other mailings go on.
-                self._hold_freezing(mailing, str(error))
+                self._hold_freezing(mailing, str(error), now)
 
     def _freeze_one(self, mailing: Mailing, now: datetime, begun: float) -> None:
         resolve = self._resolver_for(mailing)
@@ -120,9 +140,9 @@ class Ticker:
             # Longer than anyone who waits for the write lock takes to ask for it again.
             time.sleep(BREATHER_S)
 
-    def _hold_freezing(self, mailing: Mailing, reason: str) -> None:
+    def _hold_freezing(self, mailing: Mailing, reason: str, now: datetime) -> None:
         with contextlib.suppress(ForbiddenTransition), self._store.write() as connection:
-            hold(connection, mailing, MailingState.FREEZING, reason)
+            hold_and_tell(connection, mailing, MailingState.FREEZING, reason, now)
         warn("mailing held", mailing=mailing.key, reason=reason)
 
     def _start_frozen(self, mailing: Mailing, now: datetime) -> None:
@@ -133,7 +153,7 @@ class Ticker:
             count = due_count(connection, current.row_id)
             decision = when_frozen(current, count)
             if isinstance(decision, Hold):
-                hold(connection, current, MailingState.RUNNING, decision.reason)
+                hold_and_tell(connection, current, MailingState.RUNNING, decision.reason, now)
                 warn("mailing held", mailing=current.key, reason=decision.reason)
                 return
             change_state(

@@ -6,7 +6,7 @@ there are. Nothing here knows an address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +108,37 @@ def sync_lists(
         )
         ids[definition.key] = list_id
     return ids
+
+
+def discreet_lists(connection: Connection) -> list[int]:
+    """Return the row ids of the lists whose members are all discreet."""
+    rows = connection.execute(select(mailing_list.c.id, mailing_list.c.definition))
+    return [row.id for row in rows if row.definition.get("discreet")]
+
+
+def unmarked_lists(connection: Connection, discreet: Collection[str]) -> list[str]:
+    """Return the keys of stored lists that are discreet by their files and not on record."""
+    rows = connection.execute(
+        select(mailing_list.c.key, mailing_list.c.definition).where(
+            mailing_list.c.key.in_(list(discreet))
+        )
+    )
+    return [row.key for row in rows if not row.definition.get("discreet")]
+
+
+def mark_discreet(connection: Connection, keys: Collection[str], now: datetime) -> None:
+    """Write that everyone on these lists is discreet; nothing else of a list is changed."""
+    rows = connection.execute(
+        select(mailing_list.c.id, mailing_list.c.definition).where(
+            mailing_list.c.key.in_(list(keys))
+        )
+    ).all()
+    for row in rows:
+        connection.execute(
+            update(mailing_list)
+            .where(mailing_list.c.id == row.id)
+            .values(definition={**row.definition, "discreet": True}, updated_at=now)
+        )
 
 
 def owner_of(connection: Connection, list_id: int) -> int:

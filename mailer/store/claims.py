@@ -12,11 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, String, cast, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from mailer.model.audience import MembershipState
 from mailer.model.states import DeliveryState, MailingState, SkipReason, states_before
-from mailer.store.audience import SCOPE_ALL
+from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.deliveries import skip
 from mailer.store.tables import (
     delivery,
@@ -54,8 +65,8 @@ class ClaimedDelivery:
 def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[ClaimedDelivery]:
     """Claim up to `limit` due deliveries of running mailings, oldest first.
 
-    Whoever left, was suppressed or paused since the audience was frozen is skipped on the way, or
-    reached through another list they are still on.
+    Whoever left, was suppressed, paused or marked discreet since the audience was frozen, or is on a
+    list that was, is skipped on the way, or reached through another list they are still on.
     """
     due = connection.execute(
         select(delivery.c.id, delivery.c.supporter_id, delivery.c.list_id)
@@ -108,9 +119,17 @@ def _withdrawn(connection: Connection, ids: Sequence[int], now: datetime) -> dic
         membership.c.consent_basis != "",
     )
     other = supporter.alias()
+    discreet: ColumnElement[bool] = other.c.discreet.is_(True)
+    marked = discreet_lists(connection)
+    if marked:
+        # As at freezing: having left a discreet list does not make a person less at risk.
+        on_discreet = exists().where(
+            membership.c.supporter_id == other.c.id, membership.c.list_id.in_(marked)
+        )
+        discreet = or_(discreet, on_discreet)
     flagged = {
         SkipReason.SUPPORTER_PAUSED: other.c.paused_until > now,
-        SkipReason.DISCREET_NOT_READY: other.c.discreet,
+        SkipReason.DISCREET_NOT_READY: discreet,
     }
     columns = [
         exists()

@@ -18,6 +18,7 @@ from mailer.store.tables import (
     attempt,
     delivery,
     delivery_list,
+    mailing,
     mailing_list,
     mailing_target,
     membership,
@@ -165,6 +166,17 @@ def _in_doubt(connection: Connection, mailing_id: int) -> tuple[int, ...]:
             .order_by(delivery.c.id)
         ).scalars()
     )
+
+
+def doubts_by_mailing(connection: Connection) -> dict[str, int]:
+    """Count the deliveries in doubt of every mailing that has any, by its key."""
+    rows = connection.execute(
+        select(mailing.c.key, func.count().label("count_"))
+        .join(delivery, delivery.c.mailing_id == mailing.c.id)
+        .where(delivery.c.state == DeliveryState.IN_DOUBT)
+        .group_by(mailing.c.key)
+    )
+    return {row.key: row.count_ for row in rows}
 
 
 @dataclass(frozen=True)

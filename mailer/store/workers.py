@@ -1,4 +1,4 @@
-"""Processes that claim deliveries, and what a dead one left open.
+"""Processes that claim deliveries, what a dead one left open, and facts about the database.
 
 In: a worker's name. Out: rows of `worker`, and its claims that have no outcome yet.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from mailer.model.states import DeliveryState
-from mailer.store.tables import delivery, worker
+from mailer.store.tables import delivery, lease, setting, worker
 
 
 def register_worker(
@@ -51,3 +51,27 @@ def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
         )
     )
     return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
+
+
+def has_lease(connection: Connection, name: str, now: datetime) -> bool:
+    """Tell whether a process holds the lease `name` now."""
+    found = connection.execute(
+        select(lease.c.name).where(lease.c.name == name, lease.c.expires_at > now)
+    )
+    return found.first() is not None
+
+
+def read_setting(connection: Connection, name: str) -> str:
+    """Return a fact about the database itself; "" where it has none of that name."""
+    found = connection.execute(select(setting.c.value).where(setting.c.name == name))
+    return str(found.scalar_one_or_none() or "")
+
+
+def database_bytes(connection: Connection) -> int:
+    """Return how large the database is."""
+    if connection.dialect.name == "sqlite":
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+    return int(
+        connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one()
+    )

@@ -61,7 +61,7 @@ _WAITING = (DeliveryState.DUE, DeliveryState.SENDING)
 
 
 @dataclass(frozen=True)
-class TestWish:
+class StaffWish:
     """What a person asked for."""
 
     #: Slug; "" where `mailing` is given.
@@ -77,7 +77,7 @@ class TestWish:
 
 
 @dataclass(frozen=True)
-class TestPlan:
+class StaffPlan:
     """What is about to be sent."""
 
     revision: Revision
@@ -90,7 +90,7 @@ class TestPlan:
 
 
 @dataclass(frozen=True, repr=False)
-class TestResult:
+class StaffResult:
     """What became of the test send to one address; None for no row, which cannot be."""
 
     address: str
@@ -99,7 +99,7 @@ class TestResult:
     unreachable: str = ""
 
 
-def plan_test(workspace: Workspace, wish: TestWish) -> TestPlan:
+def plan_staff_send(workspace: Workspace, wish: StaffWish) -> StaffPlan:
     """Work out a test send; nothing is written and nothing sent.
 
     Raises:
@@ -113,10 +113,10 @@ def plan_test(workspace: Workspace, wish: TestWish) -> TestPlan:
         revision, design, sender, definition = _of_statement(workspace, wish)
     choice = choice_for(revision, definition, wish.language or revision.source_language)
     relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0])
-    return TestPlan(revision, design, sender, definition, choice, addresses, relay)
+    return StaffPlan(revision, design, sender, definition, choice, addresses, relay)
 
 
-def _addresses(workspace: Workspace, wish: TestWish) -> tuple[str, ...]:
+def _addresses(workspace: Workspace, wish: StaffWish) -> tuple[str, ...]:
     staff = workspace.config.workspace.staff
     if not staff:
         problem = "names nobody, and a test send goes to staff only"
@@ -134,7 +134,7 @@ def _addresses(workspace: Workspace, wish: TestWish) -> tuple[str, ...]:
 
 
 def _of_mailing(
-    workspace: Workspace, wish: TestWish
+    workspace: Workspace, wish: StaffWish
 ) -> tuple[Revision, Design, Sender, ListDefinition]:
     with workspace.store.read() as connection:
         mailing = find_mailing(connection, wish.mailing)
@@ -145,7 +145,7 @@ def _of_mailing(
 
 
 def _of_statement(
-    workspace: Workspace, wish: TestWish
+    workspace: Workspace, wish: StaffWish
 ) -> tuple[Revision, Design, Sender, ListDefinition]:
     definitions, faults = workspace.lists
     if errors_in(faults):
@@ -181,7 +181,7 @@ def _list(definitions: dict[str, ListDefinition], key: str) -> ListDefinition:
     return definitions[key] if key else next(iter(definitions.values()))
 
 
-def send_test(workspace: Workspace, plan: TestPlan) -> list[TestResult]:
+def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
     """Send a test to each address in this process, and return what became of each.
 
     Raises:
@@ -218,12 +218,12 @@ def send_test(workspace: Workspace, plan: TestPlan) -> list[TestResult]:
         rows = service_rows(connection, list(ids))
     why = _unreachable(workspace, plan, now)
     return [
-        TestResult(ids[row.service_id], row, why if row.state is DeliveryState.CANCELLED else "")
+        StaffResult(ids[row.service_id], row, why if row.state is DeliveryState.CANCELLED else "")
         for row in rows
     ]
 
 
-def _write(workspace: Workspace, plan: TestPlan, now: datetime) -> dict[int, str]:
+def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, str]:
     """Write the service mails, due now; return their ids and addresses."""
     composer = MailingComposer(
         plan.revision,
@@ -233,6 +233,8 @@ def _write(workspace: Workspace, plan: TestPlan, now: datetime) -> dict[int, str
         ServiceTokens(workspace.service_keys),
         service_signers(workspace, plan.sender, plan.relay.key),
     )
+    # Opened before the database is written: that they belong to it is looked up there.
+    seal_keys = workspace.seal_keys
     # Each test send is a request of its own: a second one a minute later is wanted.
     request = f"test-{secrets.token_hex(8)}"
     ids = {}
@@ -257,12 +259,12 @@ def _write(workspace: Workspace, plan: TestPlan, now: datetime) -> dict[int, str
             facts=sent_facts(mail.content, mail_from, plan.relay.key).to_document(),
         )
         with workspace.store.write() as connection:
-            write_service_mail(connection, workspace.seal_keys, made, now)
+            write_service_mail(connection, seal_keys, made, now)
         ids[service_id] = address
     return ids
 
 
-def _is_over(workspace: Workspace, plan: TestPlan, ids: Sequence[int], since: datetime) -> bool:
+def _is_over(workspace: Workspace, plan: StaffPlan, ids: Sequence[int], since: datetime) -> bool:
     with workspace.store.read() as connection:
         rows = service_rows(connection, ids)
     return not any(row.state in _WAITING for row in rows) or bool(
@@ -270,7 +272,7 @@ def _is_over(workspace: Workspace, plan: TestPlan, ids: Sequence[int], since: da
     )
 
 
-def _unreachable(workspace: Workspace, plan: TestPlan, since: datetime) -> str:
+def _unreachable(workspace: Workspace, plan: StaffPlan, since: datetime) -> str:
     """Return why the relay could not be reached since then; "" when it was."""
     with workspace.store.read() as connection:
         for one in relay_contacts(connection):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailer.app.test_sends import TestPlan, TestResult, TestWish, plan_test, send_test
+from mailer.app.staff_sends import StaffPlan, StaffResult, StaffWish, plan_staff_send, send_to_staff
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -31,7 +31,7 @@ _WORDS = {
 
 
 @plain_errors
-def test_send(
+def staff_send(
     statement: Annotated[str, typer.Option("--statement", help="Slug of the statement.")] = "",
     as_mailing: Annotated[
         str,
@@ -66,11 +66,11 @@ def test_send(
     if bool(statement) == bool(as_mailing):
         fail("Say what to send.", "Write either --statement or --as-mailing.", WRONG_USE)
     workspace = open_workspace()
-    wish = TestWish(statement, as_mailing, language, list_key, tuple(to or ()))
-    plan = plan_test(workspace, wish)
+    wish = StaffWish(statement, as_mailing, language, list_key, tuple(to or ()))
+    plan = plan_staff_send(workspace, wish)
     if not as_json:
         _print_plan(plan)
-    results = send_test(workspace, plan)
+    results = send_to_staff(workspace, plan)
     if as_json:
         print_json([_document(plan, number, one) for number, one in enumerate(results, 1)])
     else:
@@ -80,7 +80,7 @@ def test_send(
         raise typer.Exit(NOT_DONE)
 
 
-def _print_plan(plan: TestPlan) -> None:
+def _print_plan(plan: StaffPlan) -> None:
     edition = plan.revision.editions[plan.choice.language or plan.revision.source_language]
     console.print(f"{edition.subject}", style="bold", markup=False)
     console.print(f"  by the list {plan.definition.key}, in {edition.language}")
@@ -97,9 +97,10 @@ def _print_plan(plan: TestPlan) -> None:
         )
 
 
-def _print_result(one: TestResult) -> None:
+def _print_result(one: StaffResult) -> None:
     # To staff about themselves, on their own terminal: no supporter's address is ever here.
-    said = f"{one.row.code} {one.row.enhanced_code}".strip() if one.row.code else ""
+    # The text begins with the enhanced code where there is one.
+    said = str(one.row.code or "")
     reply = " ".join(part for part in (said, one.row.reply or one.unreachable) if part)
     style = "green" if one.row.state is DeliveryState.ACCEPTED else "yellow"
     console.print(
@@ -110,7 +111,7 @@ def _print_result(one: TestResult) -> None:
     )
 
 
-def _document(plan: TestPlan, number: int, one: TestResult) -> dict[str, object]:
+def _document(plan: StaffPlan, number: int, one: StaffResult) -> dict[str, object]:
     return {
         # In the order of --to, or of staff.
         "number": number,
@@ -122,4 +123,4 @@ def _document(plan: TestPlan, number: int, one: TestResult) -> dict[str, object]
     }
 
 
-COMMANDS = (Command("test-send", test_send, needs_arguments=True),)
+COMMANDS = (Command("test-send", staff_send, needs_arguments=True),)

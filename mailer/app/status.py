@@ -1,0 +1,321 @@
+"""Look at everything a person in charge wants to know of, at once.
+
+In: a workspace. Out: a `Status`: what was seen, and what needs a person. Nothing is changed, no key
+is opened, and nothing of a supporter is in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailer.app.sending import SANDBOX, relay_digest
+from mailer.app.workspace import Workspace
+from mailer.delivery.journal import SUFFIX, is_owned
+from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
+from mailer.model.alerts import Alert, AlertKind, alert_text
+from mailer.model.mailing import Mailing
+from mailer.model.service import ServicePurpose
+from mailer.model.states import DeliveryState, MailingState
+from mailer.schedule.ticker import LEASE
+from mailer.store.alerts import last_alerts, lasting_alerts
+from mailer.store.engine import Connection
+from mailer.store.mailings import list_mailings
+from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
+from mailer.store.reports import Progress, doubts_by_mailing, progress
+from mailer.store.service_mails import service_counts
+from mailer.store.workers import database_bytes, has_lease, read_setting, unended_workers
+
+_SHOWN_ALERTS = 5
+#: How far back service mails that have ended are counted.
+_RECENT = timedelta(days=7)
+#: A live workspace without a backup for so long needs a person.
+_BACKUP_WITHIN = timedelta(days=7)
+#: A relay that failed longer ago was not tried since.
+_LATELY = timedelta(hours=24)
+_MB = 1_000_000
+_ACTIVE = (
+    MailingState.RUNNING,
+    MailingState.FREEZING,
+    MailingState.HELD,
+    MailingState.PAUSED,
+    MailingState.SCHEDULED,
+)
+
+
+@dataclass(frozen=True)
+class MailingStatus:
+    """Where a mailing that has not ended stands."""
+
+    key: str
+    state: MailingState
+    due_at: datetime
+    time_zone: str
+    done: int
+    to_mail: int
+    held_reason: str
+
+
+@dataclass(frozen=True)
+class RelayStatus:
+    """How a relay does."""
+
+    key: str
+    verified: bool
+    connected_at: datetime | None
+    failed_at: datetime | None
+    failure: str
+    failing: bool
+
+
+@dataclass(frozen=True)
+class AlertStatus:
+    """An alert, and whether staff were told."""
+
+    kind: AlertKind
+    headline: str
+    raised_at: datetime
+    #: A condition that lasts still.
+    lasting: bool
+    #: Handed to the senders as mail; None: nobody is to be mailed.
+    mailed: bool | None
+    #: The command took it; None: there is no command.
+    commanded: bool | None
+    command_failure: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything at a glance."""
+
+    workspace: str
+    live: bool
+    #: What a person should see to, in sentences; empty when there is nothing.
+    needs: tuple[str, ...]
+    scheduler: bool
+    #: Sender processes that live.
+    senders: int
+    web: bool
+    mailings: tuple[MailingStatus, ...]
+    #: Key of a mailing → deliveries in doubt.
+    in_doubt: dict[str, int]
+    #: "alert accepted" → service mails of the last days and those that wait.
+    service_mails: dict[str, int]
+    alerts: tuple[AlertStatus, ...]
+    relays: tuple[RelayStatus, ...]
+    #: Name of a key file → what is wrong with it, "" for nothing.
+    keys: dict[str, str]
+    database_mb: float
+    free_mb: int | None
+    last_backup_at: datetime | None
+
+
+def look_at(workspace: Workspace) -> Status:
+    """Return how a workspace is.
+
+    Raises:
+        StoreUnavailable: when the database cannot be read.
+    """
+    return _Look(workspace).status()
+
+
+class _Look:
+    """One look at one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._config = workspace.config
+        self._now = workspace.clock.now()
+
+    def status(self) -> Status:
+        config = self._config
+        with self._workspace.store.read() as connection:
+            found = list_mailings(connection, _ACTIVE)
+            mailings = tuple(
+                _mailing_status(one, progress(connection, one.row_id)) for one in reversed(found)
+            )
+            doubts = doubts_by_mailing(connection)
+            counts = service_counts(connection, self._now - _RECENT)
+            shown = self._alerts(connection)
+            relays = self._relays(connection)
+            scheduler = has_lease(connection, LEASE, self._now)
+            workers = unended_workers(connection)
+            size_mb = database_bytes(connection) / _MB
+            backup_at = _instant(read_setting(connection, "backup.last_at"))
+            recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
+        keys = self._keys()
+        senders = {
+            name.split("-", 1)[0]
+            for name, _ in workers
+            if is_owned(config.journal_dir / f"{name}{SUFFIX}")
+        }
+        seen = Status(
+            workspace=config.workspace.name,
+            live=config.workspace.live,
+            needs=(),
+            scheduler=scheduler,
+            senders=len(senders),
+            web=_answers(config.web.host, config.web.port),
+            mailings=mailings,
+            in_doubt=doubts,
+            service_mails={
+                f"{purpose.value} {state.value}": count
+                for (purpose, state), count in sorted(counts.items())
+            },
+            alerts=shown,
+            relays=relays,
+            keys=keys,
+            database_mb=round(size_mb, 1),
+            free_mb=self._free_mb(),
+            last_backup_at=backup_at,
+        )
+        refused = counts.get((ServicePurpose.ALERT, DeliveryState.REFUSED), 0)
+        needs = tuple(self._needs(seen, recent, refused))
+        return Status(**{**vars(seen), "needs": needs})
+
+    def _is_recent(self, one: Mailing) -> bool:
+        return one.finished_at is None or self._now - one.finished_at < _RECENT
+
+    def _alerts(self, connection: Connection) -> tuple[AlertStatus, ...]:
+        shown = {one.row_id: one for one in last_alerts(connection, _SHOWN_ALERTS)}
+        kinds = [kind for kind in AlertKind if kind.lasts]
+        shown |= {one.row_id: one for one in lasting_alerts(connection, kinds)}
+        return tuple(self._alert(shown[row_id]) for row_id in sorted(shown, reverse=True))
+
+    def _alert(self, one: Alert) -> AlertStatus:
+        wanted = self._config.alerts
+        return AlertStatus(
+            kind=one.kind,
+            headline=alert_text(one).headline,
+            raised_at=one.raised_at,
+            lasting=one.kind.lasts and one.resolved_at is None,
+            mailed=one.mailed_at is not None if wanted.addresses else None,
+            commanded=one.commanded_at is not None if wanted.command else None,
+            command_failure=one.command_failure,
+        )
+
+    def _relays(self, connection: Connection) -> tuple[RelayStatus, ...]:
+        met = {one.relay: one for one in relay_contacts(connection)}
+        found = [
+            _relay_status(
+                one.key,
+                met.get(one.key),
+                verified=is_relay_verified(connection, one.key, relay_digest(one)),
+            )
+            for one in self._config.relays
+        ]
+        if not self._config.workspace.live:
+            found.append(_relay_status(SANDBOX, met.get(SANDBOX), verified=True))
+        return tuple(found)
+
+    def _keys(self) -> dict[str, str]:
+        found = {}
+        for path, load in (
+            (self._config.seal_key_path, load_seal_keys),
+            (self._config.service_key_path, load_service_keys),
+        ):
+            found[path.name] = ""
+            try:
+                load(path)
+            except KeyFileError as error:
+                found[path.name] = error.problem
+        return found
+
+    def _free_mb(self) -> int | None:
+        with suppress(OSError):
+            return shutil.disk_usage(self._config.data_dir).free // _MB
+        return None
+
+    def _needs(self, seen: Status, recent: set[str], refused: int) -> Iterator[str]:
+        """Yield what a person should see to, what is most urgent first."""
+        for name, problem in seen.keys.items():
+            if problem:
+                yield f"{name} {problem}: put it back from your copy."
+        yield from self._process_needs(seen)
+        for one in seen.mailings:
+            if one.state is MailingState.HELD:
+                yield f"{one.key} is held. Let it go: mailer release {one.key}"
+        for key, count in seen.in_doubt.items():
+            if key in recent:
+                yield f"{key} has {count} in doubt. See: mailer report {key}"
+        for relay in seen.relays:
+            if seen.live and not relay.verified and relay.key == self._config.relays[0].key:
+                yield f"The relay {relay.key} is not verified: no mailing is sent."
+            if relay.failing and relay.failed_at and self._now - relay.failed_at < _LATELY:
+                yield f"The relay {relay.key} could not be reached: {relay.failure}"
+        limit_mb = self._config.alerts.disk_low_mb
+        if seen.free_mb is not None and seen.free_mb < limit_mb:
+            yield f"The disk is nearly full: {seen.free_mb} MB are free."
+        if any(one.command_failure and not one.commanded for one in seen.alerts):
+            yield "The command that tells staff failed; see the alerts."
+        if refused:
+            yield f"{refused} alert mails were refused: mend addresses in [alerts]."
+        if seen.live and not (self._config.alerts.addresses or self._config.alerts.command):
+            yield "Nobody is told of alerts: fill in [alerts] in config.toml."
+        yield from self._backup_needs(seen)
+
+    def _process_needs(self, seen: Status) -> Iterator[str]:
+        waits = any(one.state is not MailingState.PAUSED for one in seen.mailings)
+        missing = [
+            name
+            for name, runs in (
+                ("the scheduler", seen.scheduler),
+                ("the senders", seen.senders > 0),
+                ("the pages", seen.web),
+            )
+            if not runs
+        ]
+        if missing and (seen.live or waits):
+            # Links in mails that were sent lead to the pages, whatever is being sent now.
+            yield f"Not running: {', '.join(missing)}. Start: mailer run"
+
+    def _backup_needs(self, seen: Status) -> Iterator[str]:
+        if any(one.kind is AlertKind.BACKUP_FAILED and one.lasting for one in seen.alerts):
+            yield "The last backup failed; see the alerts."
+        elif seen.live and seen.last_backup_at is None:
+            yield "No backup was ever made. Make one: mailer backup"
+        elif (
+            seen.live
+            and seen.last_backup_at is not None
+            and self._now - seen.last_backup_at > _BACKUP_WITHIN
+        ):
+            yield "The last backup is older than a week. Make one: mailer backup"
+
+
+def _mailing_status(one: Mailing, figures: Progress) -> MailingStatus:
+    return MailingStatus(
+        key=one.key,
+        state=one.state,
+        due_at=one.due_at,
+        time_zone=one.time_zone,
+        done=figures.done,
+        to_mail=figures.total or one.confirmed_count,
+        held_reason=one.held_reason,
+    )
+
+
+def _relay_status(key: str, met: RelayContact | None, *, verified: bool) -> RelayStatus:
+    if met is None:
+        return RelayStatus(key, verified, None, None, "", failing=False)
+    return RelayStatus(
+        key, verified, met.connected_at, met.failed_at, met.failure, failing=met.is_failing
+    )
+
+
+def _answers(host: str, port: int) -> bool:
+    # What listens everywhere is asked on this machine.
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (Not bound.)
+    with suppress(OSError), socket.create_connection((local, port), 1):
+        return True
+    return False
+
+
+def _instant(text: str) -> datetime | None:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo is not None else None
+    return None
