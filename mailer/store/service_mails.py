@@ -44,23 +44,25 @@ def write_service_mail(
 ) -> bool:
     """Write a service mail that is due; False when its request reached that address already."""
     sealed = json.dumps({"mail_from": mail.mail_from, "content": mail.content.decode()})
-    return bool(
-        connection.execute(
-            insert_or_ignore(connection, service_mail).values(
-                id=mail.service_id,
-                purpose=mail.purpose,
-                request=mail.request,
-                address_digest=mail.address_digest,
-                address_sealed=keys.seal(mail.address, _TABLE, "address_sealed", mail.service_id),
-                mail_sealed=keys.seal(sealed, _TABLE, "mail_sealed", mail.service_id),
-                facts=dict(mail.facts) or None,
-                relay=mail.relay,
-                state=DeliveryState.DUE,
-                next_attempt_at=now,
-                created_at=now,
-            )
-        ).rowcount
+    written = connection.execute(
+        insert_or_ignore(connection, service_mail)
+        .values(
+            id=mail.service_id,
+            purpose=mail.purpose,
+            request=mail.request,
+            address_digest=mail.address_digest,
+            address_sealed=keys.seal(mail.address, _TABLE, "address_sealed", mail.service_id),
+            mail_sealed=keys.seal(sealed, _TABLE, "mail_sealed", mail.service_id),
+            facts=dict(mail.facts) or None,
+            relay=mail.relay,
+            state=DeliveryState.DUE,
+            next_attempt_at=now,
+            created_at=now,
+        )
+        .returning(service_mail.c.id)
     )
+    # PostgreSQL's driver does not count here: what was written comes back.
+    return written.scalar_one_or_none() is not None
 
 
 @dataclass(frozen=True)
