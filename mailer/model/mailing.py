@@ -12,7 +12,7 @@ from datetime import datetime
 from mailer.model.audience import ListDefinition
 from mailer.model.statement import LocalizedText
 from mailer.model.states import MailingState, Outcome
-from mailer.model.timing import Timing
+from mailer.model.timing import AT_ONCE, Timing
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Mailing:
     released: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    timing: Timing = Timing()
+    timing: Timing = AT_ONCE
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,9 @@ class QuietDays:
         return bool(self.weekdays or self.dates)
 
 
+NO_QUIET_DAYS = QuietDays()
+
+
 @dataclass(frozen=True)
 class Timing:
     """When a mailing's deliveries may go out, as it is pinned when scheduled."""
@@ -91,7 +94,7 @@ class Timing:
     #: The hour as it was written, without a zone; None for "now".
     local_hour: datetime | None = None
     window: Window | None = None
-    quiet_days: QuietDays = QuietDays()
+    quiet_days: QuietDays = NO_QUIET_DAYS
     late: LatePolicy | None = None
 
     @property
@@ -104,6 +107,10 @@ class Timing:
         if self.quiet_days.holds(local.date()):
             return False
         return self.window is None or self.window.holds(local.time())
+
+
+#: At the mailing's own hour, at any time of any day: no shares.
+AT_ONCE = Timing()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    cast,
     delete,
     exists,
     func,

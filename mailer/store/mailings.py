@@ -24,7 +24,7 @@ from mailer.model.states import (
     MailingState,
     check_mailing_transition,
 )
-from mailer.model.timing import PlannedShare, Timing
+from mailer.model.timing import AT_ONCE, PlannedShare, Timing
 from mailer.store.shares import (
     release_shares,
     timing_from_document,
@@ -61,7 +61,7 @@ class NewMailing:
     time_zone: str
     grace_s: int
     confirmed_count: int
-    timing: Timing = Timing()
+    timing: Timing = AT_ONCE
     #: None unless the timing cuts it into shares.
     shares: Sequence[PlannedShare] = ()
     #: Row id of a list, zone as it stands on record there, zone of the share it belongs to.

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, exists, func, literal, or_, select, upda
 
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import (
+    AT_ONCE,
     LatePolicy,
     PlannedShare,
     Share,
@@ -57,7 +58,7 @@ def timing_to_document(timing: Timing) -> dict[str, Any]:
 def timing_from_document(document: Mapping[str, Any] | None) -> Timing:
     """Return the timing that `timing_to_document` was given; that of "at once" for None."""
     if document is None:
-        return Timing()
+        return AT_ONCE
     words = document["quiet_days"].split(",") if document["quiet_days"] else []
     return Timing(
         recipient_time=document["recipient_time"],
