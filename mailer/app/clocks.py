@@ -25,7 +25,7 @@ from mailer.model.timing import (
     parse_window,
 )
 from mailer.schedule.hours import instant_of, local_hour
-from mailer.schedule.openings import NoDayLeft, first_due, plan_shares, zone_of
+from mailer.schedule.openings import NoDayLeft, first_due, plan_shares, with_policy, zone_of
 
 #: What `--quiet-days` takes where the configured ones are not to hold.
 NO_DAYS = "none"
@@ -73,8 +73,9 @@ class Clocks:
         """Return the same with what is to become of late shares."""
         if not self.timing.recipient_time:
             return self
-        due_at = first_due(self.shares, now, skip_late=late is LatePolicy.SKIP)
-        return replace(self, timing=replace(self.timing, late=late), due_at=due_at)
+        timing = replace(self.timing, late=late)
+        shares = tuple(with_policy(self.shares, timing, late, now))
+        return replace(self, timing=timing, shares=shares, due_at=first_due(shares, late, now))
 
 
 def read_hours(hours: Hours, default_zone: str, configured: Sequence[str]) -> tuple[Timing, str]:
@@ -186,5 +187,5 @@ def make_clocks(
         shares = [replace(one, late=False) for one in shares]
         due_at = shares[0].due_at
     else:
-        due_at = first_due(shares, now, skip_late=False)
+        due_at = first_due(shares, None, now)
     return Clocks(timing, time_zone, due_at, tuple(shares), zones)

@@ -55,17 +55,20 @@ def print_clocks(clocks: Clocks) -> None:
     print_rules(clocks.timing)
     if not clocks.timing.recipient_time:
         return
-    table = Table("Zone", "Local hour", "UTC", box=None, header_style="bold")
-    table.add_column("People", justify="right")
-    table.add_column()
+    table = Table("Zone", box=None, header_style="bold")
+    table.add_column("Local hour", no_wrap=True)
+    table.add_column("UTC", no_wrap=True)
+    table.add_column("People", justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
     groups = [
-        list(group) for _, group in groupby(clocks.shares, lambda one: (one.due_at, one.moved))
+        list(group)
+        for _, group in groupby(clocks.shares, lambda one: (one.due_at, one.late, one.moved))
     ]
     for group in groups[:_LINES]:
         first = group[0]
         table.add_row(
             named([one.zone for one in group]),
-            _local(first.due_at, first.zone),
+            _local_of(group),
             f"{first.due_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             str(sum(one.people for one in group)),
             _remark(first, clocks.timing.late),
@@ -78,9 +81,9 @@ def print_clocks(clocks: Clocks) -> None:
 
 def _remark(share: PlannedShare, late: LatePolicy | None) -> str:
     if share.late:
-        told = {LatePolicy.NOW: ": goes at once", LatePolicy.SKIP: ": not mailed", None: ""}
-        return f"has passed{told[late]}"
-    return "moved from a quiet day" if share.moved else ""
+        told = {LatePolicy.NOW: ": goes now", LatePolicy.SKIP: ": not mailed", None: ""}
+        return f"passed{told[late]}"
+    return "day was quiet" if share.moved else ""
 
 
 def named(zones: Sequence[str]) -> str:
@@ -89,8 +92,10 @@ def named(zones: Sequence[str]) -> str:
     return ", ".join(zones[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _local(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}"
+def _local_of(group: Sequence[PlannedShare] | Sequence[Share]) -> str:
+    """Return the local hour of shares due at one instant; late ones have none in common."""
+    hours = {f"{one.due_at.astimezone(ZoneInfo(one.zone)):%Y-%m-%d %H:%M}" for one in group}
+    return hours.pop() if len(hours) == 1 else "at once"
 
 
 def print_rules(timing: Timing) -> None:
@@ -169,7 +174,9 @@ def print_shares(
     if not shares:
         return
     frozen = mailing.started_at is not None
-    table = Table("Zone", "Local hour", "State", box=None, header_style="bold")
+    table = Table("Zone", box=None, header_style="bold")
+    table.add_column("Local hour", no_wrap=True)
+    table.add_column("State", no_wrap=True)
     table.add_column("To mail", justify="right")
     table.add_column("Open", justify="right")
     words = {one.row_id: share_word(one, figures.get(one.row_id), frozen=frozen) for one in shares}
@@ -184,7 +191,7 @@ def print_shares(
         still = sum(one.open for one in found) if frozen else people
         table.add_row(
             named([one.zone for one in group]),
-            _local(first.due_at, first.zone),
+            _local_of(group),
             words[first.row_id],
             str(people),
             str(still),

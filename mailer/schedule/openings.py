@@ -7,12 +7,12 @@ needs no rule of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from mailer.model.timing import PlannedShare, Share, ShareState, Timing
+from mailer.model.timing import LatePolicy, PlannedShare, Share, ShareState, Timing
 from mailer.schedule.hours import instant_of
 from mailer.zones import canonical_zone
 
@@ -49,21 +49,45 @@ def due_in(timing: Timing, zone: str) -> datetime:
     raise NoDayLeft(zone)
 
 
+def next_allowed(timing: Timing, zone: str, now: datetime) -> datetime:
+    """Return the first instant from `now` on at which mail may go out in a zone.
+
+    Raises:
+        NoDayLeft: when there is none.
+    """
+    if is_allowed(timing, zone, now):
+        return now
+    for instant in _edges(timing, zone, now):
+        if is_allowed(timing, zone, instant):
+            return instant
+    raise NoDayLeft(zone)
+
+
 def shuts_at(timing: Timing, zone: str, now: datetime) -> datetime | None:
     """Return when the opening that `now` lies in ends; None when no end is in sight.
 
     A sender goes by it where the scheduler is not there to shut the share.
     """
-    today = now.astimezone(ZoneInfo(zone)).date()
-    ends = {time()} if timing.window is None else {time(), timing.window.end}
-    for days in range(_DAYS_AHEAD):
-        locals_ = [datetime.combine(today + timedelta(days=days), end) for end in ends]
-        # Of an hour that comes twice, either may be the end of the opening `now` lies in.
-        seconds = [one.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC) for one in locals_]
-        for instant in sorted([*(instant_of(one, zone) for one in locals_), *seconds]):
-            if instant > now and not is_allowed(timing, zone, instant):
-                return instant
+    for instant in _edges(timing, zone, now):
+        if not is_allowed(timing, zone, instant):
+            return instant
     return None
+
+
+def _edges(timing: Timing, zone: str, now: datetime) -> Iterator[datetime]:
+    """Yield the instants after `now` at which an opening may begin or end, in their order."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    window = timing.window
+    hours = {time()} if window is None else {time(), window.start, window.end}
+    for days in range(_DAYS_AHEAD):
+        day = today + timedelta(days=days)
+        found = set()
+        for hour in hours:
+            local = datetime.combine(day, hour)
+            # Of an hour that comes twice, either may be the one.
+            again = local.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC)
+            found |= {instant_of(local, zone), again}
+        yield from sorted(one for one in found if one > now)
 
 
 @dataclass(frozen=True)
@@ -123,8 +147,26 @@ def plan_shares(timing: Timing, people: Mapping[str, int], now: datetime) -> lis
     return sorted(shares, key=lambda one: (one.due_at, one.zone))
 
 
-def first_due(shares: Sequence[PlannedShare], now: datetime, *, skip_late: bool) -> datetime:
-    """Return when the first share goes: late ones go at once, or not at all."""
-    if not skip_late and any(one.late for one in shares):
-        return now
-    return min((one.due_at for one in shares if not one.late), default=now).astimezone(UTC)
+def with_policy(
+    shares: Sequence[PlannedShare], timing: Timing, late: LatePolicy | None, now: datetime
+) -> list[PlannedShare]:
+    """Return the shares as they go once it is decided what becomes of the late ones.
+
+    A late one that is to go falls due when it may next go out, and from then on it is late like
+    any other.
+
+    Raises:
+        NoDayLeft: when one would never go out.
+    """
+    if late is not LatePolicy.NOW:
+        return list(shares)
+    return [
+        replace(one, due_at=next_allowed(timing, one.zone, now)) if one.late else one
+        for one in shares
+    ]
+
+
+def first_due(shares: Sequence[PlannedShare], late: LatePolicy | None, now: datetime) -> datetime:
+    """Return when the first share goes that is not left out: then the audience is frozen."""
+    going = [one.due_at for one in shares if not (one.late and late is LatePolicy.SKIP)]
+    return min(going, default=now)

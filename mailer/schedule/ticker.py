@@ -23,7 +23,7 @@ from mailer.model.mailing import Mailing
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import PlannedShare, ShareState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
-from mailer.schedule.openings import due_in, next_state, zone_of
+from mailer.schedule.openings import due_in, next_state, with_policy, zone_of
 from mailer.store.engine import Store
 from mailer.store.mailings import (
     cancel_open_deliveries,
@@ -37,7 +37,13 @@ from mailer.store.mailings import (
     load_mailing,
     take_lease,
 )
-from mailer.store.shares import ShareFor, change_share, expire_skipped, shares_of
+from mailer.store.shares import (
+    ShareFor,
+    change_share,
+    expire_skipped,
+    has_left_in_skipped,
+    shares_of,
+)
 
 #: Chooses the edition for a profile on a list, for one revision.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
@@ -178,6 +184,9 @@ class Ticker:
 
     def _expire(self, now: datetime) -> None:
         """Skip what shares that were given up still had to send, also what came back late."""
+        with self._store.read() as connection:
+            if not has_left_in_skipped(connection):
+                return
         with self._store.write() as connection:
             expire_skipped(connection, now)
 
@@ -209,7 +218,9 @@ def _share_for(mailing: Mailing) -> ShareFor:
     def share_for(list_id: int, recorded: str) -> PlannedShare:
         zone = zone_of(recorded, list_zones[list_id])
         due = due_in(mailing.timing, zone)
-        # Before the first share: its hour had passed when the mailing was scheduled.
-        return PlannedShare(zone, due, late=due < mailing.due_at)
+        # Before the first share: what was said of late ones when it was scheduled holds for it.
+        share = PlannedShare(zone, due, late=due < mailing.due_at)
+        (share,) = with_policy([share], mailing.timing, mailing.timing.late, mailing.due_at)
+        return share
 
     return share_for

@@ -62,7 +62,7 @@ class NewMailing:
     grace_s: int
     confirmed_count: int
     timing: Timing = AT_ONCE
-    #: None unless the timing cuts it into shares.
+    #: Empty unless the timing cuts it into shares.
     shares: Sequence[PlannedShare] = ()
     #: Row id of a list, zone as it stands on record there, zone of the share it belongs to.
     zones: Sequence[tuple[int, str, str]] = ()
@@ -158,7 +158,7 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             for position, (list_id, definition) in enumerate(new.lists)
         ],
     )
-    write_shares(connection, row_id, new.timing, new.shares, now)
+    write_shares(connection, row_id, new.timing, new.shares)
     write_zones(connection, row_id, new.zones)
     return load_mailing(connection, row_id)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, literal, or_, select, update
 
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import (
@@ -31,6 +31,8 @@ from mailer.store.tables import delivery, mailing, mailing_share, mailing_zone, 
 NO_SHARE = 0
 #: How many deliveries one transaction skips: well under 50 ms of write lock.
 SKIP_CHUNK = 2_000
+#: Deliveries that no sender holds and that have no outcome.
+_LEFT = (DeliveryState.DUE, DeliveryState.DEFERRED)
 #: Gives the share that a zone on record belongs to, on a list: list's row id, zone.
 ShareFor = Callable[[int, str], PlannedShare]
 
@@ -72,29 +74,23 @@ def timing_from_document(document: Mapping[str, Any] | None) -> Timing:
 
 
 def write_shares(
-    connection: Connection,
-    mailing_id: int,
-    timing: Timing,
-    shares: Iterable[PlannedShare],
-    now: datetime,
+    connection: Connection, mailing_id: int, timing: Timing, shares: Iterable[PlannedShare]
 ) -> None:
     """Write the shares of a mailing that is being scheduled, and what becomes of late ones."""
-    rows = [_row(mailing_id, timing, one, now) for one in shares]
+    rows = [_row(mailing_id, timing, one) for one in shares]
     if rows:
         connection.execute(mailing_share.insert(), rows)
 
 
-def _row(mailing_id: int, timing: Timing, one: PlannedShare, now: datetime) -> dict[str, Any]:
-    """Return a share as it is first written: late ones as the person decided, if they did."""
+def _row(mailing_id: int, timing: Timing, one: PlannedShare) -> dict[str, Any]:
+    """Return a share as it is first written: given up where it is late and a person said so."""
     skipped = one.late and timing.late is LatePolicy.SKIP
-    released = one.late and timing.late is LatePolicy.NOW
     return {
         "mailing_id": mailing_id,
         "zone": one.zone,
         "due_at": one.due_at,
         "state": ShareState.SKIPPED if skipped else ShareState.WAITING,
         "people": one.people,
-        "released_at": now if released else None,
     }
 
 
@@ -221,29 +217,30 @@ def _find(connection: Connection, mailing_id: int, zone: str) -> Share | None:
     return None if row is None else _share_of(row)
 
 
-def expire_skipped(connection: Connection, now: datetime) -> int:
-    """Skip a chunk of what shares that were given up still had to send; return how many."""
+def _left_in_skipped() -> Select[tuple[int]]:
     given_up = select(mailing_share.c.id).where(mailing_share.c.state == ShareState.SKIPPED)
-    open_mailings = select(mailing.c.id).where(
+    sent = select(mailing.c.id).where(
         mailing.c.in_shares, mailing.c.state.in_([MailingState.RUNNING, MailingState.PAUSED])
     )
-    chunk = (
-        select(delivery.c.id)
-        .where(
-            delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
-            delivery.c.mailing_id.in_(open_mailings),
-            delivery.c.share_id.in_(given_up),
-        )
-        .limit(SKIP_CHUNK)
+    return select(delivery.c.id).where(
+        delivery.c.state.in_(_LEFT),
+        delivery.c.mailing_id.in_(sent),
+        delivery.c.share_id.in_(given_up),
     )
-    ids = list(connection.execute(chunk).scalars())
+
+
+def has_left_in_skipped(connection: Connection) -> bool:
+    """Tell whether a share that was given up still has deliveries that are due."""
+    return connection.execute(_left_in_skipped().limit(1)).first() is not None
+
+
+def expire_skipped(connection: Connection, now: datetime) -> int:
+    """Skip a chunk of what shares that were given up still had to send; return how many."""
+    ids = list(connection.execute(_left_in_skipped().limit(SKIP_CHUNK)).scalars())
     if ids:
         connection.execute(
             update(delivery)
-            .where(
-                delivery.c.id.in_(ids),
-                delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
-            )
+            .where(delivery.c.id.in_(ids), delivery.c.state.in_(_LEFT))
             .values(
                 state=DeliveryState.SKIPPED,
                 skip_reason=SkipReason.EXPIRED,
@@ -335,7 +332,7 @@ def place(
         share = _find(connection, mailing_id, wanted.zone)
         if share is None:
             # Nobody else makes it meanwhile: whoever freezes has locked the mailing's row.
-            write_shares(connection, mailing_id, timing, [wanted], now)
+            write_shares(connection, mailing_id, timing, [wanted])
             share = find_share(connection, mailing_id, str(mailing_id), wanted.zone)
         write_zones(connection, mailing_id, [(list_id, time_zone, share.zone)])
         here = exists().where(
