@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mailer.app.clocks import Clocks
 from mailer.app.languages import resolver
 from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
@@ -21,6 +22,7 @@ from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
+from mailer.model.timing import AT_ONCE, LatePolicy
 from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
 from mailer.store.designs import save_design
@@ -52,11 +54,19 @@ class Plan:
     coverage: Coverage
     #: Worth a look; nothing that stops it.
     warnings: tuple[Fault, ...]
+    clocks: Clocks | None = None
 
     @property
     def count(self) -> int:
         """Return how many people would be mailed: the number to be confirmed."""
-        return self.coverage.to_mail
+        return self.coverage.to_mail - self.expired
+
+    @property
+    def expired(self) -> int:
+        """Return how many are not mailed since their hour has passed."""
+        if self.clocks is None or self.clocks.timing.late is not LatePolicy.SKIP:
+            return 0
+        return self.clocks.late_people
 
 
 def make_plan(workspace: Workspace, wish: Wish) -> Plan:
@@ -192,6 +202,9 @@ def schedule(
                 time_zone=time_zone,
                 grace_s=grace_s,
                 confirmed_count=plan.count,
+                timing=plan.clocks.timing if plan.clocks else AT_ONCE,
+                shares=plan.clocks.shares if plan.clocks else (),
+                zones=plan.clocks.zones if plan.clocks else (),
             ),
             now,
         )

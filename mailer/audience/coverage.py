@@ -40,6 +40,8 @@ class Coverage:
     by_language: Mapping[str, int] = field(default_factory=dict)
     #: Languages people would want first and there is no edition in, most wanted first.
     missing: Sequence[tuple[str, int]] = ()
+    #: Row id of the list they are mailed through, and their zone as on record → people.
+    by_zone: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     @property
     def to_mail(self) -> int:
@@ -92,6 +94,7 @@ class _Tally:
         self._languages: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
         self._not_mailed: Counter[SkipReason] = Counter()
+        self._zones: Counter[tuple[int, str]] = Counter()
 
     def _choose(self, list_id: int, profile: LanguageProfile) -> LanguageChoice:
         key = (list_id, profile)
@@ -112,7 +115,8 @@ class _Tally:
         }
         for route in self._rules.lists:
             mailed = counts.count_mailed(connection, self._rules, route, unacceptable)
-            for profile_id, people in mailed.items():
+            for (profile_id, time_zone), people in mailed.items():
+                self._zones[route.list_id, time_zone] += people
                 self._mailed(self._choose(route.list_id, profiles[profile_id]), people)
             others = counts.count_not_mailed(connection, self._rules, route, unacceptable)
             for (reason, profile_id), people in others.items():
@@ -126,7 +130,7 @@ class _Tally:
 
     def _count_joint(self, connection: Connection) -> None:
         """Count those whose never-languages stand on rows of several organisations."""
-        mailed: dict[bytes, LanguageChoice] = {}
+        mailed: dict[bytes, tuple[LanguageChoice, int, str]] = {}
         skipped: dict[bytes, tuple[SkipReason, LanguageChoice]] = {}
         for route in self._rules.lists:
             for one in counts.joint_routes(connection, self._rules, route):
@@ -134,12 +138,13 @@ class _Tally:
                     continue
                 choice = self._choose(route.list_id, one.profile)
                 if one.reason is None and choice.language is not None:
-                    mailed[one.address_digest] = choice
+                    mailed[one.address_digest] = (choice, route.list_id, one.time_zone)
                     skipped.pop(one.address_digest, None)
                 else:
                     reason = one.reason or SkipReason.NO_ACCEPTABLE_EDITION
                     skipped.setdefault(one.address_digest, (reason, choice))
-        for choice in mailed.values():
+        for choice, list_id, time_zone in mailed.values():
+            self._zones[list_id, time_zone] += 1
             self._mailed(choice, 1)
         for reason, choice in skipped.values():
             self._skipped(reason, choice, 1)
@@ -172,6 +177,7 @@ class _Tally:
                 if self._not_mailed[reason]
             },
             by_language=dict(sorted(self._languages.items())),
+            by_zone=dict(self._zones),
             missing=tuple(sorted(self._missing.items(), key=lambda one: (-one[1], one[0]))),
         )
 

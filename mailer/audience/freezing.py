@@ -20,9 +20,10 @@ from mailer.model.segments import Segment
 from mailer.model.states import MailingState, SkipReason
 from mailer.store import freezing as rows
 from mailer.store.engine import Connection, Store
-from mailer.store.freezing import Progress, Range, Unresolved
+from mailer.store.freezing import Progress, Range, Sharing, Unresolved
 from mailer.store.mailings import load_mailing
 from mailer.store.routes import RouteList, Rules, make_rules
+from mailer.store.shares import ShareFor, place, shares_of
 
 #: Chooses the edition for a profile on a list.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
@@ -53,7 +54,12 @@ class FreezeProgress:
 
 
 def freeze_step(
-    store: Store, mailing_id: int, resolve: Resolve, now: datetime, clock: Clock = SYSTEM_CLOCK
+    store: Store,
+    mailing_id: int,
+    resolve: Resolve,
+    now: datetime,
+    clock: Clock = SYSTEM_CLOCK,
+    share_for: ShareFor | None = None,
 ) -> FreezeProgress:
     """Freeze the next range of a mailing, or see that all are frozen.
 
@@ -63,13 +69,14 @@ def freeze_step(
         resolve: chooses the edition for a profile on a list.
         now: the instant that pauses are compared with.
         clock: measures how long the lock was held, for the size of the next range.
+        share_for: gives the share of a zone; needed where the mailing goes at recipients' time.
 
     Raises:
         FaultsFound: when the mailing's segment cannot be read any more; nothing is changed.
     """
     with store.read() as connection:
         found = load_mailing(connection, mailing_id)
-        step = _Step(found, resolve, now, clock, _rules(connection, found, now))
+        step = _Step(found, resolve, now, clock, _rules(connection, found, now), share_for)
         unresolved = step.unresolved(connection)
     choices = step.choices(unresolved)
     with store.write() as connection:
@@ -102,9 +109,17 @@ class _Step:
     """One step of one mailing."""
 
     def __init__(
-        self, found: Mailing, resolve: Resolve, now: datetime, clock: Clock, rules: Rules
+        self,
+        found: Mailing,
+        resolve: Resolve,
+        now: datetime,
+        clock: Clock,
+        rules: Rules,
+        share_for: ShareFor | None,
     ) -> None:
         self._id = found.row_id
+        self._timing = found.timing
+        self._share_for = share_for
         self._resolve = resolve
         self._now = now
         self._clock = clock
@@ -167,14 +182,23 @@ class _Step:
     def _freeze(
         self, connection: Connection, freeze_pass: int, route: RouteList, span: Range
     ) -> None:
-        if freeze_pass == _FIND_PASS:
-            rows.insert_mailed(connection, self._id, route, self._rules, span)
-        else:
-            rows.insert_rest(connection, self._id, route, self._rules, span, self._now)
+        sharing = self._sharing(connection)
+        insert = rows.insert_mailed if freeze_pass == _FIND_PASS else rows.insert_rest
+        insert(connection, self._id, route, self._rules, span, self._now, sharing)
+        if sharing.by_zone and self._share_for is not None:
+            place(connection, self._id, self._timing, self._share_for, self._now)
         if self._rules.shared:
             self._heed_other_rows(connection, freeze_pass, route, span)
         if freeze_pass == _REASON_PASS:
             rows.insert_lists(connection, self._id, route, span)
+
+    def _sharing(self, connection: Connection) -> Sharing:
+        if self._timing.recipient_time:
+            return Sharing(by_zone=True)
+        if not self._timing.in_shares:
+            return Sharing()
+        (only,) = shares_of(connection, self._id)
+        return Sharing(only.row_id)
 
     def _heed_other_rows(
         self, connection: Connection, freeze_pass: int, route: RouteList, span: Range

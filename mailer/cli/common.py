@@ -26,6 +26,7 @@ from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.states import ForbiddenTransition
 from mailer.store.engine import StoreUnavailable, WrongKeys
 from mailer.store.mailings import MailingNotFound
+from mailer.store.shares import ShareNotFound
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,6 +102,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             ForbiddenTransition,
             KeyFileError,
             MailingNotFound,
+            ShareNotFound,
             StoreUnavailable,
             WrongKeys,
             WrongSealKey,

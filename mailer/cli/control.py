@@ -14,6 +14,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from mailer.alerts import mailing_paused
+from mailer.app.workspace import Workspace
+from mailer.cli.clocks import named, print_shares, shares_document
 from mailer.cli.common import (
     Command,
     console,
@@ -26,8 +28,19 @@ from mailer.cli.common import (
 )
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState, SkipReason
+from mailer.model.timing import Share, ShareState
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
+from mailer.store.shares import (
+    expire_skipped,
+    find_share,
+    held_shares,
+    release_shares,
+    share_figures,
+    shares_of,
+    skip_share,
+)
+from mailer.zones import canonical_zone
 
 Key = Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -50,6 +63,7 @@ _REASONS = {
     SkipReason.DISCREET_NOT_READY: "marked discreet, for which there is no mail yet",
     SkipReason.NO_ACCEPTABLE_EDITION: "no edition in a language they accept",
     SkipReason.NO_CONSENT: "no consent on record",
+    SkipReason.EXPIRED: "their hour had passed",
 }
 #: What a person may want instead, by the state a mailing is in.
 _NEXT = {
@@ -99,13 +113,21 @@ def resume(key: Key) -> None:
 
 
 @plain_errors
-def cancel(key: Key) -> None:
-    """End a mailing for good; who has not been mailed will not be.
+def cancel(
+    key: Key,
+    share: Annotated[
+        str, typer.Option("--share", metavar="ZONE", help="Give up this share alone.")
+    ] = "",
+) -> None:
+    """End a mailing for good, or one share of it; who has not been mailed will not be.
 
     Example: mailer cancel her-rights-1
     """
     workspace = open_workspace()
     now = workspace.clock.now()
+    if share:
+        _give_up(workspace, key, canonical_zone(share) or share)
+        return
     with _changing(key, "cancelled"), workspace.store.write() as connection:
         store_mailings.cancel(connection, key, now)
     while True:
@@ -115,13 +137,69 @@ def cancel(key: Key) -> None:
     console.print(f"{key} is cancelled. What was sent before: mailer report {key}")
 
 
-@plain_errors
-def release(key: Key) -> None:
-    """Let a held mailing go although it is late, or larger than what was confirmed.
+def _give_up(workspace: Workspace, key: str, zone: str) -> None:
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        mailing = store_mailings.find_mailing(connection, key)
+        found = find_share(connection, mailing.row_id, key, zone)
+        if mailing.state in (MailingState.CANCELLED, MailingState.FINISHED):
+            fail(f"{key} is {mailing.state.value}: nothing of it is left to be given up.")
+        if not skip_share(connection, mailing.row_id, found.zone):
+            fail(f"The share {zone} of {key} is given up already.")
+    # The scheduler goes on with what a sender gives back later.
+    while True:
+        with workspace.store.write() as connection:
+            if not expire_skipped(connection, now):
+                break
+    console.print(f"The share {zone} of {key} is given up. What was sent: mailer report {key}")
 
-    Example: mailer release her-rights-1
+
+def _release_shares(workspace: Workspace, key: str, zone: str | None) -> bool:
+    """Let held shares of a mailing go that is not held itself; False when it has none."""
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        mailing = store_mailings.find_mailing(connection, key)
+        held = held_shares(connection, mailing.row_id)
+        if zone is not None:
+            held = [find_share(connection, mailing.row_id, key, zone)]
+            if held[0].state is not ShareState.HELD:
+                fail(f"The share {zone} of {key} is not held: it {_stands(held[0])}.")
+        over = mailing.state in (MailingState.CANCELLED, MailingState.FINISHED)
+        if over or not held or (mailing.state is MailingState.HELD and zone is None):
+            return False
+        release_shares(connection, mailing.row_id, now, zone)
+    console.print(f"Released of {key}: {named([one.zone for one in held])}.")
+    if mailing.state is not MailingState.RUNNING:
+        console.print(f"{key} itself is {mailing.state.value}.")
+    return True
+
+
+def _stands(share: Share) -> str:
+    words = {
+        ShareState.WAITING: "waits for its hour",
+        ShareState.OPEN: "is going out",
+        ShareState.SHUT: "waits for its window",
+        ShareState.HELD: "is held",
+        ShareState.SKIPPED: "was given up",
+    }
+    return words[share.state]
+
+
+@plain_errors
+def release(
+    key: Key,
+    share: Annotated[
+        str, typer.Option("--share", metavar="ZONE", help="Only the held share of this zone.")
+    ] = "",
+) -> None:
+    """Let a held mailing, or its held shares, go although late, or larger than confirmed.
+
+    Example: mailer release her-rights-1 --share Asia/Bishkek
     """
     workspace = open_workspace()
+    zone = (canonical_zone(share) or share) if share else None
+    if _release_shares(workspace, key, zone):
+        return
     with _changing(key, "released"), workspace.store.write() as connection:
         reason = store_mailings.find_mailing(connection, key).held_reason
         mailing = store_mailings.release(connection, key, workspace.clock.now())
@@ -140,10 +218,14 @@ def report_command(key: Key, as_json: AsJson = False) -> None:
     with workspace.store.read() as connection:
         mailing = store_mailings.find_mailing(connection, key)
         figures = report(connection, mailing.row_id)
+        shares = shares_of(connection, mailing.row_id)
+        counted = share_figures(connection, mailing.row_id)
     if as_json:
-        print_json(report_document(mailing, figures))
+        document = report_document(mailing, figures)
+        print_json({**document, "shares": shares_document(shares, counted)})
     else:
         print_report(mailing, figures, workspace.config.workspace.time_zone)
+        print_shares(mailing, shares, counted)
 
 
 @plain_errors

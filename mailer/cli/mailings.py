@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
+from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.planning import Plan, Wish, make_plan
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, send_now
+from mailer.app.workspace import Workspace
+from mailer.cli.clocks import (
+    Late,
+    QuietDaysText,
+    RecipientTime,
+    WindowText,
+    planned_document,
+    print_clocks,
+    print_rules,
+    print_shares,
+    refuse_undecided,
+    shares_document,
+    timing_document,
+)
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -27,11 +44,14 @@ from mailer.cli.common import (
 )
 from mailer.cli.control import print_report, progress_bar, reason_in_words, report_document
 from mailer.model.statement import localized
-from mailer.model.states import MailingState
+from mailer.model.states import MailingState, SkipReason
 from mailer.schedule.hours import instant_at
 from mailer.store.mailings import find_mailing, list_mailings, load_mailing
 from mailer.store.reports import progress, report
+from mailer.store.shares import held_shares, share_figures, shares_of
 
+#: A share of these is held no more.
+OVER = (MailingState.CANCELLED, MailingState.FINISHED)
 Slug = Annotated[str, typer.Option("--statement", help="Slug of the statement.")]
 Lists = Annotated[list[str], typer.Option("--list", help="Key of a list; may be repeated.")]
 SenderKey = Annotated[
@@ -91,7 +111,9 @@ def print_coverage(plan: Plan) -> None:
     table.add_row("in their first language", str(covered.first))
     table.add_row("in a later one of their languages", str(covered.later))
     table.add_row("in a fallback language", str(covered.fallback))
-    table.add_row("to be mailed in all", str(covered.to_mail), style="bold")
+    table.add_row("to be mailed in all", str(plan.count), style="bold")
+    if plan.expired:
+        table.add_row(f"not mailed: {reason_in_words(SkipReason.EXPIRED)}", str(plan.expired))
     for reason, count in sorted(covered.not_mailed.items()):
         if count:
             table.add_row(f"not mailed: {reason_in_words(reason)}", str(count))
@@ -109,8 +131,11 @@ def coverage_document(plan: Plan) -> dict[str, object]:
         "first_language": covered.first,
         "later_language": covered.later,
         "fallback": covered.fallback,
-        "to_mail": covered.to_mail,
-        "not_mailed": {reason.value: count for reason, count in covered.not_mailed.items()},
+        "to_mail": plan.count,
+        "not_mailed": {
+            **{reason.value: count for reason, count in covered.not_mailed.items()},
+            **({SkipReason.EXPIRED.value: plan.expired} if plan.expired else {}),
+        },
         "by_language": dict(covered.by_language),
         "missing_editions": [
             {"language": language, "people": count} for language, count in covered.missing
@@ -137,44 +162,69 @@ def confirm(plan: Plan, yes: int | None) -> None:
         fail(f"Not confirmed: it would go to {plan.count} people. Nothing was scheduled.")
 
 
+def refuse_passed(workspace: Workspace, due_at: datetime, zone: str, grace_s: int) -> None:
+    """End when an hour is further back than the mailing may be late."""
+    if (workspace.clock.now() - due_at).total_seconds() > grace_s:
+        fail(f"{shown(due_at, zone)} has passed.", "Name an hour to come, or: mailer send")
+
+
 @plain_errors
 def schedule(
     statement: Slug,
     lists: Lists,
     at: Annotated[str, typer.Option("--at", help="Date and hour: 2026-12-01T09:00.")],
-    timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")],
+    timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")] = "",
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
     grace: Annotated[
         str, typer.Option("--grace", help="Later than this it waits for a person: 2h.")
     ] = "",
+    recipient_time: RecipientTime = False,
+    window: WindowText = "",
+    quiet_days: QuietDaysText = "",
+    late: Late = None,
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Schedule a mailing of a statement's newest revision, after showing who gets it.
+    """Schedule a mailing of a statement's newest revision, after showing who gets it and when.
 
     Example: mailer schedule --statement her-rights --list harbor-news
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
     workspace = open_workspace()
-    due_at = instant_at(at, timezone)
+    hours = Hours(at, timezone, recipient_time, window, quiet_days, late)
+    timing, zone = read_hours(
+        hours, workspace.config.workspace.time_zone, workspace.config.schedule.quiet_days
+    )
     grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
-    late_s = (workspace.clock.now() - due_at).total_seconds()
-    if late_s > grace_s:
-        fail(f"{shown(due_at, timezone)} has passed.", "Name an hour to come, or: mailer send")
+    if not recipient_time:
+        refuse_passed(workspace, instant_at(at, zone), zone, grace_s)
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
     check_ready(workspace, plan.sender)
+    now = workspace.clock.now()
+    clocks = make_clocks(timing, zone, plan.coverage.by_zone, plan.lists, now).decided(late, now)
+    plan = replace(plan, clocks=clocks)
+    passed = ", which has passed: it starts at once" if clocks.due_at <= now else ""
     if not as_json:
         print_plan(plan)
-        passed = ", which has passed: it starts at once" if late_s > 0 else ""
-        console.print(f"  on {shown(due_at, timezone)}{passed}")
+        if not recipient_time:
+            console.print(f"  on {shown(clocks.due_at, zone)}{passed}")
+        print_clocks(clocks)
+    refuse_undecided(clocks, late)
     confirm(plan, yes)
-    mailing = write_mailing(workspace, plan, due_at=due_at, time_zone=timezone, grace_s=grace_s)
+    mailing = write_mailing(workspace, plan, due_at=clocks.due_at, time_zone=zone, grace_s=grace_s)
     if as_json:
-        print_json({"mailing": mailing.key, "due_at": due_at, **coverage_document(plan)})
+        print_json(
+            {
+                "mailing": mailing.key,
+                "due_at": mailing.due_at,
+                **coverage_document(plan),
+                **planned_document(clocks),
+            }
+        )
     else:
-        console.print(f"Scheduled {mailing.key} for {shown(due_at, timezone)}.")
+        console.print(f"Scheduled {mailing.key} for {shown(mailing.due_at, zone)}.")
         console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
 
 
@@ -232,6 +282,7 @@ def list_command(as_json: AsJson = False) -> None:
         rows = [
             (mailing, progress(connection, mailing.row_id)) for mailing in list_mailings(connection)
         ]
+        held = {one.row_id: len(held_shares(connection, one.row_id)) for one, _ in rows}
     if as_json:
         print_json(
             [
@@ -242,6 +293,7 @@ def list_command(as_json: AsJson = False) -> None:
                     "confirmed": one.confirmed_count,
                     "done": figures.done,
                     "held_reason": one.held_reason,
+                    "held_shares": held[one.row_id],
                 }
                 for one, figures in rows
             ]
@@ -262,6 +314,14 @@ def list_command(as_json: AsJson = False) -> None:
         )  # fmt: skip
         if one.held_reason:
             table.add_row("", "", one.held_reason, "", "", style="yellow")
+        if held[one.row_id] and one.state not in OVER:
+            words = (
+                "1 share is held"
+                if held[one.row_id] == 1
+                else (f"{held[one.row_id]} shares are held")
+            )
+            told = f"{words}. See: mailer mailings show {one.key}"
+            table.add_row("", "", told, "", "", style="yellow")
     console.print(table)
 
 
@@ -300,6 +360,7 @@ def show_command(
     workspace = open_workspace()
     with workspace.store.read() as connection:
         one = find_mailing(connection, key)
+        shares, figures = shares_of(connection, one.row_id), share_figures(connection, one.row_id)
     if as_json:
         print_json(
             {
@@ -315,11 +376,14 @@ def show_command(
                 "exclude": one.exclude,
                 "confirmed": one.confirmed_count,
                 "digest": one.digest,
+                **timing_document(one.timing),
+                "shares": shares_document(shares, figures),
             }
         )
         return
     console.print(f"{one.key}: {one.state.value}", style="bold")
     console.print(f"  due {shown(one.due_at, one.time_zone)}, grace {one.grace_s // 60} minutes")
+    print_rules(one.timing)
     console.print(f"  from {one.sender.key}, to {', '.join(t.definition.key for t in one.targets)}")
     if one.segment:
         console.print(f"  only {one.segment}", markup=False)
@@ -331,6 +395,7 @@ def show_command(
         console.print(
             f"  held: {one.held_reason} Let it go: mailer release {one.key}", markup=False
         )
+    print_shares(one, shares, figures)
 
 
 GROUPS = {"mailings": group}

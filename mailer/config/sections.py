@@ -27,6 +27,7 @@ from mailer.config.values import (
     OptionalBaseUrl,
     OptionalKey,
     Port,
+    QuietDayWords,
     RelayPort,
     Row,
     Seconds,
@@ -201,6 +202,8 @@ class ScheduleSection(_Section):
 
     #: A mailing later than this is held for a person.
     grace_s: Annotated[int, Field(ge=1, le=31_536_000)] = 7_200
+    #: Days on which nothing scheduled goes out: "sat", "2026-12-25".
+    quiet_days: QuietDayWords = ()
 
 
 class AlertsSection(_Section):

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mailer.cldr import is_language
 from mailer.model.characters import unwanted_character
 from mailer.model.tags import parse_tag
+from mailer.model.timing import parse_quiet_days
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # RFC 1035 §2.3.1: letters, digits and hyphens, at most 63 in a label.
@@ -151,6 +152,15 @@ def _zone(value: str) -> str:
     return value
 
 
+def _quiet_days(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        parse_quiet_days(value)
+    except ValueError as error:
+        problem = f"{error}: write days like sat and dates like 2026-12-25"
+        raise ValueError(problem) from None
+    return value
+
+
 def _tuple(value: object) -> object:
     # The parser of TOML gives lists; what is frozen holds tuples.
     return tuple(value) if isinstance(value, list) else value
@@ -177,3 +187,5 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Item = TypeVar("Item")
 #: Any number of values in their order.
 Row = Annotated[tuple[Item, ...], BeforeValidator(_tuple)]
+#: Days of the week and dates.
+QuietDayWords = Annotated[Row[str], AfterValidator(_quiet_days)]

@@ -143,4 +143,5 @@ class Claimer:
             domain_class=one.domain_class,
             attempt_number=one.attempt_number,
             first_attempt_at=one.first_attempt_at,
+            share_id=one.share_id,
         )

@@ -155,7 +155,7 @@ class Lane:
     def _may_send(self, claim: Claim) -> bool:
         outgoing = claim.outgoing
         return self._parts.watch.may_send(
-            outgoing.mailing_id, outgoing.address_digest, claim.claimed_at
+            outgoing.mailing_id, outgoing.share_id, outgoing.address_digest, claim.claimed_at
         )
 
     def _composed(self, claim: Claim, now: datetime, began: float) -> ComposedMail | None:

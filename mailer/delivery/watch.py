@@ -1,4 +1,4 @@
-"""Keep up with who left and which mailings run, and say whether a mail may still go.
+"""Keep up with who left and what may go out, and say whether a mail may still go.
 
 In: the database, looked at several times a second while sending. Out: a yes or no right before
 DATA, from facts that are younger than `FRESH_S`. What cannot be asked is never assumed: while the
@@ -12,7 +12,8 @@ import asyncio
 from mailer.clock import Clock
 from mailer.events import failed
 from mailer.store.engine import Store, StoreUnavailable
-from mailer.store.withdrawals import last_withdrawals, running_mailings, withdrawals_since
+from mailer.store.shares import Lane, open_lanes
+from mailer.store.withdrawals import last_withdrawals, withdrawals_since
 
 #: How often the database is looked at.
 LOOK_S = 0.08
@@ -23,12 +24,14 @@ REMEMBER_S = 600.0
 
 
 class Watch:
-    """What a sender process knows of withdrawals and of mailings' states."""
+    """What a sender process knows of withdrawals and of what may go out."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        #: Running mailings with a share that is open, or without shares.
         self.running: frozenset[int] = frozenset()
+        self._lanes: frozenset[Lane] = frozenset()
         #: Address digest → when it was first seen to withdraw, on the monotonic clock.
         self._withdrawn: dict[bytes, float] = {}
         self._set_aside: frozenset[int] = frozenset()
@@ -55,14 +58,15 @@ class Watch:
         """
         began = self._clock.monotonic()
         with self._store.read() as connection:
-            running = running_mailings(connection)
+            lanes = open_lanes(connection, self._clock.now())
             found = withdrawals_since(connection, *self._seen)
         seen_at = self._clock.monotonic()
         kept = {digest: at for digest, at in self._withdrawn.items() if seen_at - at < REMEMBER_S}
         # The lanes read this from another thread: facts first, then that they are fresh.
         self._withdrawn = kept | dict.fromkeys(found.digests, seen_at)
         self._seen = (found.last_unsubscription, found.last_suppression)
-        self.running = running - self._set_aside
+        self._lanes = frozenset(lanes)
+        self.running = frozenset(lane.mailing_id for lane in lanes) - self._set_aside
         self._looked_at = began
 
     def set_aside(self, mailing_id: int) -> None:
@@ -91,15 +95,18 @@ class Watch:
         if not self._is_fresh():
             await self._looked.wait()
 
-    def may_send(self, mailing_id: int, address_digest: bytes, claimed_at: float) -> bool:
+    def may_send(
+        self, mailing_id: int, share_id: int, address_digest: bytes, claimed_at: float
+    ) -> bool:
         """Tell whether DATA may be written now for a delivery claimed at `claimed_at`.
 
-        It may not when the facts are old, the mailing does not run, or the person withdrew since
-        the claim: then the next claim finds out whether another list still leads to them.
+        It may not when the facts are old, the mailing does not run, its share is not open, or the
+        person withdrew since the claim: then the next claim finds out whether another list still leads to them.
         """
         return (
             self._is_fresh()
             and mailing_id in self.running
+            and Lane(mailing_id, share_id) in self._lanes
             and self._withdrawn.get(address_digest, float("-inf")) < claimed_at
         )
 

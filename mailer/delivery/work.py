@@ -91,7 +91,9 @@ class Gate(Protocol):
         """Wait until what is known is fresh."""
         ...
 
-    def may_send(self, mailing_id: int, address_digest: bytes, claimed_at: float) -> bool:
+    def may_send(
+        self, mailing_id: int, share_id: int, address_digest: bytes, claimed_at: float
+    ) -> bool:
         """Tell whether DATA may be written now."""
         ...
 
@@ -119,7 +121,13 @@ class OpenGate:
     async def fresh(self) -> None:
         """Return at once: nothing here grows old."""
 
-    def may_send(self, mailing_id: int, address_digest: bytes, claimed_at: float) -> bool:  # noqa: ARG002  (The protocol's.)
+    def may_send(
+        self,
+        mailing_id: int,  # noqa: ARG002  (The protocol's, as the others.)
+        share_id: int,  # noqa: ARG002
+        address_digest: bytes,  # noqa: ARG002
+        claimed_at: float,  # noqa: ARG002
+    ) -> bool:
         """Return that it may."""
         return True
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from mailer.model.audience import ListDefinition
 from mailer.model.statement import LocalizedText
 from mailer.model.states import MailingState, Outcome
+from mailer.model.timing import AT_ONCE, Timing
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Mailing:
     released: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    timing: Timing = AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class OutgoingDelivery:
     #: Counted from 1.
     attempt_number: int
     first_attempt_at: datetime | None = None
+    #: Row id of its share; 0 when its mailing has none.
+    share_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@ def instant_at(text: str, zone: str) -> datetime:
     Raises:
         FaultsFound: for `--at` or `--timezone`, saying which of them cannot be understood.
     """
+    return instant_of(local_hour(text, zone), zone)
+
+
+def local_hour(text: str, zone: str) -> datetime:
+    """Return the hour a person wrote, without a zone, once both it and the zone are understood.
+
+    Raises:
+        FaultsFound: for `--at` or `--timezone`, saying which of them cannot be understood.
+    """
     faults = []
     local = None
     try:
@@ -47,6 +56,11 @@ def instant_at(text: str, zone: str) -> datetime:
         )
     if faults or local is None:
         raise FaultsFound(faults)
+    return local
+
+
+def instant_of(local: datetime, zone: str) -> datetime:
+    """Return the instant of a local hour in a zone, by the rule for clock changes."""
     # fold=0 takes the first of a repeated hour; a skipped one is read with the offset from before
     # the change, which lands as far behind the gap as the hour lay inside it.
     instant = local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)

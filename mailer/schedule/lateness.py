@@ -35,6 +35,9 @@ def when_due(mailing: Mailing, now: datetime) -> Start | Wait | Hold:
     """Decide for a scheduled mailing: start, wait, or hold since its hour has long passed."""
     if now < mailing.due_at:
         return Wait()
+    if mailing.timing.recipient_time:
+        # Each share is held by its own lateness, and keeps none of the others.
+        return Start()
     late = now - mailing.due_at
     if late > timedelta(seconds=mailing.grace_s) and not mailing.released:
         minutes = int(late.total_seconds() // 60)

@@ -1,7 +1,7 @@
 """Read once a second what is due and move mailings along.
 
 In: the tables, the time, and how to choose an edition. Out: mailings frozen, started, held and
-finished. Everything a tick does is written before the next thing is begun, so a killed tick loses
+finished, and their shares opened, shut and held. Everything a tick does is written before the next thing is begun, so a killed tick loses
 nothing and the next one repeats nothing. One process at a time holds the lease.
 """
 
@@ -22,7 +22,9 @@ from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinitio
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.states import ForbiddenTransition, MailingState
+from mailer.model.timing import PlannedShare, ShareState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
+from mailer.schedule.openings import due_in, next_state, with_policy, zone_of
 from mailer.store.engine import Store
 from mailer.store.mailings import (
     cancel_open_deliveries,
@@ -34,6 +36,13 @@ from mailer.store.mailings import (
     list_mailings,
     load_mailing,
     take_lease,
+)
+from mailer.store.shares import (
+    ShareFor,
+    change_share,
+    expire_skipped,
+    has_left_in_skipped,
+    shares_of,
 )
 
 #: Chooses the edition for a profile on a list, for one revision.
@@ -83,6 +92,8 @@ class Ticker:
                 return False
         self._start_due(now)
         self._freeze(now)
+        self._move_shares(now)
+        self._expire(now)
         self._finish(now)
         self._cancel_rest(now)
         return True
@@ -130,9 +141,9 @@ class Ticker:
                 self._hold_freezing(mailing, str(error), now)
 
     def _freeze_one(self, mailing: Mailing, now: datetime, begun: float) -> None:
-        resolve = self._resolver_for(mailing)
+        resolve, share_for = self._resolver_for(mailing), _share_for(mailing)
         while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
-            step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock)
+            step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock, share_for)
             if step.done:
                 self._start_frozen(mailing, now)
             if step.done or step.stopped:
@@ -165,6 +176,40 @@ class Ticker:
             )
         emit("mailing started", mailing=mailing.key, deliveries=count)
 
+    def _move_shares(self, now: datetime) -> None:
+        """Open, shut and hold the shares of running mailings, each as its own zone's clock says."""
+        with self._store.read() as connection:
+            running = [
+                (one, shares_of(connection, one.row_id))
+                for one in list_mailings(connection, [MailingState.RUNNING])
+                if one.timing.in_shares
+            ]
+        for mailing, shares in running:
+            changes = [
+                (share, change)
+                for share in shares
+                if (change := next_state(share, mailing.timing, mailing.grace_s, now)) is not None
+            ]
+            if not changes:
+                continue
+            with self._store.write() as connection:
+                moved = [
+                    (share, change.state)
+                    for share, change in changes
+                    if change_share(connection, share, change.state, change.shuts_at)
+                ]
+            for share, state in moved:
+                tell = warn if state is ShareState.HELD else emit
+                tell(f"share {state.value}", mailing=mailing.key, zone=share.zone)
+
+    def _expire(self, now: datetime) -> None:
+        """Skip what shares that were given up still had to send, also what came back late."""
+        with self._store.read() as connection:
+            if not has_left_in_skipped(connection):
+                return
+        with self._store.write() as connection:
+            expire_skipped(connection, now)
+
     def _finish(self, now: datetime) -> None:
         with self._store.read() as connection:
             running = list_mailings(connection, [MailingState.RUNNING])
@@ -184,3 +229,18 @@ class Ticker:
             except ForbiddenTransition:
                 continue
             emit("mailing finished", mailing=mailing.key)
+
+
+def _share_for(mailing: Mailing) -> ShareFor:
+    """Return what gives the share of a zone that nobody had when the mailing was scheduled."""
+    list_zones = {target.list_row_id: target.definition.time_zone for target in mailing.targets}
+
+    def share_for(list_id: int, recorded: str) -> PlannedShare:
+        zone = zone_of(recorded, list_zones[list_id])
+        due = due_in(mailing.timing, zone)
+        # Before the first share: what was said of late ones when it was scheduled holds for it.
+        share = PlannedShare(zone, due, late=due < mailing.due_at)
+        (share,) = with_policy([share], mailing.timing, mailing.timing.late, mailing.due_at)
+        return share
+
+    return share_for

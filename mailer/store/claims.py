@@ -26,13 +26,13 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState
-from mailer.model.states import DeliveryState, MailingState, SkipReason, states_before
+from mailer.model.states import DeliveryState, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.deliveries import skip
+from mailer.store.shares import open_lanes
 from mailer.store.tables import (
     delivery,
     delivery_list,
-    mailing,
     mailing_target,
     membership,
     supporter,
@@ -60,28 +60,17 @@ class ClaimedDelivery:
     wanted: str | None
     attempt_number: int
     first_attempt_at: datetime
+    #: 0 when its mailing has no shares.
+    share_id: int = 0
 
 
 def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[ClaimedDelivery]:
-    """Claim up to `limit` due deliveries of running mailings, oldest first.
+    """Claim up to `limit` due deliveries of what may go out now, the oldest mailing's first.
 
     Whoever left, was suppressed, paused or marked discreet since the audience was frozen, or is on a
     list that was, is skipped on the way, or reached through another list they are still on.
     """
-    due = connection.execute(
-        select(delivery.c.id, delivery.c.supporter_id, delivery.c.list_id)
-        .join(mailing, mailing.c.id == delivery.c.mailing_id)
-        .where(
-            mailing.c.state == MailingState.RUNNING,
-            delivery.c.state.in_(states_before(DeliveryState.SENDING)),
-            delivery.c.next_attempt_at <= now,
-        )
-        .order_by(delivery.c.next_attempt_at, delivery.c.id)
-        .limit(limit)
-        # PostgreSQL: another sender takes others. SQLite has one writer at a time.
-        .with_for_update(of=delivery, skip_locked=True)
-    ).all()
-    ids = [row.id for row in due]
+    ids = _due(connection, limit, now)
     if not ids:
         return []
     refused = _withdrawn(connection, ids, now)
@@ -103,6 +92,37 @@ def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[
         )
     )
     return _persons(connection, ids)
+
+
+def _due(connection: Connection, limit: int, now: datetime) -> list[int]:
+    """Return ids of due deliveries, and lock them where the database locks rows.
+
+    The index is read in its own order, retries before first tries, and no further than `limit`:
+    sorting everything that is due costs 140 ms at 200,000 deliveries, and this costs one.
+    """
+    ids: list[int] = []
+    shares: dict[int, list[int]] = {}
+    for lane in open_lanes(connection, now):
+        shares.setdefault(lane.mailing_id, []).append(lane.share_id)
+    for mailing_id, share_ids in shares.items():
+        for state in states_before(DeliveryState.SENDING)[::-1]:
+            if len(ids) >= limit:
+                return ids
+            query = (
+                select(delivery.c.id)
+                .where(
+                    delivery.c.state == state,
+                    delivery.c.mailing_id == mailing_id,
+                    delivery.c.share_id.in_(share_ids),
+                    delivery.c.next_attempt_at <= now,
+                )
+                .order_by(delivery.c.share_id, delivery.c.next_attempt_at)
+                .limit(limit - len(ids))
+                # PostgreSQL: another sender takes others. SQLite has one writer at a time.
+                .with_for_update(skip_locked=True)
+            )
+            ids += connection.execute(query).scalars()
+    return ids
 
 
 def _withdrawn(connection: Connection, ids: Sequence[int], now: datetime) -> dict[int, SkipReason]:
@@ -229,6 +249,7 @@ def _persons(connection: Connection, ids: Sequence[int]) -> list[ClaimedDelivery
             wanted=row.wanted,
             attempt_number=row.attempts,
             first_attempt_at=row.first_attempt_at,
+            share_id=row.share_id,
         )
         for row in rows
     ]

@@ -62,8 +62,8 @@ def count_memberships(connection: Connection, rules: Rules) -> int:
 
 def count_mailed(
     connection: Connection, rules: Rules, route: RouteList, unacceptable: Unacceptable
-) -> dict[int, int]:
-    """Count by profile the people whose first route is this list.
+) -> dict[tuple[int, str], int]:
+    """Count by profile and time zone the people whose first route is this list.
 
     Those whose rows have to be looked at together are left out, see `joint_routes`.
     """
@@ -72,7 +72,7 @@ def count_mailed(
     )
     earlier = [one for one in rules.lists if one.position < route.position]
     rows = connection.execute(
-        select(supporter.c.profile_id, func.count().label("people"))
+        select(supporter.c.profile_id, supporter.c.time_zone, func.count().label("people"))
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
         .where(
@@ -82,9 +82,9 @@ def count_mailed(
             not_(_joint(supporter, rules)),
             *(not_(_routed(supporter, one, rules, unacceptable)) for one in earlier),
         )
-        .group_by(supporter.c.profile_id)
+        .group_by(supporter.c.profile_id, supporter.c.time_zone)
     )
-    return {row.profile_id: row.people for row in rows}
+    return {(row.profile_id, row.time_zone): row.people for row in rows}
 
 
 def count_not_mailed(
@@ -126,6 +126,8 @@ class JointRoute:
     profile: LanguageProfile
     #: Why this route is none, languages apart; None when it may be one.
     reason: SkipReason | None
+    #: As it stands on the row; "" when unknown.
+    time_zone: str
 
 
 def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iterator[JointRoute]:
@@ -139,6 +141,7 @@ def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iter
             language_profile.c.languages,
             language_profile.c.never,
             reason.label("reason"),
+            supporter.c.time_zone,
         )
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
@@ -152,7 +155,8 @@ def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iter
     for row in rows:
         own = profile_from_text(row.languages, row.never)
         united = tuple(sorted(set(own.never) | never[row.address_digest]))
-        yield JointRoute(row.address_digest, LanguageProfile(own.languages, united), row.reason)
+        profile = LanguageProfile(own.languages, united)
+        yield JointRoute(row.address_digest, profile, row.reason, row.time_zone)
 
 
 def _never_lists(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
     case,
-    cast,
     delete,
     exists,
     func,
@@ -29,15 +29,19 @@ from sqlalchemy import (
 
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.model.states import DeliveryState, MailingState, SkipReason
+from mailer.model.timing import ShareState
 from mailer.store.audience import insert_or_ignore, is_live, profile_from_text
 from mailer.store.routes import RouteList, Rules, reason_not_mailed
 from mailer.store.segments import Clause
+from mailer.store.shares import NO_SHARE
 from mailer.store.tables import (
     delivery,
     delivery_list,
     language_profile,
     mailing,
     mailing_language,
+    mailing_share,
+    mailing_zone,
     membership,
     supporter,
 )
@@ -193,6 +197,16 @@ def next_range(connection: Connection, list_id: int, first_id: int, members: int
     return None if last is None else Range(first_id, int(last), int(count))
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """To which share the deliveries of a mailing belong."""
+
+    #: The one share of the mailing; `NO_SHARE` where it has none or several.
+    share_id: int = NO_SHARE
+    #: Each person's by their zone, see `mailing_zone`.
+    by_zone: bool = False
+
+
 _COLUMNS = (
     delivery.c.mailing_id,
     delivery.c.address_digest,
@@ -205,27 +219,40 @@ _COLUMNS = (
     delivery.c.skip_reason,
     delivery.c.next_attempt_at,
     delivery.c.finished_at,
+    delivery.c.share_id,
 )
 
 
 def insert_mailed(
-    connection: Connection, mailing_id: int, route: RouteList, rules: Rules, span: Range
+    connection: Connection,
+    mailing_id: int,
+    route: RouteList,
+    rules: Rules,
+    span: Range,
+    now: datetime,
+    sharing: Sharing,
 ) -> None:
-    """Write a due delivery for each member of the range who may be mailed through this list.
+    """Write a delivery for each member of the range who may be mailed through this list.
 
-    An address that an earlier list is a route to has its delivery already and keeps it.
+    An address that an earlier list is a route to has its delivery already and keeps it. It is due
+    with its share, and skipped where that was given up.
     """
     reason = reason_not_mailed(
         supporter, membership, route, rules, mailing_language.c.language.is_(None)
     )
-    query = _members(mailing_id, route, span).add_columns(
-        mailing_language.c.language,
-        mailing_language.c.step,
-        mailing_language.c.wanted,
-        literal(DeliveryState.DUE, delivery.c.state.type),
-        cast(null(), delivery.c.skip_reason.type),
-        mailing.c.due_at,
-        cast(null(), delivery.c.finished_at.type),
+    given_up = mailing_share.c.state == ShareState.SKIPPED
+    query = _members(mailing_id, route, span, sharing).add_columns(
+        case((given_up, null()), else_=mailing_language.c.language),
+        case((given_up, null()), else_=mailing_language.c.step),
+        case((given_up, null()), else_=mailing_language.c.wanted),
+        case(
+            (given_up, literal(DeliveryState.SKIPPED, delivery.c.state.type)),
+            else_=literal(DeliveryState.DUE, delivery.c.state.type),
+        ),
+        case((given_up, literal(SkipReason.EXPIRED, delivery.c.skip_reason.type)), else_=null()),
+        case((given_up, null()), else_=_due_at()),
+        case((given_up, literal(now, delivery.c.finished_at.type)), else_=null()),
+        _share_id(sharing),
     )
     connection.execute(
         insert_or_ignore(connection, delivery).from_select(_COLUMNS, query.where(reason.is_(None)))
@@ -239,23 +266,34 @@ def insert_rest(
     rules: Rules,
     span: Range,
     now: datetime,
+    sharing: Sharing,
 ) -> None:
     """Write a delivery for each member of the range who has none: skipped, and why.
 
     Who came between the passes, or lost what stood in their way, is due like the others.
     """
-    reason = reason_not_mailed(
-        supporter, membership, route, rules, mailing_language.c.language.is_(None)
+    reason = func.coalesce(
+        reason_not_mailed(
+            supporter, membership, route, rules, mailing_language.c.language.is_(None)
+        ),
+        case(
+            (
+                mailing_share.c.state == ShareState.SKIPPED,
+                literal(SkipReason.EXPIRED, delivery.c.skip_reason.type),
+            ),
+            else_=null(),
+        ),
     )
     known = delivery.alias()
     found = (
-        _members(mailing_id, route, span)
+        _members(mailing_id, route, span, sharing)
         .add_columns(
             mailing_language.c.language.label("language"),
             mailing_language.c.step.label("step"),
             mailing_language.c.wanted.label("wanted"),
-            mailing.c.due_at.label("due_at"),
+            _due_at().label("due_at"),
             reason.label("reason"),
+            _share_id(sharing).label("share_id"),
         )
         .where(
             not_(
@@ -288,13 +326,26 @@ def insert_rest(
         found.c.reason,
         case((mailed, found.c.due_at), else_=null()),
         case((mailed, null()), else_=literal(now, delivery.c.finished_at.type)),
+        found.c.share_id,
     ).where(found.c.mailing_id == mailing_id)
     connection.execute(insert_or_ignore(connection, delivery).from_select(_COLUMNS, query))
 
 
-def _members(mailing_id: int, route: RouteList, span: Range) -> Select[tuple[object, ...]]:
-    """Select the members of a range, with the edition of each and the mailing."""
-    return (
+def _share_id(sharing: Sharing) -> ColumnElement[int]:
+    if not sharing.by_zone:
+        return literal(sharing.share_id, delivery.c.share_id.type)
+    return func.coalesce(mailing_zone.c.share_id, literal(NO_SHARE, delivery.c.share_id.type))
+
+
+def _due_at() -> ColumnElement[datetime]:
+    return func.coalesce(mailing_share.c.due_at, mailing.c.due_at)
+
+
+def _members(
+    mailing_id: int, route: RouteList, span: Range, sharing: Sharing
+) -> Select[tuple[object, ...]]:
+    """Select the members of a range, with the edition of each, their share and the mailing."""
+    query = (
         select(
             mailing.c.id.label("mailing_id"),
             supporter.c.address_digest.label("address_digest"),
@@ -314,6 +365,17 @@ def _members(mailing_id: int, route: RouteList, span: Range) -> Select[tuple[obj
         )
         .where(_in_range(route, span))
     )
+    if sharing.by_zone:
+        query = query.join(
+            mailing_zone,
+            and_(
+                mailing_zone.c.mailing_id == mailing_id,
+                mailing_zone.c.list_id == membership.c.list_id,
+                mailing_zone.c.time_zone == supporter.c.time_zone,
+            ),
+            isouter=True,
+        )
+    return query.join(mailing_share, mailing_share.c.id == _share_id(sharing), isouter=True)
 
 
 def _in_range(route: RouteList, span: Range) -> Clause:

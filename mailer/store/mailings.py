@@ -24,6 +24,14 @@ from mailer.model.states import (
     MailingState,
     check_mailing_transition,
 )
+from mailer.model.timing import AT_ONCE, PlannedShare, Timing
+from mailer.store.shares import (
+    release_shares,
+    timing_from_document,
+    timing_to_document,
+    write_shares,
+    write_zones,
+)
 from mailer.store.tables import delivery, lease, mailing, mailing_target, statement
 
 #: Deliveries whose outcome is still to come.
@@ -53,6 +61,11 @@ class NewMailing:
     time_zone: str
     grace_s: int
     confirmed_count: int
+    timing: Timing = AT_ONCE
+    #: Empty unless the timing cuts it into shares.
+    shares: Sequence[PlannedShare] = ()
+    #: Row id of a list, zone as it stands on record there, zone of the share it belongs to.
+    zones: Sequence[tuple[int, str, str]] = ()
 
 
 class MailingNotFound(Exception):
@@ -125,6 +138,8 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             due_at=new.due_at,
             time_zone=new.time_zone,
             grace_s=new.grace_s,
+            timing=timing_to_document(new.timing),
+            in_shares=new.timing.in_shares,
             confirmed_count=new.confirmed_count,
             digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
             created_at=now,
@@ -143,6 +158,8 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             for position, (list_id, definition) in enumerate(new.lists)
         ],
     )
+    write_shares(connection, row_id, new.timing, new.shares)
+    write_zones(connection, row_id, new.zones)
     return load_mailing(connection, row_id)
 
 
@@ -174,6 +191,7 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         released=row.released_at is not None,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        timing=timing_from_document(row.timing),
     )
 
 
@@ -285,7 +303,7 @@ def hold_running(connection: Connection, row_id: int, reason: str) -> None:
 
 
 def release(connection: Connection, key: str, now: datetime) -> Mailing:
-    """Let a held mailing go on; its lateness and size hold it no more."""
+    """Let a held mailing go on; its lateness and size, and those of its shares, hold it no more."""
     found = find_mailing(connection, key)
     if found.state is not MailingState.HELD:
         raise ForbiddenTransition(found.state, MailingState.SCHEDULED)
@@ -301,6 +319,7 @@ def release(connection: Connection, key: str, now: datetime) -> Mailing:
         released_at=now,
         **extra,
     )
+    release_shares(connection, found.row_id, now)
     return find_mailing(connection, key)
 
 

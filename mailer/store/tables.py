@@ -28,6 +28,7 @@ from mailer.model.audience import LanguageStep, MembershipState, SuppressionReas
 from mailer.model.service import ServicePurpose
 from mailer.model.statement import StatementKind
 from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
+from mailer.model.timing import ShareState
 from mailer.store.types import Digest, Document, Enum, Id, Instant, Sealed
 
 #: Alembic needs a name for every constraint; PostgreSQL cuts them at 63 characters.
@@ -268,6 +269,10 @@ mailing = Table(
     Column("due_at", Instant, nullable=False),
     Column("time_zone", String(60), nullable=False),
     Column("grace_s", Integer, nullable=False),
+    #: Window, quiet days and whose hour it is, see `mailer.store.shares`; None: at once.
+    Column("timing", Document),
+    #: Its deliveries belong to shares, and go out as those open.
+    Column("in_shares", Boolean, nullable=False, server_default=false()),
     Column("confirmed_count", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("held_reason", String(200), nullable=False, server_default=""),
@@ -296,6 +301,37 @@ mailing_target = Table(
     Column("list_id", Id, ForeignKey("mailing_list.id"), nullable=False),
     #: The list's definition as it was when scheduled.
     Column("definition", Document, nullable=False),
+)
+
+#: A part of a mailing that falls due at one time, in one zone.
+mailing_share = Table(
+    "mailing_share",
+    metadata,
+    _counted_id(),
+    Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
+    #: Canonical IANA name, see `mailer.zones`.
+    Column("zone", String(60), nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("state", Enum(ShareState), nullable=False),
+    #: The end of the opening it is in: no sender goes on after it.
+    Column("shuts_at", Instant),
+    #: People counted in it at scheduling.
+    Column("people", Integer, nullable=False),
+    #: A person let it go: its lateness holds it no more.
+    Column("released_at", Instant),
+    UniqueConstraint("mailing_id", "zone"),
+    sqlite_autoincrement=True,
+)
+
+#: Which share a zone as it stands on a supporter's record belongs to, on each list.
+mailing_zone = Table(
+    "mailing_zone",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    #: "" where the person's zone is unknown.
+    Column("time_zone", String(60), primary_key=True),
+    Column("share_id", Id, ForeignKey("mailing_share.id"), nullable=False),
 )
 
 #: Each language profile on each list, resolved once at freezing.
@@ -329,6 +365,8 @@ delivery = Table(
     Column("wanted", String(80)),
     Column("state", Enum(DeliveryState), nullable=False),
     Column("skip_reason", Enum(SkipReason)),
+    #: Row id in mailing_share; 0 for a mailing without shares.
+    Column("share_id", Id, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant),
     Column("first_attempt_at", Instant),
@@ -339,7 +377,7 @@ delivery = Table(
     Column("enhanced_code", String(12)),
     Column("finished_at", Instant),
     UniqueConstraint("mailing_id", "address_digest"),
-    Index("ix_delivery_queue", "state", "mailing_id", "next_attempt_at"),
+    Index("ix_delivery_queue", "state", "mailing_id", "share_id", "next_attempt_at"),
     Index("ix_delivery_supporter_id", "supporter_id"),
     sqlite_autoincrement=True,
 )

@@ -1,6 +1,6 @@
-"""Who left and which mailings run: what senders look at several times a second.
+"""Who left: what senders look at several times a second.
 
-In: the last ids that were seen. Out: the addresses withdrawn since, and the running mailings.
+In: the last ids that were seen. Out: the addresses withdrawn since.
 """
 
 from __future__ import annotations
@@ -9,14 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from mailer.model.states import MailingState
-from mailer.store.tables import mailing, suppression, unsubscription
-
-
-def running_mailings(connection: Connection) -> frozenset[int]:
-    """Return the ids of the mailings that are being sent."""
-    rows = connection.execute(select(mailing.c.id).where(mailing.c.state == MailingState.RUNNING))
-    return frozenset(rows.scalars())
+from mailer.store.tables import suppression, unsubscription
 
 
 @dataclass(frozen=True)
