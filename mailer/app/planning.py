@@ -13,7 +13,14 @@ from mailer.app.languages import resolver
 from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
-from mailer.audience.segments import expression_of, parse_segment
+from mailer.audience.mentions import mention_faults
+from mailer.audience.segments import (
+    Expression,
+    Place,
+    SavedSegments,
+    read_expression,
+    saved_segments,
+)
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
@@ -66,11 +73,6 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         FaultsFound: with everything that stops it.
     """
     config = workspace.config
-    wish = replace(
-        wish,
-        segment=expression_of(wish.segment, config.lists_dir),
-        exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
-    )
     definitions, list_faults = workspace.lists
     chosen = _chosen(wish, definitions, list_faults)
     sender = _sender(workspace, wish, chosen)
@@ -98,9 +100,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
-    attributes = {name: value for one in chosen for name, value in one.attributes.items()}
-    segment = parse_segment(wish.segment, attributes) if wish.segment else None
-    exclude = parse_segment(wish.exclude, attributes, option="--exclude") if wish.exclude else None
+    segment, exclude = _expressions(workspace, wish, chosen)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         ids = sync_lists(connection, chosen, now)
@@ -109,13 +109,45 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         covered = coverage(
             connection,
             targets,
-            segment,
-            exclude,
+            segment.segment if segment else None,
+            exclude.segment if exclude else None,
             resolver(stored.revision),
             now,
         )
     warnings = tuple(fault for fault in found if fault not in errors_in(found))
+    # What is scheduled is the expression as it reads now, whatever happens to the file later.
+    wish = replace(
+        wish,
+        segment=segment.text if segment else "",
+        exclude=exclude.text if exclude else "",
+    )
     return Plan(wish, stored, design, sender, targets, covered, warnings)
+
+
+def _expressions(
+    workspace: Workspace, wish: Wish, chosen: tuple[ListDefinition, ...]
+) -> tuple[Expression | None, Expression | None]:
+    """Return who is meant and who is left out; None where nothing was said.
+
+    Raises:
+        FaultsFound: with what is wrong in them, and the statements they name and nobody knows.
+    """
+    saved = saved_segments(workspace.config.lists_dir) if wish.segment or wish.exclude else None
+    attributes = {name: value for one in chosen for name, value in one.attributes.items()}
+
+    def read(text: str, option: str) -> Expression | None:
+        if not text:
+            return None
+        return read_expression(text, attributes, Place(option), saved or SavedSegments())
+
+    found = read(wish.segment, "--segment"), read(wish.exclude, "--exclude")
+    with workspace.store.read() as connection:
+        faults = [
+            fault for one in found if one for fault in mention_faults(connection, one.mentions)
+        ]
+    if faults:
+        raise FaultsFound(faults)
+    return found
 
 
 def _chosen(

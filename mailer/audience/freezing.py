@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailer.audience.segments import parse_segment
+from mailer.audience.mentions import mention_faults
+from mailer.audience.segments import Expression, Mention, Place, read_expression
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
+from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
-from mailer.model.segments import Segment
 from mailer.model.states import MailingState, SkipReason
 from mailer.store import freezing as rows
 from mailer.store.engine import Connection, Store
@@ -65,29 +66,65 @@ def freeze_step(
         clock: measures how long the lock was held, for the size of the next range.
 
     Raises:
-        FaultsFound: when the mailing's segment cannot be read any more; nothing is changed.
+        FaultsFound: when the mailing's segment cannot be read any more, or asks about deliveries
+            that are gone; nothing is changed.
     """
     with store.read() as connection:
         found = load_mailing(connection, mailing_id)
-        step = _Step(found, resolve, now, clock, _rules(connection, found, now))
+        asked = _Asked.of(found)
+        asked.check(connection)
+        step = _Step(found, resolve, now, clock, _rules(connection, found, asked, now))
         unresolved = step.unresolved(connection)
     choices = step.choices(unresolved)
     with store.write() as connection:
-        return step.run(connection, choices)
+        done = step.run(connection, choices)
+        # Deliveries may be deleted meanwhile; their mark is set before the first is, so that a
+        # range which found some missing is taken back here.
+        asked.check(connection)
+        return done
 
 
-def _rules(connection: Connection, found: Mailing, now: datetime) -> Rules:
+@dataclass(frozen=True)
+class _Asked:
+    """Who is meant and who is left out."""
+
+    segment: Expression | None
+    exclude: Expression | None
+
+    @classmethod
+    def of(cls, found: Mailing) -> _Asked:
+        """Read the expressions that a mailing pins."""
+        return cls(
+            _expression(found, found.segment, "segment"),
+            _expression(found, found.exclude, "exclude"),
+        )
+
+    def check(self, connection: Connection) -> None:
+        """Make sure that what earlier mailings did is still known.
+
+        Raises:
+            FaultsFound: when deliveries that are asked about are gone.
+        """
+        mentions: list[Mention] = []
+        for one in (self.segment, self.exclude):
+            mentions += one.mentions if one else ()
+        faults = mention_faults(connection, mentions)
+        if faults:
+            raise FaultsFound(faults)
+
+
+def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime) -> Rules:
     return make_rules(
         connection,
         [target.list_row_id for target in found.targets],
-        _segment(found, found.segment, "segment"),
-        _segment(found, found.exclude, "exclude"),
+        asked.segment.segment if asked.segment else None,
+        asked.exclude.segment if asked.exclude else None,
         [target.list_row_id for target in found.targets if target.definition.discreet],
         now,
     )
 
 
-def _segment(found: Mailing, text: str, name: str) -> Segment | None:
+def _expression(found: Mailing, text: str, name: str) -> Expression | None:
     if not text:
         return None
     attributes = {
@@ -95,7 +132,7 @@ def _segment(found: Mailing, text: str, name: str) -> Segment | None:
         for target in found.targets
         for key, attribute in target.definition.attributes.items()
     }
-    return parse_segment(text, attributes, option=f"{name} of {found.key}")
+    return read_expression(text, attributes, Place(f"{name} of {found.key}"))
 
 
 class _Step:
