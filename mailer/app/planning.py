@@ -26,10 +26,11 @@ from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
-from mailer.model.mailing import Design, Mailing, Sender
+from mailer.model.mailing import Corrected, Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
 from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
+from mailer.store.corrections import Reached
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
 from mailer.store.statements import latest_revision
@@ -48,6 +49,14 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class CorrectionPlan:
+    """The mailing that is to be corrected."""
+
+    corrects: Corrected
+    reached: Reached
+
+
+@dataclass(frozen=True)
 class Plan:
     """What would happen, to be shown and agreed to."""
 
@@ -59,6 +68,8 @@ class Plan:
     coverage: Coverage
     #: Worth a look; nothing that stops it.
     warnings: tuple[Fault, ...]
+    #: None for most.
+    correction: CorrectionPlan | None = None
 
     @property
     def count(self) -> int:
@@ -72,9 +83,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
     Raises:
         FaultsFound: with everything that stops it.
     """
-    config = workspace.config
-    definitions, list_faults = workspace.lists
-    chosen = _chosen(wish, definitions, list_faults)
+    chosen = chosen_lists(workspace, wish.lists)
     sender = _sender(workspace, wish, chosen)
     with workspace.store.read() as connection:
         stored = latest_revision(connection, wish.slug)
@@ -90,16 +99,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
                 )
             ]
         )
-    design = read_design(config.templates_dir, stored.revision.kind, workspace.catalogs)
-    fields = frozenset(name for one in chosen for name in one.attributes)
-    found = [
-        *check_design(design, fields),
-        *check_revision(stored.revision, workspace.catalogs),
-        *check_revision_with_design(stored.revision, design, fields),
-        *check_headers(stored.revision, sender, chosen),
-    ]
-    if errors_in(found):
-        raise FaultsFound(errors_in(found))
+    design, warnings = check_mails(workspace, stored, chosen, sender)
     segment, exclude = _expressions(workspace, wish, chosen)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
@@ -114,7 +114,6 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
             resolver(stored.revision),
             now,
         )
-    warnings = tuple(fault for fault in found if fault not in errors_in(found))
     # What is scheduled is the expression as it reads now, whatever happens to the file later.
     wish = replace(
         wish,
@@ -122,6 +121,31 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         exclude=exclude.text if exclude else "",
     )
     return Plan(wish, stored, design, sender, targets, covered, warnings)
+
+
+def check_mails(
+    workspace: Workspace,
+    stored: StoredRevision,
+    chosen: tuple[ListDefinition, ...],
+    sender: Sender,
+) -> tuple[Design, tuple[Fault, ...]]:
+    """Return how a statement's mails look, and what about them is worth a look.
+
+    Raises:
+        FaultsFound: with everything that keeps them from being made.
+    """
+    revision = stored.revision
+    design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
+    fields = frozenset(name for one in chosen for name in one.attributes)
+    found = [
+        *check_design(design, fields),
+        *check_revision(revision, workspace.catalogs),
+        *check_revision_with_design(revision, design, fields),
+        *check_headers(revision, sender, chosen),
+    ]
+    if errors_in(found):
+        raise FaultsFound(errors_in(found))
+    return design, tuple(fault for fault in found if fault not in errors_in(found))
 
 
 def _expressions(
@@ -150,23 +174,27 @@ def _expressions(
     return found
 
 
-def _chosen(
-    wish: Wish, definitions: dict[str, ListDefinition], list_faults: tuple[Fault, ...]
-) -> tuple[ListDefinition, ...]:
+def chosen_lists(workspace: Workspace, keys: tuple[str, ...]) -> tuple[ListDefinition, ...]:
+    """Return the lists of these keys, in this order.
+
+    Raises:
+        FaultsFound: when one is not there, is named twice, or the files of lists have faults.
+    """
+    definitions, list_faults = workspace.lists
     faults = list(errors_in(list_faults))
     known = ", ".join(sorted(definitions)) or "none yet"
     faults.extend(
         Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
-        for key in wish.lists
+        for key in keys
         if key not in definitions
     )
     faults.extend(
         Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once")
-        for key in sorted({key for key in wish.lists if wish.lists.count(key) > 1})
+        for key in sorted({key for key in keys if keys.count(key) > 1})
     )
     if faults:
         raise FaultsFound(faults)
-    return tuple(definitions[key] for key in wish.lists)
+    return tuple(definitions[key] for key in keys)
 
 
 def _sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...]) -> Sender:
@@ -224,6 +252,7 @@ def schedule(
                 time_zone=time_zone,
                 grace_s=grace_s,
                 confirmed_count=plan.count,
+                corrects=plan.correction.corrects if plan.correction else None,
             ),
             now,
         )

@@ -86,7 +86,13 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         raise FaultsFound([Fault("", 0, "--language", problem, "Add an edition or a chain")])
     signers = signers_for(workspace, mailing.sender)
     composer = MailingComposer(
-        revision, design, mailing.sender, definitions, workspace.tokens, signers
+        revision,
+        design,
+        mailing.sender,
+        definitions,
+        workspace.tokens,
+        signers,
+        corrects=mailing.corrects.day if mailing.corrects else None,
     )
     reader = OutgoingDelivery(
         delivery_id=NOBODY,

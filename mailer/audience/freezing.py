@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailer.audience.corrections import corrected_faults, correction_of
 from mailer.audience.mentions import mention_faults
 from mailer.audience.segments import Expression, Mention, Place, read_expression
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
 from mailer.model.faults import FaultsFound
-from mailer.model.mailing import Mailing
+from mailer.model.mailing import Corrected, Mailing
 from mailer.model.states import MailingState, SkipReason
 from mailer.store import freezing as rows
 from mailer.store.engine import Connection, Store
@@ -90,6 +91,9 @@ class _Asked:
 
     segment: Expression | None
     exclude: Expression | None
+    corrects: Corrected | None
+    #: What faults about the mailing that is corrected name.
+    option: str
 
     @classmethod
     def of(cls, found: Mailing) -> _Asked:
@@ -97,6 +101,8 @@ class _Asked:
         return cls(
             _expression(found, found.segment, "segment"),
             _expression(found, found.exclude, "exclude"),
+            found.corrects,
+            found.key,
         )
 
     def check(self, connection: Connection) -> None:
@@ -109,6 +115,8 @@ class _Asked:
         for one in (self.segment, self.exclude):
             mentions += one.mentions if one else ()
         faults = mention_faults(connection, mentions)
+        if self.corrects is not None:
+            faults += corrected_faults(connection, self.corrects, self.option)
         if faults:
             raise FaultsFound(faults)
 
@@ -121,6 +129,7 @@ def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime)
         asked.exclude.segment if asked.exclude else None,
         [target.list_row_id for target in found.targets if target.definition.discreet],
         now,
+        correction_of(connection, found.corrects, found.revision_id) if found.corrects else None,
     )
 
 
@@ -150,6 +159,9 @@ class _Step:
 
     def unresolved(self, connection: Connection) -> list[Unresolved]:
         """Return profiles whose editions are not worked out yet, up to what one step writes."""
+        if self._rules.correction is not None:
+            # Their language is what it was, not chosen anew.
+            return []
         return rows.unresolved_profiles(
             connection, self._id, list(self._definitions), PROFILES_PER_STEP
         )
@@ -208,7 +220,7 @@ class _Step:
             rows.insert_mailed(connection, self._id, route, self._rules, span)
         else:
             rows.insert_rest(connection, self._id, route, self._rules, span, self._now)
-        if self._rules.shared:
+        if self._rules.shared and self._rules.correction is None:
             self._heed_other_rows(connection, freeze_pass, route, span)
         if freeze_pass == _REASON_PASS:
             rows.insert_lists(connection, self._id, route, span)

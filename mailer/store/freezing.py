@@ -13,12 +13,14 @@ from datetime import datetime
 
 from sqlalchemy import (
     Connection,
+    FromClause,
     Select,
     and_,
     case,
     cast,
     delete,
     exists,
+    false,
     func,
     literal,
     not_,
@@ -215,13 +217,12 @@ def insert_mailed(
 
     An address that an earlier list is a route to has its delivery already and keeps it.
     """
-    reason = reason_not_mailed(
-        supporter, membership, route, rules, mailing_language.c.language.is_(None)
-    )
-    query = _members(mailing_id, route, span).add_columns(
-        mailing_language.c.language,
-        mailing_language.c.step,
-        mailing_language.c.wanted,
+    edition = _editions(rules)
+    reason = reason_not_mailed(supporter, membership, route, rules, _no_edition(rules))
+    query = _members(mailing_id, route, rules, span).add_columns(
+        edition.c.language,
+        edition.c.step,
+        edition.c.wanted,
         literal(DeliveryState.DUE, delivery.c.state.type),
         cast(null(), delivery.c.skip_reason.type),
         mailing.c.due_at,
@@ -244,16 +245,15 @@ def insert_rest(
 
     Who came between the passes, or lost what stood in their way, is due like the others.
     """
-    reason = reason_not_mailed(
-        supporter, membership, route, rules, mailing_language.c.language.is_(None)
-    )
+    edition = _editions(rules)
+    reason = reason_not_mailed(supporter, membership, route, rules, _no_edition(rules))
     known = delivery.alias()
     found = (
-        _members(mailing_id, route, span)
+        _members(mailing_id, route, rules, span)
         .add_columns(
-            mailing_language.c.language.label("language"),
-            mailing_language.c.step.label("step"),
-            mailing_language.c.wanted.label("wanted"),
+            edition.c.language.label("language"),
+            edition.c.step.label("step"),
+            edition.c.wanted.label("wanted"),
             mailing.c.due_at.label("due_at"),
             reason.label("reason"),
         )
@@ -292,9 +292,24 @@ def insert_rest(
     connection.execute(insert_or_ignore(connection, delivery).from_select(_COLUMNS, query))
 
 
-def _members(mailing_id: int, route: RouteList, span: Range) -> Select[tuple[object, ...]]:
+#: The deliveries of the mailing that is corrected.
+_CORRECTED = delivery.alias("corrected")
+
+
+def _editions(rules: Rules) -> FromClause:
+    """Return what has the edition of each member: of a correction, what they got then."""
+    return mailing_language if rules.correction is None else _CORRECTED
+
+
+def _no_edition(rules: Rules) -> Clause:
+    return mailing_language.c.language.is_(None) if rules.correction is None else false()
+
+
+def _members(
+    mailing_id: int, route: RouteList, rules: Rules, span: Range
+) -> Select[tuple[object, ...]]:
     """Select the members of a range, with the edition of each and the mailing."""
-    return (
+    people = (
         select(
             mailing.c.id.label("mailing_id"),
             supporter.c.address_digest.label("address_digest"),
@@ -304,15 +319,23 @@ def _members(mailing_id: int, route: RouteList, span: Range) -> Select[tuple[obj
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
         .join(mailing, mailing.c.id == mailing_id)
-        .join(
-            mailing_language,
+        .where(_in_range(route, span))
+    )
+    if rules.correction is not None:
+        return people.outerjoin(
+            _CORRECTED,
             and_(
-                mailing_language.c.mailing_id == mailing_id,
-                mailing_language.c.list_id == membership.c.list_id,
-                mailing_language.c.profile_id == supporter.c.profile_id,
+                _CORRECTED.c.mailing_id == rules.correction.mailing_id,
+                _CORRECTED.c.address_digest == supporter.c.address_digest,
             ),
         )
-        .where(_in_range(route, span))
+    return people.join(
+        mailing_language,
+        and_(
+            mailing_language.c.mailing_id == mailing_id,
+            mailing_language.c.list_id == membership.c.list_id,
+            mailing_language.c.profile_id == supporter.c.profile_id,
+        ),
     )
 
 
