@@ -6,8 +6,9 @@ what is wrong with it; after the person has agreed to the number, a mailing with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from mailer.app.languages import resolver
 from mailer.app.sending import check_ready
@@ -25,7 +26,7 @@ from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
-from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
 from mailer.model.mailing import Corrected, Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
 from mailer.statements.checks import check_revision
@@ -145,7 +146,24 @@ def check_mails(
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
+    found += _deadline_faults(stored, workspace.clock.now().date())
     return design, tuple(fault for fault in found if fault not in errors_in(found))
+
+
+def _deadline_faults(stored: StoredRevision, today: date) -> Iterator[Fault]:
+    """Yield a warning where the last day of an appeal has passed everywhere on earth."""
+    revision = stored.revision
+    deadline = revision.appeal.deadline if revision.appeal else None
+    # The day ends last at UTC-12.
+    if deadline is not None and deadline + timedelta(days=1) < today:
+        yield Fault(
+            f"templates/statements/{revision.slug}/statement.toml",
+            0,
+            "deadline",
+            f"the last day of the appeal was {deadline}",
+            "Write a later one and load it again, or let it be",
+            severity=Severity.WARNING,
+        )
 
 
 def _expressions(
