@@ -7,6 +7,7 @@ language is called, and how it is chosen, is the affair of `statements/`. Standa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from babel import Locale
@@ -72,3 +73,31 @@ def script_of(tag: LanguageTag) -> str:
         if full:
             return parse_tag(full).script
     return ""
+
+
+def is_never(tag: str, never: Iterable[str]) -> bool:
+    """Return whether the never-list covers `tag`.
+
+    A base tag covers all its regions and scripts, a tag with a script that script in every region.
+    A tag with a region covers that region, and the edition without one that its reader would be
+    given: never "ru-RU" covers "ru", never "zh-TW" does not cover "zh", which is in another script.
+
+    Raises:
+        MalformedTag: when the tag or an entry is not a tag.
+    """
+    return covered(parse_tag(tag), tuple(parse_tag(entry) for entry in never))
+
+
+def covered(tag: LanguageTag, never: Iterable[LanguageTag]) -> bool:
+    """Return what `is_never` does, of tags that were taken apart."""
+    return any(_covers(entry, tag) for entry in never)
+
+
+def _covers(entry: LanguageTag, tag: LanguageTag) -> bool:
+    if entry.language != tag.language or not set(entry.variants) <= set(tag.variants):
+        return False
+    if entry.script and entry.script != script_of(tag):
+        return False
+    if not entry.region or entry.region == tag.region:
+        return True
+    return not tag.region and script_of(entry) == script_of(tag)

@@ -6,12 +6,14 @@ lists, segments and relay. Nothing is changed and nothing is sent.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from mailer.app.sending import relay_settings, signers_for
 from mailer.app.workspace import Workspace
+from mailer.audience.mentions import mention_faults
 from mailer.audience.segments import load_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
@@ -91,8 +93,11 @@ def _check_segments(workspace: Workspace) -> Iterable[Fault]:
         for definition in workspace.lists[0].values()
         for name, one in definition.attributes.items()
     }
-    load_segments(workspace.config.lists_dir, attributes)
-    return ()
+    segments = load_segments(workspace.config.lists_dir, attributes)
+    # Without a database nothing can be said about statements, and that it is missing was said.
+    with contextlib.suppress(StoreUnavailable), workspace.store.read() as connection:
+        for one in segments.values():
+            yield from mention_faults(connection, one.mentions)
 
 
 def _check_templates(workspace: Workspace) -> Iterable[Fault]:

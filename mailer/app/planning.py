@@ -6,25 +6,34 @@ what is wrong with it; after the person has agreed to the number, a mailing with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from mailer.app.clocks import Clocks
 from mailer.app.languages import resolver
 from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
-from mailer.audience.segments import expression_of, parse_segment
+from mailer.audience.mentions import mention_faults
+from mailer.audience.segments import (
+    Expression,
+    Place,
+    SavedSegments,
+    read_expression,
+    saved_segments,
+)
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
-from mailer.model.faults import Fault, FaultsFound, errors_in
-from mailer.model.mailing import Design, Mailing, Sender
+from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
+from mailer.model.mailing import Corrected, Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
 from mailer.model.timing import AT_ONCE, LatePolicy
 from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
+from mailer.store.corrections import Reached
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
 from mailer.store.statements import latest_revision
@@ -43,6 +52,14 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class CorrectionPlan:
+    """The mailing that is to be corrected."""
+
+    corrects: Corrected
+    reached: Reached
+
+
+@dataclass(frozen=True)
 class Plan:
     """What would happen, to be shown and agreed to."""
 
@@ -55,6 +72,8 @@ class Plan:
     #: Worth a look; nothing that stops it.
     warnings: tuple[Fault, ...]
     clocks: Clocks | None = None
+    #: None for most.
+    correction: CorrectionPlan | None = None
 
     @property
     def count(self) -> int:
@@ -75,14 +94,7 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
     Raises:
         FaultsFound: with everything that stops it.
     """
-    config = workspace.config
-    wish = replace(
-        wish,
-        segment=expression_of(wish.segment, config.lists_dir),
-        exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
-    )
-    definitions, list_faults = workspace.lists
-    chosen = _chosen(wish, definitions, list_faults)
+    chosen = chosen_lists(workspace, wish.lists)
     sender = _sender(workspace, wish, chosen)
     with workspace.store.read() as connection:
         stored = latest_revision(connection, wish.slug)
@@ -98,19 +110,8 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
                 )
             ]
         )
-    design = read_design(config.templates_dir, stored.revision.kind, workspace.catalogs)
-    fields = frozenset(name for one in chosen for name in one.attributes)
-    found = [
-        *check_design(design, fields),
-        *check_revision(stored.revision, workspace.catalogs),
-        *check_revision_with_design(stored.revision, design, fields),
-        *check_headers(stored.revision, sender, chosen),
-    ]
-    if errors_in(found):
-        raise FaultsFound(errors_in(found))
-    attributes = {name: value for one in chosen for name, value in one.attributes.items()}
-    segment = parse_segment(wish.segment, attributes) if wish.segment else None
-    exclude = parse_segment(wish.exclude, attributes, option="--exclude") if wish.exclude else None
+    design, warnings = check_mails(workspace, stored, chosen, sender)
+    segment, exclude = _expressions(workspace, wish, chosen)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         ids = sync_lists(connection, chosen, now)
@@ -119,32 +120,109 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
         covered = coverage(
             connection,
             targets,
-            segment,
-            exclude,
+            segment.segment if segment else None,
+            exclude.segment if exclude else None,
             resolver(stored.revision),
             now,
         )
-    warnings = tuple(fault for fault in found if fault not in errors_in(found))
+    # What is scheduled is the expression as it reads now, whatever happens to the file later.
+    wish = replace(
+        wish,
+        segment=segment.text if segment else "",
+        exclude=exclude.text if exclude else "",
+    )
     return Plan(wish, stored, design, sender, targets, covered, warnings)
 
 
-def _chosen(
-    wish: Wish, definitions: dict[str, ListDefinition], list_faults: tuple[Fault, ...]
-) -> tuple[ListDefinition, ...]:
+def check_mails(
+    workspace: Workspace,
+    stored: StoredRevision,
+    chosen: tuple[ListDefinition, ...],
+    sender: Sender,
+) -> tuple[Design, tuple[Fault, ...]]:
+    """Return how a statement's mails look, and what about them is worth a look.
+
+    Raises:
+        FaultsFound: with everything that keeps them from being made.
+    """
+    revision = stored.revision
+    design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
+    fields = frozenset(name for one in chosen for name in one.attributes)
+    found = [
+        *check_design(design, fields),
+        *check_revision(revision, workspace.catalogs),
+        *check_revision_with_design(revision, design, fields),
+        *check_headers(revision, sender, chosen),
+    ]
+    if errors_in(found):
+        raise FaultsFound(errors_in(found))
+    found += _deadline_faults(stored, workspace.clock.now().date())
+    return design, tuple(fault for fault in found if fault not in errors_in(found))
+
+
+def _deadline_faults(stored: StoredRevision, today: date) -> Iterator[Fault]:
+    """Yield a warning where the last day of an appeal has passed everywhere on earth."""
+    revision = stored.revision
+    deadline = revision.appeal.deadline if revision.appeal else None
+    # The day ends last at UTC-12.
+    if deadline is not None and deadline + timedelta(days=1) < today:
+        yield Fault(
+            f"templates/statements/{revision.slug}/statement.toml",
+            0,
+            "deadline",
+            f"the last day of the appeal was {deadline}",
+            "Write a later one and load it again, or let it be",
+            severity=Severity.WARNING,
+        )
+
+
+def _expressions(
+    workspace: Workspace, wish: Wish, chosen: tuple[ListDefinition, ...]
+) -> tuple[Expression | None, Expression | None]:
+    """Return who is meant and who is left out; None where nothing was said.
+
+    Raises:
+        FaultsFound: with what is wrong in them, and the statements they name and nobody knows.
+    """
+    saved = saved_segments(workspace.config.lists_dir) if wish.segment or wish.exclude else None
+    attributes = {name: value for one in chosen for name, value in one.attributes.items()}
+
+    def read(text: str, option: str) -> Expression | None:
+        if not text:
+            return None
+        return read_expression(text, attributes, Place(option), saved or SavedSegments())
+
+    found = read(wish.segment, "--segment"), read(wish.exclude, "--exclude")
+    with workspace.store.read() as connection:
+        faults = [
+            fault for one in found if one for fault in mention_faults(connection, one.mentions)
+        ]
+    if faults:
+        raise FaultsFound(faults)
+    return found
+
+
+def chosen_lists(workspace: Workspace, keys: tuple[str, ...]) -> tuple[ListDefinition, ...]:
+    """Return the lists of these keys, in this order.
+
+    Raises:
+        FaultsFound: when one is not there, is named twice, or the files of lists have faults.
+    """
+    definitions, list_faults = workspace.lists
     faults = list(errors_in(list_faults))
     known = ", ".join(sorted(definitions)) or "none yet"
     faults.extend(
         Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
-        for key in wish.lists
+        for key in keys
         if key not in definitions
     )
     faults.extend(
         Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once")
-        for key in sorted({key for key in wish.lists if wish.lists.count(key) > 1})
+        for key in sorted({key for key in keys if keys.count(key) > 1})
     )
     if faults:
         raise FaultsFound(faults)
-    return tuple(definitions[key] for key in wish.lists)
+    return tuple(definitions[key] for key in keys)
 
 
 def _sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...]) -> Sender:
@@ -205,6 +283,7 @@ def schedule(
                 timing=plan.clocks.timing if plan.clocks else AT_ONCE,
                 shares=plan.clocks.shares if plan.clocks else (),
                 zones=plan.clocks.zones if plan.clocks else (),
+                corrects=plan.correction.corrects if plan.correction else None,
             ),
             now,
         )

@@ -75,7 +75,13 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
     choice = choice_for(revision, definitions[0], language)
     signers = signers_for(workspace, mailing.sender)
     composer = MailingComposer(
-        revision, design, mailing.sender, definitions, workspace.tokens, signers
+        revision,
+        design,
+        mailing.sender,
+        definitions,
+        workspace.tokens,
+        signers,
+        corrects=mailing.corrects.day if mailing.corrects else None,
     )
     reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)
     return Preview(composer.compose(reader, workspace.clock.now()).content, choice)

@@ -153,6 +153,7 @@ def material_for(workspace: Workspace) -> MaterialFor:
             [target.definition for target in mailing.targets],
             workspace.tokens,
             signers_for(workspace, mailing.sender),
+            corrects=mailing.corrects.day if mailing.corrects else None,
         )
         keys = {target.list_row_id: target.definition.key for target in mailing.targets}
         return Material(composer, keys)

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailer.audience.segments import parse_segment
+from mailer.audience.corrections import corrected_faults, correction_of
+from mailer.audience.mentions import mention_faults
+from mailer.audience.segments import Expression, Mention, Place, read_expression
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
-from mailer.model.mailing import Mailing
-from mailer.model.segments import Segment
+from mailer.model.faults import FaultsFound
+from mailer.model.mailing import Corrected, Mailing
 from mailer.model.states import MailingState, SkipReason
 from mailer.store import freezing as rows
 from mailer.store.engine import Connection, Store
@@ -72,29 +74,74 @@ def freeze_step(
         share_for: gives the share of a zone; needed where the mailing goes at recipients' time.
 
     Raises:
-        FaultsFound: when the mailing's segment cannot be read any more; nothing is changed.
+        FaultsFound: when the mailing's segment cannot be read any more, or asks about deliveries
+            that are gone; nothing is changed.
     """
     with store.read() as connection:
         found = load_mailing(connection, mailing_id)
-        step = _Step(found, resolve, now, clock, _rules(connection, found, now), share_for)
+        asked = _Asked.of(found)
+        asked.check(connection)
+        rules = _rules(connection, found, asked, now)
+        step = _Step(found, resolve, now, clock, rules, share_for)
         unresolved = step.unresolved(connection)
     choices = step.choices(unresolved)
     with store.write() as connection:
-        return step.run(connection, choices)
+        done = step.run(connection, choices)
+        # Deliveries may be deleted meanwhile; their mark is set before the first is, so that a
+        # range which found some missing is taken back here.
+        asked.check(connection)
+        return done
 
 
-def _rules(connection: Connection, found: Mailing, now: datetime) -> Rules:
+@dataclass(frozen=True)
+class _Asked:
+    """Who is meant and who is left out."""
+
+    segment: Expression | None
+    exclude: Expression | None
+    corrects: Corrected | None
+    #: What faults about the mailing that is corrected name.
+    option: str
+
+    @classmethod
+    def of(cls, found: Mailing) -> _Asked:
+        """Read the expressions that a mailing pins."""
+        return cls(
+            _expression(found, found.segment, "segment"),
+            _expression(found, found.exclude, "exclude"),
+            found.corrects,
+            found.key,
+        )
+
+    def check(self, connection: Connection) -> None:
+        """Make sure that what earlier mailings did is still known.
+
+        Raises:
+            FaultsFound: when deliveries that are asked about are gone.
+        """
+        mentions: list[Mention] = []
+        for one in (self.segment, self.exclude):
+            mentions += one.mentions if one else ()
+        faults = mention_faults(connection, mentions)
+        if self.corrects is not None:
+            faults += corrected_faults(connection, self.corrects, self.option)
+        if faults:
+            raise FaultsFound(faults)
+
+
+def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime) -> Rules:
     return make_rules(
         connection,
         [target.list_row_id for target in found.targets],
-        _segment(found, found.segment, "segment"),
-        _segment(found, found.exclude, "exclude"),
+        asked.segment.segment if asked.segment else None,
+        asked.exclude.segment if asked.exclude else None,
         [target.list_row_id for target in found.targets if target.definition.discreet],
         now,
+        correction_of(connection, found.corrects, found.revision_id) if found.corrects else None,
     )
 
 
-def _segment(found: Mailing, text: str, name: str) -> Segment | None:
+def _expression(found: Mailing, text: str, name: str) -> Expression | None:
     if not text:
         return None
     attributes = {
@@ -102,7 +149,7 @@ def _segment(found: Mailing, text: str, name: str) -> Segment | None:
         for target in found.targets
         for key, attribute in target.definition.attributes.items()
     }
-    return parse_segment(text, attributes, option=f"{name} of {found.key}")
+    return read_expression(text, attributes, Place(f"{name} of {found.key}"))
 
 
 class _Step:
@@ -128,6 +175,9 @@ class _Step:
 
     def unresolved(self, connection: Connection) -> list[Unresolved]:
         """Return profiles whose editions are not worked out yet, up to what one step writes."""
+        if self._rules.correction is not None:
+            # Their language is what it was, not chosen anew.
+            return []
         return rows.unresolved_profiles(
             connection, self._id, list(self._definitions), PROFILES_PER_STEP
         )
@@ -187,7 +237,7 @@ class _Step:
         insert(connection, self._id, route, self._rules, span, self._now, sharing)
         if sharing.by_zone and self._share_for is not None:
             place(connection, self._id, self._timing, self._share_for, self._now)
-        if self._rules.shared:
+        if self._rules.shared and self._rules.correction is None:
             self._heed_other_rows(connection, freeze_pass, route, span)
         if freeze_pass == _REASON_PASS:
             rows.insert_lists(connection, self._id, route, span)

@@ -1,44 +1,29 @@
 """Read segment expressions: who of a list is meant.
 
-In: text like `language in (ru, be) and "press" in tags and not received("her-rights")`. Out: an
-expression tree of frozen dataclasses, which the store compiles to SQL with every value bound. A
-comparison with a missing value is false, also `!=`. Errors point at the column.
+In: text like `language in (ru, be) and "press" in tags and not received("her-rights")`, and the
+saved segments it may name. Out: an `Expression`: a tree of frozen dataclasses, which the store
+compiles to SQL with every value bound, and the text with saved segments written out, which is what
+a mailing pins. A comparison with a missing value is false, also `!=`. Errors point at the column.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, Transformer, v_args
+from lark import Token
 from lark.exceptions import UnexpectedInput, VisitError
 
+from mailer.audience.expressions import Bad, Builder, Expanded, parser
 from mailer.audience.lists import SEGMENTS_FILE
-from mailer.cldr import is_language
-from mailer.model.audience import Attribute, AttributeType
+from mailer.model.audience import Attribute
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.segments import (
-    And,
-    Compare,
-    Field,
-    Holds,
-    Missing,
-    Not,
-    OneOf,
-    Operator,
-    Or,
-    Received,
-    Segment,
-)
-from mailer.model.tags import normalize_tag
+from mailer.model.segments import Segment
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 #: Longest expression and deepest nesting that are read: bounds on work, far above any use.
@@ -53,194 +38,197 @@ _TYPOGRAPHIC = "“”„«»‘’"
 #: Line breaks and tabs are blanks in an expression.
 _BLANKS = str.maketrans("\t\r\n", "   ")
 
-_GRAMMAR = r"""
-?start: either
-either: both (_OR both)*
-both: negated (_AND negated)*
-?negated: _NOT negated -> not_
-        | "(" either ")"
-        | test
-?test: operand OPERATOR operand -> compare
-     | operand _IN "(" operand ("," operand)* ")" -> one_of
-     | operand _NOT _IN "(" operand ("," operand)* ")" -> none_of
-     | operand _IN operand -> holds
-     | operand _NOT _IN operand -> holds_not
-     | operand _IS _MISSING -> missing
-     | operand _IS _NOT _MISSING -> present
-     | _RECEIVED "(" operand ")" -> received
-?operand: STRING | WORD
-_AND.2: /and(?![^\s"'(),=<>!])/i
-_OR.2: /or(?![^\s"'(),=<>!])/i
-_NOT.2: /not(?![^\s"'(),=<>!])/i
-_IN.2: /in(?![^\s"'(),=<>!])/i
-_IS.2: /is(?![^\s"'(),=<>!])/i
-_MISSING.2: /missing(?![^\s"'(),=<>!])/i
-_RECEIVED.2: /received(?=\s*\()/i
-OPERATOR: "!=" | "<=" | ">=" | "==" | "=" | "<" | ">"
-STRING: /"[^"\x00-\x1f]*"/ | /'[^'\x00-\x1f]*'/
-WORD: /[^\s"'(),=<>!“”„«»‘’\x00-\x1f]+/
-%import common.WS
-%ignore WS
-"""
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression stands, for faults."""
+
+    #: The option or key it was given by.
+    option: str = "--segment"
+    file: str = ""
+    line: int = 0
+
+    def fault(self, column: int, problem: str, remedy: str = "") -> Fault:
+        """Return a fault at a column of it."""
+        return Fault(self.file, self.line, self.option, problem, remedy, column)
 
 
-class _Bad(Exception):
-    """A fault at a place in the expression."""
+@dataclass(frozen=True)
+class Mention:
+    """A statement that an expression asks about, and where."""
 
-    def __init__(self, token: Token | None, problem: str, remedy: str = "") -> None:
-        self.column = getattr(token, "column", None) or 1
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(problem)
+    slug: str
+    place: Place
+    column: int
+
+    def fault(self, problem: str, remedy: str = "") -> Fault:
+        """Return a fault that points at it."""
+        return self.place.fault(self.column, problem, remedy)
 
 
-def _text(token: Token) -> str:
-    return str(token)[1:-1] if token.type == "STRING" else str(token)
+@dataclass(frozen=True)
+class Expression:
+    """An expression that was read."""
+
+    #: As it was written, with the saved segments it names written out.
+    text: str
+    segment: Segment
+    #: The statements it asks about; whether they are known is for the database to say.
+    mentions: tuple[Mention, ...] = ()
 
 
-class _Builder(Transformer[Token, Segment]):
-    """Builds the tree, knowing which attributes may be asked for."""
+@dataclass(frozen=True)
+class SavedSegment:
+    """One segment of `lists/segments.toml`, as it is written there."""
 
-    def __init__(self, attributes: Mapping[str, Attribute]) -> None:
-        super().__init__()
+    key: str
+    #: What people call it; "" when the file does not say.
+    name: str
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class SavedSegments:
+    """The segments of `lists/segments.toml`, by key."""
+
+    by_key: Mapping[str, SavedSegment] = field(default_factory=dict)
+    #: What is wrong with the file; a segment with a fault is not in `by_key`.
+    faults: tuple[Fault, ...] = ()
+
+
+NOTHING_SAVED = SavedSegments()
+
+
+class _Reader:
+    """Reads expressions that name saved ones, each saved one once."""
+
+    def __init__(self, attributes: Mapping[str, Attribute], saved: SavedSegments) -> None:
         self._attributes = attributes
+        self._saved = saved
+        self._read: dict[str, Expression] = {}
 
-    def _field(self, token: Token) -> Field | Attribute:
-        name = str(token).lower()
-        if token.type == "STRING":
-            raise _Bad(token, "a field stands here, not a quoted text", 'Write: city = "Kyiv"')
-        if name in Field.__members__.values():
-            return Field(name)
-        attribute = self._attributes.get(name)
-        if attribute is None:
-            clear = sorted(one.name for one in self._attributes.values() if one.clear)
-            known = [*Field, *clear]
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'Did you mean "{near[0]}"? ' if near else ""
-            raise _Bad(token, f'"{token}" is not a field', f"{hint}There are: {', '.join(known)}")
-        if not attribute.clear:
-            raise _Bad(token, f'"{token}" is sealed and cannot be searched',
-                       "Only attributes with clear = true can")  # fmt: skip
-        return attribute
+    def read(self, text: str, place: Place, chain: tuple[str, ...] = ()) -> Expression:
+        """Return an expression.
 
-    def _value(self, field: Field | Attribute, token: Token) -> str | float | bool:
-        text = _text(token)
-        kind = field.type if isinstance(field, Attribute) else None
-        if field in (Field.LANGUAGE, Field.LANGUAGES):
-            return _language(token)
-        if field is Field.COUNTRY:
-            if not re.fullmatch(r"[A-Za-z]{2}", text):
-                raise _Bad(token, f'"{text}" is no country', "Write two letters: MD")
-            return text.upper()
-        if field is Field.JOINED or kind is AttributeType.DATE:
-            return _day(token)
-        if kind is AttributeType.NUMBER:
-            return _number(token)
-        if kind is AttributeType.BOOLEAN:
-            if text.lower() not in ("yes", "no"):
-                raise _Bad(token, f'"{text}" is neither yes nor no')
-            return text.lower() == "yes"
-        return text
+        Args:
+            text: As it is written.
+            place: Where it stands.
+            chain: The saved segments on the way to it, the first one first.
 
-    def either(self, parts: list[Segment]) -> Segment:
-        """Join by `or`."""
-        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+        Raises:
+            FaultsFound: with one fault that points at the column.
+        """
+        # Texts are stored in NFC; a letter may come in two spellings from a keyboard or a file.
+        text = unicodedata.normalize("NFC", text)
+        _check_size(text, place)
+        mentions: list[Mention] = []
 
-    def both(self, parts: list[Segment]) -> Segment:
-        """Join by `and`."""
-        return parts[0] if len(parts) == 1 else And(tuple(parts))
+        def named(token: Token) -> Expanded:
+            key = str(token)[1:-1] if token.type == "STRING" else str(token)
+            expression = self._named(token, key, chain)
+            mentions.extend(expression.mentions)
+            return Expanded(expression.text, expression.segment)
 
-    def not_(self, parts: list[Segment]) -> Segment:
-        """Turn into the opposite."""
-        return Not(parts[0])
+        builder = Builder(self._attributes, named)
+        segment = _build(text, builder, place)
+        mentions += [Mention(slug, place, column) for slug, column in builder.slugs]
+        written_out = text
+        for start, end, words in sorted(builder.written_out, reverse=True):
+            written_out = written_out[:start] + words + written_out[end:]
+        if builder.written_out:
+            _check_size(written_out, place, " with the saved segments it names")
+        return Expression(written_out, segment, tuple(mentions))
 
-    @v_args(inline=True)
-    def compare(self, left: Token, operator: Token, right: Token) -> Segment:
-        """Compare a field with a value."""
-        field = self._field(left)
-        wanted = Operator(str(operator).replace("==", "="))
-        if field in (Field.TAGS, Field.LANGUAGES):
-            raise _Bad(left, f"{left} holds several", f'Write: "{_text(right)}" in {left}')
-        kind = field.type if isinstance(field, Attribute) else None
-        ordered = field is Field.JOINED or kind in (AttributeType.NUMBER, AttributeType.DATE)
-        if wanted not in (Operator.EQUAL, Operator.UNEQUAL) and not ordered:
-            raise _Bad(operator, f"{left} has no order", "Use = or !=")
-        return Compare(field, wanted, self._value(field, right))
+    def _named(self, token: Token | None, key: str, chain: tuple[str, ...]) -> Expression:
+        if key in chain:
+            circle = " → ".join((*chain[chain.index(key) :], key))
+            remedy = f"Write out one of them in lists/{SEGMENTS_FILE}"
+            raise Bad(token, f"the saved segments go round in a circle: {circle}", remedy)
+        if len(chain) >= DEEPEST:
+            raise Bad(token, f"more than {DEEPEST} saved segments name one another")
+        if key not in self._read:
+            found = self._saved.by_key.get(key)
+            if found is None:
+                known = ", ".join(sorted(self._saved.by_key)) or "none yet"
+                way = f", which {' → '.join(chain)} names" if chain else ""
+                problem = f'no saved segment is called "{key}"{way}'
+                raise Bad(token, problem, f"There are: {known}. Or write an expression. {_EXAMPLE}")
+            self._read[key] = self.read(found.text, found.place, (*chain, key))
+        return self._read[key]
 
-    def one_of(self, tokens: list[Token]) -> Segment:
-        """Compare a field with several values."""
-        field = self._field(tokens[0])
-        if field in (Field.TAGS, Field.LANGUAGES):
-            return Or(tuple(Holds(Field(field), self._held(field, one)) for one in tokens[1:]))
-        return OneOf(field, tuple(self._value(field, one) for one in tokens[1:]))
+    def by_key(self, key: str, place: Place) -> Expression:
+        """Return the saved segment of a key that was written alone.
 
-    def none_of(self, tokens: list[Token]) -> Segment:
-        """Compare a field with several values, none of which it may be."""
-        field = self._field(tokens[0])
-        inner = self.one_of(tokens)
-        if field in (Field.TAGS, Field.LANGUAGES):
-            # An empty set holds none of them: that is an answer, not a missing value.
-            return Not(inner)
-        return And((Not(Missing(field)), Not(inner)))
-
-    def _held(self, field: Field | Attribute, token: Token) -> str:
-        return _language(token) if field is Field.LANGUAGES else _text(token)
-
-    @v_args(inline=True)
-    def holds(self, value: Token, name: Token) -> Segment:
-        """Look for a value among tags or languages."""
-        field = self._field(name)
-        if field not in (Field.TAGS, Field.LANGUAGES):
-            raise _Bad(name, f"{name} holds one value", f"Write: {name} = {_text(value)}")
-        return Holds(Field(field), self._held(field, value))
-
-    @v_args(inline=True)
-    def holds_not(self, value: Token, name: Token) -> Segment:
-        """Look for a value that is not among tags or languages."""
-        return Not(self.holds(value, name))
-
-    @v_args(inline=True)
-    def missing(self, name: Token) -> Segment:
-        """Ask whether nothing is on record."""
-        return Missing(self._field(name))
-
-    @v_args(inline=True)
-    def present(self, name: Token) -> Segment:
-        """Ask whether something is on record."""
-        return Not(Missing(self._field(name)))
-
-    @v_args(inline=True)
-    def received(self, slug: Token) -> Segment:
-        """Ask whether a statement reached the address."""
-        return Received(_text(slug))
+        Raises:
+            FaultsFound: with one fault.
+        """
+        try:
+            return self._named(None, key, ())
+        except Bad as error:
+            # The key is all that was written, so that a column would say nothing.
+            raise FaultsFound([place.fault(0, error.problem, error.remedy)]) from None
 
 
-def _language(token: Token) -> str:
-    if not is_language(_text(token)):
-        raise _Bad(token, f'"{_text(token)}" is no language', "Write one like uk")
-    return normalize_tag(_text(token))
+def _check_size(text: str, place: Place, what: str = "") -> None:
+    """Refuse what would be too much work, or cannot be shown to anybody."""
+    blanks = text.translate(_BLANKS)
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in blanks):
+        raise FaultsFound([place.fault(1, "holds control characters", "Type it again")])
+    if len(text) > LONGEST:
+        column = 1 if what else LONGEST
+        raise FaultsFound([place.fault(column, f"longer than {LONGEST} characters{what}")])
+    if max(text.count("("), len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > DEEPEST:
+        problem = f"more than {DEEPEST} brackets or nots{what}"
+        raise FaultsFound([place.fault(1, problem, "Split it into two lists")])
 
 
-def _number(token: Token) -> float:
+def _build(text: str, builder: Builder, place: Place) -> Segment:
     try:
-        number = float(_text(token))
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise _Bad(token, f'"{_text(token)}" is no number', "Write one like 4 or 2.5")
-    return number
+        return builder.transform(parser().parse(text))
+    except UnexpectedInput as error:
+        raise FaultsFound([_unexpected(text, error, place)]) from None
+    except VisitError as error:
+        bad = error.orig_exc
+        if isinstance(bad, Bad):
+            raise FaultsFound([place.fault(bad.column, bad.problem, bad.remedy)]) from None
+        if isinstance(bad, FaultsFound):
+            raise bad from None
+        raise
 
 
-def _day(token: Token) -> str:
-    try:
-        return date.fromisoformat(_text(token)).isoformat()
-    except ValueError:
-        raise _Bad(token, f'"{_text(token)}" is no day', "Write one like 2025-01-31") from None
+def _unexpected(text: str, error: UnexpectedInput, place: Place) -> Fault:
+    column = error.column if error.column and error.column > 0 else len(text) + 1
+    at_end = column > len(text) or getattr(getattr(error, "token", None), "type", "") == "$END"
+    if at_end:
+        return place.fault(len(text) + 1, "the expression ends too soon", _EXAMPLE)
+    if text[column - 1] in _TYPOGRAPHIC:
+        remedy = 'Use straight ones: "press" in tags'
+        return place.fault(column, "a typographic quotation mark", remedy)
+    return place.fault(column, "this cannot stand here", _EXAMPLE)
 
 
-@lru_cache(maxsize=1)
-def _parser() -> Lark:
-    return Lark(_GRAMMAR, parser="lalr", maybe_placeholders=False)
+def read_expression(
+    text: str,
+    attributes: Mapping[str, Attribute],
+    place: Place,
+    saved: SavedSegments = NOTHING_SAVED,
+) -> Expression:
+    """Return what a person means: an expression, or the saved one whose key they wrote alone.
+
+    Args:
+        text: the expression, or a key of `lists/segments.toml`.
+        attributes: what the lists it is used on declare, by name.
+        place: where it stands, for faults.
+        saved: the segments it may name.
+
+    Raises:
+        FaultsFound: with one fault, which points at the column where there is one.
+    """
+    reader = _Reader(attributes, saved)
+    if saved is not NOTHING_SAVED and _SEGMENT_KEY.fullmatch(text):
+        return reader.by_key(text, place)
+    return reader.read(text, place)
 
 
 def parse_segment(
@@ -251,7 +239,7 @@ def parse_segment(
     file: str = "",
     line: int = 0,
 ) -> Segment:
-    """Return the tree of an expression.
+    """Return the tree of an expression that names no saved one.
 
     Args:
         text: the expression.
@@ -263,36 +251,28 @@ def parse_segment(
     Raises:
         FaultsFound: with one fault that points at the column.
     """
+    return read_expression(text, attributes, Place(option, file, line)).segment
 
-    def refuse(column: int, problem: str, remedy: str = "") -> FaultsFound:
-        return FaultsFound([Fault(file, line, option, problem, remedy, column)])
 
-    # Texts are stored in NFC; a letter may come in two spellings from a keyboard or a file.
-    text = unicodedata.normalize("NFC", text)
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs") for character in text.translate(_BLANKS)
-    ):
-        raise refuse(1, "holds control characters", "Type it again")
-    if len(text) > LONGEST:
-        raise refuse(LONGEST, f"longer than {LONGEST} characters")
-    if max(text.count("("), len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > DEEPEST:
-        raise refuse(1, f"more than {DEEPEST} brackets or nots", "Split it into two lists")
-    try:
-        return _Builder(attributes).transform(_parser().parse(text))
-    except UnexpectedInput as error:
-        column = error.column if error.column and error.column > 0 else len(text) + 1
-        at_end = column > len(text) or getattr(getattr(error, "token", None), "type", "") == "$END"
-        if at_end:
-            raise refuse(len(text) + 1, "the expression ends too soon", _EXAMPLE) from None
-        if text[column - 1] in _TYPOGRAPHIC:
-            remedy = 'Use straight ones: "press" in tags'
-            raise refuse(column, "a typographic quotation mark", remedy) from None
-        raise refuse(column, "this cannot stand here", _EXAMPLE) from None
-    except VisitError as error:
-        bad = error.orig_exc
-        if isinstance(bad, _Bad):
-            raise refuse(bad.column, bad.problem, bad.remedy) from None
-        raise
+def saved_segments(lists_dir: Path) -> SavedSegments:
+    """Return the segments of `lists/segments.toml` as they are written; none without a file.
+
+    Raises:
+        FaultsFound: when the file cannot be read.
+    """
+    name = f"{lists_dir.name}/{SEGMENTS_FILE}"
+    text, data = _read_file(lists_dir)
+    lines = TomlLines(text)
+    found: dict[str, SavedSegment] = {}
+    faults: list[Fault] = []
+    for key, value in data.items():
+        place = Place(key, name, lines.of(key, "expression"))
+        if isinstance(value, dict) and isinstance(value.get("expression"), str):
+            found[key] = SavedSegment(key, str(value.get("name", "")), value["expression"], place)
+        else:
+            fault = Fault(name, place.line, key, "has no expression", 'Write expression = "…"')
+            faults.append(fault)
+    return SavedSegments(found, tuple(faults))
 
 
 def _read_file(lists_dir: Path) -> tuple[str, dict[str, Any]]:
@@ -311,50 +291,22 @@ def _read_file(lists_dir: Path) -> tuple[str, dict[str, Any]]:
         raise FaultsFound([not_toml(name, text, error)]) from error
 
 
-def expression_of(text: str, lists_dir: Path, *, option: str = "--segment") -> str:
-    """Return the expression a person means: a saved segment's where they wrote its key.
-
-    Args:
-        text: an expression, or a key of `lists/segments.toml`.
-        lists_dir: the workspace's folder of lists.
-        option: where it was written, for faults.
-
-    Raises:
-        FaultsFound: when it looks like a key and no segment has it, or the file cannot be read.
-    """
-    if not _SEGMENT_KEY.fullmatch(text):
-        return text
-    _, saved = _read_file(lists_dir)
-    value = saved.get(text)
-    if isinstance(value, dict) and isinstance(value.get("expression"), str):
-        return str(value["expression"])
-    known = ", ".join(sorted(saved)) or "none yet"
-    remedy = f"There are: {known}. Or write an expression. {_EXAMPLE}"
-    raise FaultsFound([Fault("", 0, option, f'no saved segment is called "{text}"', remedy)])
-
-
-def load_segments(lists_dir: Path, attributes: Mapping[str, Attribute]) -> dict[str, Segment]:
+def load_segments(lists_dir: Path, attributes: Mapping[str, Attribute]) -> dict[str, Expression]:
     """Return the saved segments of `lists/segments.toml`, by key; none when there is no file.
 
     Raises:
         FaultsFound: with every fault of the file.
     """
-    name = f"{lists_dir.name}/{SEGMENTS_FILE}"
-    text, data = _read_file(lists_dir)
-    lines = TomlLines(text)
-    segments: dict[str, Segment] = {}
-    faults: list[Fault] = []
-    for key, value in data.items():
-        line = lines.of(key, "expression")
-        if not isinstance(value, dict) or not isinstance(value.get("expression"), str):
-            faults.append(Fault(name, line, key, "has no expression", 'Write expression = "…"'))
-            continue
+    saved = saved_segments(lists_dir)
+    segments: dict[str, Expression] = {}
+    faults = list(saved.faults)
+    reader = _Reader(attributes, saved)
+    for key, one in saved.by_key.items():
         try:
-            segments[key] = parse_segment(
-                value["expression"], attributes, option=key, file=name, line=line
-            )
+            segments[key] = reader.read(one.text, one.place, (key,))
         except FaultsFound as found:
-            faults += found.faults
+            # A fault of one that others name is told once.
+            faults += [fault for fault in found.faults if fault not in faults]
     if faults:
         raise FaultsFound(faults)
     return segments

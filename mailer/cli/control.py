@@ -269,6 +269,7 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
     """Return a report as other programs read it."""
     return {
         "mailing": mailing.key,
+        "corrects": mailing.corrects.key if mailing.corrects else None,
         "state": mailing.state.value,
         "held_reason": mailing.held_reason,
         "due_at": mailing.due_at.isoformat(),
@@ -301,6 +302,8 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     """Print a report for people."""
     console.print(f"{mailing.key}: {mailing.state.value}", style="bold")
     console.print(f"  due {shown(mailing.due_at, mailing.time_zone)}")
+    if mailing.corrects:
+        console.print(f"  corrects {mailing.corrects.key} of {mailing.corrects.day}")
     if mailing.held_reason:
         console.print(f"  held: {mailing.held_reason}", style="yellow", markup=False)
     if mailing.finished_at:

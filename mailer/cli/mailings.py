@@ -12,7 +12,8 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from mailer.app.clocks import Hours, make_clocks, read_hours
-from mailer.app.planning import Plan, Wish, make_plan
+from mailer.app.correcting import plan_correction
+from mailer.app.planning import CorrectionPlan, Plan, Wish, make_plan
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, send_now
 from mailer.app.workspace import Workspace
@@ -67,6 +68,8 @@ Yes = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_NONE: list[str] = []
+
 group = typer.Typer(
     help=("Mailings: what there is, and who would be reached.\n\nExample: mailer mailings list"),
     no_args_is_help=True,
@@ -94,12 +97,24 @@ def print_plan(plan: Plan) -> None:
     name = localized(plan.sender.name, revision.source_language, "en")
     console.print(f"  from {name} ({plan.sender.key})", markup=False)
     console.print(f"  to {', '.join(one.key for _, one in plan.lists)}")
+    if plan.correction:
+        _print_correction(plan.correction)
     if plan.wish.segment:
         console.print(f"  only {plan.wish.segment}", markup=False)
     if plan.wish.exclude:
         console.print(f"  but not {plan.wish.exclude}", markup=False)
     print_coverage(plan)
     report_faults(plan.warnings)
+
+
+def _print_correction(correction: CorrectionPlan) -> None:
+    """Say what is corrected and whom that one reached."""
+    corrects, got = correction.corrects, correction.reached
+    console.print(f"  corrects {corrects.key} of {corrects.day}, in the language they got it in")
+    doubts = f", {got.in_doubt} of them in doubt: they may not have got it" if got.in_doubt else ""
+    console.print(f"  that one reached {got.people} people{doubts}")
+    if got.left:
+        console.print(f"  {got.left} of them have left those lists since and are not mailed")
 
 
 def print_coverage(plan: Plan) -> None:
@@ -127,6 +142,7 @@ def coverage_document(plan: Plan) -> dict[str, object]:
     covered = plan.coverage
     return {
         "statement": plan.wish.slug,
+        "corrects": plan.correction.corrects.key if plan.correction else None,
         "lists": list(plan.wish.lists),
         "first_language": covered.first,
         "later_language": covered.later,
@@ -170,10 +186,18 @@ def refuse_passed(workspace: Workspace, due_at: datetime, zone: str, grace_s: in
 
 @plain_errors
 def schedule(
-    statement: Slug,
-    lists: Lists,
     at: Annotated[str, typer.Option("--at", help="Date and hour: 2026-12-01T09:00.")],
     timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")] = "",
+    statement: Slug = "",
+    lists: Lists = _NONE,
+    correct: Annotated[
+        str,
+        typer.Option(
+            "--correct",
+            metavar="MAILING",
+            help="Correct this mailing: the newest revision, to those whom it reached.",
+        ),
+    ] = "",
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
@@ -189,6 +213,9 @@ def schedule(
 ) -> None:
     """Schedule a mailing of a statement's newest revision, after showing who gets it and when.
 
+    With --correct it goes to exactly those whom an earlier mailing reached, in the language they
+    got it in, and says that it corrects; statement, lists and sender are those of that mailing.
+
     Example: mailer schedule --statement her-rights --list harbor-news
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
@@ -200,7 +227,8 @@ def schedule(
     grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
     if not recipient_time:
         refuse_passed(workspace, instant_at(at, zone), zone, grace_s)
-    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    wish = Wish(statement, tuple(lists), sender, segment, exclude)
+    plan = _plan(workspace, wish, correct)
     check_ready(workspace, plan.sender)
     now = workspace.clock.now()
     clocks = make_clocks(timing, zone, plan.coverage.by_zone, plan.lists, now).decided(late, now)
@@ -226,6 +254,30 @@ def schedule(
     else:
         console.print(f"Scheduled {mailing.key} for {shown(mailing.due_at, zone)}.")
         console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
+
+
+def _plan(workspace: Workspace, wish: Wish, correct: str) -> Plan:
+    """Return the plan of a mailing or of a correction; end with wrong use for half of each."""
+    options = {
+        "--statement": wish.slug,
+        "--list": wish.lists,
+        "--sender": wish.sender,
+        "--segment": wish.segment,
+        "--exclude": wish.exclude,
+    }
+    if correct:
+        given = [option for option, value in options.items() if value]
+        if given:
+            fail(
+                f"{', '.join(given)}: cannot be chosen with --correct.",
+                f"They are those of {correct}. Leave them out.",
+                WRONG_USE,
+            )
+        return plan_correction(workspace, correct)
+    missing = [option for option in ("--statement", "--list") if not options[option]]
+    if missing:
+        fail(f"{' and '.join(missing)} must be named, or --correct MAILING.", "", WRONG_USE)
+    return make_plan(workspace, wish)
 
 
 @plain_errors
@@ -372,6 +424,7 @@ def show_command(
                 "grace_s": one.grace_s,
                 "sender": one.sender.key,
                 "lists": [target.definition.key for target in one.targets],
+                "corrects": one.corrects.key if one.corrects else None,
                 "segment": one.segment,
                 "exclude": one.exclude,
                 "confirmed": one.confirmed_count,
@@ -385,6 +438,8 @@ def show_command(
     console.print(f"  due {shown(one.due_at, one.time_zone)}, grace {one.grace_s // 60} minutes")
     print_rules(one.timing)
     console.print(f"  from {one.sender.key}, to {', '.join(t.definition.key for t in one.targets)}")
+    if one.corrects:
+        console.print(f"  corrects {one.corrects.key} of {one.corrects.day}")
     if one.segment:
         console.print(f"  only {one.segment}", markup=False)
     if one.exclude:

@@ -27,6 +27,7 @@ HOMES = {
     "statements": "statements",
     "lists": "audience",
     "import": "audience",
+    "segments": "segments",
     "mailings": "mailings",
     "schedule": "mailings",
     "send": "mailings",

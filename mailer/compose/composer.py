@@ -12,11 +12,12 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from mailer.compose.cleaning import clean_value
 from mailer.compose.compiled import CompiledMessage, compile_message
 from mailer.compose.conditions import TruthVector, truth_vector
+from mailer.compose.context import Reading
 from mailer.compose.dkim import Signer
 from mailer.compose.fixed import FixedHeaders, fixed_headers
 from mailer.compose.headers import (
@@ -60,6 +61,8 @@ class MailingComposer:
         targets: Sequence[ListDefinition],
         tokens: Tokens,
         signers: Sequence[Signer],
+        *,
+        corrects: date | None = None,
     ) -> None:
         """Keep what a mailing pins; nothing is rendered yet.
 
@@ -70,6 +73,7 @@ class MailingComposer:
             targets: The lists it goes to.
             tokens: Makes what identifies deliveries.
             signers: Make the DKIM signatures; none when the relay signs.
+            corrects: The day on which what it corrects was sent; None for most.
         """
         self._revision = revision
         self._design = design
@@ -78,10 +82,9 @@ class MailingComposer:
         self._fields = frozenset(name for one in targets for name in one.attributes)
         self._tokens = tokens
         self._signers = tuple(signers)
+        self._corrects = corrects
         self._templates: dict[str, EditionTemplates] = {}
-        self._messages: OrderedDict[tuple[str, str | None, TruthVector], CompiledMessage] = (
-            OrderedDict()
-        )
+        self._messages: OrderedDict[tuple[Reading, TruthVector], CompiledMessage] = OrderedDict()
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
         self._lock = threading.Lock()
 
@@ -169,7 +172,7 @@ class MailingComposer:
             templates = self.templates(outgoing.language)
             vector = truth_vector(templates.ledger.conditions, fields)
             reading = templates.reading(outgoing.wanted)
-            key = (outgoing.language, reading.reader if reading.notice else None, vector)
+            key = (reading, vector)
             message = self._messages.get(key)
             if message is None:
                 domain = self._sender.return_path_domain
@@ -189,7 +192,12 @@ class MailingComposer:
         """
         if language not in self._templates:
             self._templates[language] = EditionTemplates(
-                self._revision, self._design, self._sender, language, self._fields
+                self._revision,
+                self._design,
+                self._sender,
+                language,
+                self._fields,
+                corrects=self._corrects,
             )
         return self._templates[language]
 

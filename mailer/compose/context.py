@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
 from markupsafe import Markup, escape
@@ -24,6 +25,7 @@ from mailer.statements.languages import (
     direction,
     join_languages,
     language_name,
+    long_date,
 )
 
 #: What templates are handed: text, truths, and tables and lists of them.
@@ -55,6 +57,13 @@ SCHEMA: Mapping[str, Schema] = {
         "related": ({"kind": Leaf.TEXT, "items": (_LINK,)},),
         "comma": Leaf.TEXT,
     },
+    #: Empty but in appeals.
+    "appeal": {
+        "action": Leaf.TEXT,
+        "address": Leaf.TEXT,
+        "why_now": Leaf.TEXT,
+        "deadline": Leaf.TEXT,
+    },
     "sender": {"name": Leaf.TEXT},
     "list": {"name": Leaf.TEXT},
     "reader": {"language": Leaf.TEXT, "direction": Leaf.TEXT},
@@ -71,6 +80,7 @@ SCHEMA: Mapping[str, Schema] = {
             },
         ),
     },
+    "correction": {"shown": Leaf.FLAG, "date": Leaf.TEXT},
     "web_view": Leaf.TEXT,
     "unsubscribe_url": Leaf.TEXT,
 }
@@ -86,6 +96,8 @@ class Reading:
     reader: str
     #: The edition is not in the reader's first language.
     notice: bool
+    #: The day on which what it corrects was sent; None for most.
+    corrects: date | None = None
 
 
 def web_view_address(sender: Sender, slug: str, language: str) -> str:
@@ -117,11 +129,16 @@ def make_context(
             "preheader": edition.preheader,
         },
         "statement": _statement(revision, language),
+        "appeal": _appeal(revision, language),
         "sender": {"name": localized(sender.name, language, revision.source_language)},
         # A marker is letters and digits; the tags around it are ours.
         "list": {"name": Markup(ledger.isolate(list_name)) if html else list_name},  # noqa: S704
         "reader": {"language": reading.reader, "direction": direction(reading.reader)},
         "notice": _notice(revision, sender, reading, html=html),
+        "correction": {
+            "shown": reading.corrects is not None,
+            "date": long_date(reading.corrects, reading.reader) if reading.corrects else "",
+        },
         "web_view": web_view_address(sender, revision.slug, language),
         "unsubscribe_url": ledger.marker(UNSUBSCRIBE_URL),
     }
@@ -150,6 +167,19 @@ def _statement(revision: Revision, language: str) -> Value:
         "hashtags": [link({language: one.tag}, one.address) for one in revision.hashtags],
         "related": related,
         "comma": comma(language),
+    }
+
+
+def _appeal(revision: Revision, language: str) -> Value:
+    appeal = revision.appeal
+    if appeal is None:
+        return dict.fromkeys(("action", "address", "why_now", "deadline"), "")
+    source = revision.source_language
+    return {
+        "action": localized(appeal.action, language, source),
+        "address": ascii_address(appeal.address),
+        "why_now": localized(appeal.why_now, language, source),
+        "deadline": long_date(appeal.deadline, language) if appeal.deadline else "",
     }
 
 

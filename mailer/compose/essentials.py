@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import Enum
 from itertools import product
 
@@ -28,6 +29,7 @@ from mailer.compose.rendering import EditionTemplates
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design, Sender
 from mailer.model.statement import (
+    Appeal,
     Edition,
     Hashtag,
     RelatedItem,
@@ -53,6 +55,8 @@ _LANGUAGE = "en"
 #: The whole text of the statement a design is looked at with; no template says it by itself.
 _BODY = "Bodyofthestatement"
 _SITE = "https://organisation.example.org"
+#: Where the appeal that a design is looked at with leads.
+_ACTION = f"{_SITE}/action"
 
 
 class Essential(Enum):
@@ -64,12 +68,15 @@ class Essential(Enum):
     UNSUBSCRIBE = "unsubscribe_url"
     #: A link to where everyone can read the statement.
     WEB_VIEW = "web_view"
+    #: A link to what an appeal asks for.
+    ACTION = "appeal.address"
 
 
 _WORDS = {
     Essential.BODY: "the text of the statement",
     Essential.UNSUBSCRIBE: "a link to unsubscribe",
     Essential.WEB_VIEW: "a link to the page of the statement",
+    Essential.ACTION: "a link to what is asked for",
 }
 #: What to write, in HTML and in plain text.
 _REMEDIES = {
@@ -81,6 +88,10 @@ _REMEDIES = {
     Essential.WEB_VIEW: (
         '<a href="{{ web_view }}">{{ _("Read this online") }}</a>',
         '{{ _("Read this online") }}: {{ web_view }}',
+    ),
+    Essential.ACTION: (
+        '<a href="{{ appeal.address }}">{{ appeal.action }}</a>',
+        "{{ appeal.action }}: {{ appeal.address }}",
     ),
 }
 
@@ -125,7 +136,9 @@ def check_essentials(
         every = [*found[False], *found[True]]
         if not all(one.anything for one in every):
             faults.add(_empty_fault(design, every, html=html))
-        wanted = (Essential.BODY, Essential.UNSUBSCRIBE)
+        wanted = [Essential.BODY, Essential.UNSUBSCRIBE]
+        if design.kind == StatementKind.APPEAL:
+            wanted.append(Essential.ACTION)
         faults.update(missing_faults(design, every, wanted, html=html))
         # A notice leads to the pages of all editions, so that only mails without one can tell.
         faults.update(missing_faults(design, found[False], (Essential.WEB_VIEW,), html=html))
@@ -161,6 +174,7 @@ def held_by_html(templates: EditionTemplates, page: str, reading: Reading) -> He
         text,
         unsubscribes=has_unsubscribe_link(root, templates.ledger),
         leads_to_page=has_link(root, _page_address(templates, reading)),
+        leads_to_action=has_link(root, _ACTION),
     )
 
 
@@ -171,6 +185,7 @@ def held_by_text(templates: EditionTemplates, text: str, reading: Reading) -> He
         text,
         unsubscribes=any(place.slot == UNSUBSCRIBE_URL for place in places),
         leads_to_page=_page_address(templates, reading) in text,
+        leads_to_action=_ACTION in text,
     )
 
 
@@ -178,11 +193,12 @@ def _page_address(templates: EditionTemplates, reading: Reading) -> str:
     return web_view_address(templates.sender, templates.revision.slug, reading.language)
 
 
-def _held(text: str, *, unsubscribes: bool, leads_to_page: bool) -> Held:
+def _held(text: str, *, unsubscribes: bool, leads_to_page: bool, leads_to_action: bool) -> Held:
     answers = {
         Essential.BODY: _BODY in text,
         Essential.UNSUBSCRIBE: unsubscribes,
         Essential.WEB_VIEW: leads_to_page,
+        Essential.ACTION: leads_to_action,
     }
     return Held(bool(text.strip()), frozenset(one for one, there in answers.items() if there))
 
@@ -247,10 +263,12 @@ def _samples(kind: StatementKind) -> Iterator[Revision]:
         signatories=(),
         and_others=False,
         editions={_LANGUAGE: edition},
+        appeal=Appeal(name, _ACTION, name) if kind is StatementKind.APPEAL else None,
     )
     yield bare
     yield replace(
         bare,
+        appeal=replace(bare.appeal, deadline=date(2026, 12, 10)) if bare.appeal else None,
         supports=tuple(
             Supported(one, name, address) for one in SupportedKind for address in ("", _SITE)
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from markupsafe import Markup
@@ -40,11 +41,13 @@ from mailer.compose.naming import Scene
 from mailer.compose.phrases import lacking_fault, lacking_phrases
 from mailer.compose.slots import lift_body, render_body
 from mailer.compose.styles import add_style
+from mailer.model.audience import LanguageProfile, LanguageStep
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design, Sender
 from mailer.model.statement import Revision
 from mailer.statements.body import body_to_html, body_to_text
 from mailer.statements.catalog import Catalog, catalog_file, find_catalog
+from mailer.statements.languages import choose_edition
 
 _EDITION_PHRASE, _EDITION_PLURAL = "edition_phrase", "edition_plural"
 _READER_PHRASE, _READER_PLURAL = "reader_phrase", "reader_plural"
@@ -76,6 +79,8 @@ class EditionTemplates:
         sender: Sender,
         language: str,
         fields: frozenset[str],
+        *,
+        corrects: date | None = None,
     ) -> None:
         """Lift the templates.
 
@@ -85,6 +90,7 @@ class EditionTemplates:
             sender: Who it comes from.
             language: Tag of the edition.
             fields: Attributes that the lists declare.
+            corrects: The day on which what it corrects was sent; None for most.
 
         Raises:
             FaultsFound: with everything wrong in the templates and the body, and the phrases that
@@ -95,6 +101,7 @@ class EditionTemplates:
         self.language = language
         self.ledger = Ledger()
         self._design = design
+        self._corrects = corrects
         self._catalogs = catalogs_of(design)
         faults: list[Fault] = []
         lifted: dict[str, Lifted] = {}
@@ -128,11 +135,19 @@ class EditionTemplates:
         """
         own = self._catalog(self.language).language
         if wanted is None:
-            return Reading(self.language, own, notice=False)
+            return Reading(self.language, own, notice=False, corrects=self._corrects)
         catalog = find_catalog(self._catalogs, wanted)
         speaks = catalog is not None and self._is_complete(catalog)
         reader = catalog.language if catalog is not None and speaks else own
-        return Reading(self.language, reader, notice=True)
+        # A correction is in the language of the mail it corrects; there may be one in theirs now.
+        notice = self._corrects is None or not self._has_edition(wanted)
+        return Reading(self.language, reader, notice=notice, corrects=self._corrects)
+
+    def _has_edition(self, wanted: str) -> bool:
+        revision = self.revision
+        profile = LanguageProfile((wanted,), ())
+        choice = choose_edition(profile, revision.languages, revision.source_language, ())
+        return choice.step is LanguageStep.FIRST
 
     def _is_complete(self, catalog: Catalog) -> bool:
         return not lacking_phrases(catalog, self.phrases)

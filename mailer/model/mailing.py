@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from mailer.model.audience import ListDefinition
 from mailer.model.statement import LocalizedText
@@ -77,6 +77,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """The mailing that another one corrects."""
+
+    row_id: int
+    key: str
+    #: The day it began on, in the zone its hour was given in.
+    day: date
+
+
+@dataclass(frozen=True)
 class Mailing:
     """One send of one revision from one sender to one audience."""
 
@@ -108,6 +118,8 @@ class Mailing:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     timing: Timing = AT_ONCE
+    #: It goes to those whom that one reached, in the language they got it in; None for most.
+    corrects: Corrected | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ SQL. Two-valued: a comparison with a missing value is false, also `!=`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mailer.model.audience import Attribute
+from mailer.model.states import SkipReason
 
 
 class Field(StrEnum):
@@ -75,6 +77,25 @@ class Received:
     """Some mailing of the statement was accepted for the address, or may have been."""
 
     slug: str
+    #: Tag of the edition; "" for any.
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The statement reached the address only in another language than the person's first."""
+
+    slug: str
+    #: The first language it lacked; "" for any.
+    wanted: str = ""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The address was left out by a mailing of the statement for a reason, and none reached it."""
+
+    slug: str
+    reason: SkipReason
 
 
 @dataclass(frozen=True)
@@ -98,4 +119,16 @@ class Or:
     parts: tuple[Segment, ...]
 
 
-Segment = Compare | OneOf | Holds | Missing | Received | Not | And | Or
+#: What asks about earlier mailings.
+History = Received | Fallback | Skipped
+Segment = Compare | OneOf | Holds | Missing | History | Not | And | Or
+
+
+def walk(segment: Segment) -> Iterator[Segment]:
+    """Yield the parts of an expression, the whole first and each before its own parts."""
+    yield segment
+    if isinstance(segment, Not):
+        yield from walk(segment.inner)
+    elif isinstance(segment, And | Or):
+        for part in segment.parts:
+            yield from walk(part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -91,6 +91,20 @@ class Signatory:
 
 
 @dataclass(frozen=True)
+class Appeal:
+    """What only an appeal has: the one thing to do, why now, until when."""
+
+    #: What is read on the button; in the language of every edition.
+    action: LocalizedText
+    #: Web address that the button leads to.
+    address: str
+    #: One sentence; in the language of every edition.
+    why_now: LocalizedText
+    #: The last day on which it helps; None when there is none.
+    deadline: date | None = None
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture that travels in the message, re-encoded at load."""
 
@@ -144,8 +158,10 @@ class Revision:
     #: Editions by language, source first, then by tag.
     editions: Mapping[str, Edition]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
-    #: SHA-256 in hex over everything above: two loads of the same files give one revision.
+    #: SHA-256 in hex over everything else: two loads of the same files give one revision.
     digest: str = ""
+    #: Of kind appeal; else None.
+    appeal: Appeal | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -184,6 +200,7 @@ def localized_marked(text: LocalizedText, language: str, source_language: str) -
 
 
 __all__ = [
+    "Appeal",
     "Edition",
     "Hashtag",
     "LocalizedText",

@@ -26,6 +26,15 @@ In: the text of the file. Out: a `Declaration`, and every fault with line and fi
     name = { en = "…", ru = "…" }
     country = "MD"                           # ISO 3166-1, two letters
     address = "https://…"                    # optional
+
+An appeal has these too:
+
+    deadline = 2026-12-10                    # optional; the last day on which acting helps
+    why_now = { en = "…", ru = "…" }         # one sentence
+
+    [action]                                 # what the button says, and where it leads
+    label = { en = "…", ru = "…" }
+    address = "https://…"
 """
 
 from __future__ import annotations
@@ -35,12 +44,13 @@ import tomllib
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from mailer.cldr import is_country, is_language
 from mailer.model.statement import (
+    Appeal,
     Hashtag,
     LocalizedText,
     RelatedItem,
@@ -83,6 +93,8 @@ class NamedTitle:
     line: int
     field: str
     title: LocalizedText
+    #: It must be there in the language of every edition.
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,7 @@ class Declaration:
     texts: tuple[NamedText, ...] = ()
     #: Every title of something related, for the check of its languages.
     titles: tuple[NamedTitle, ...] = ()
+    appeal: Appeal | None = None
 
 
 class _Table:
@@ -221,6 +234,29 @@ class _Table:
                 items.append(item)
         return tuple(items)
 
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there, whatever it says."""
+        self._asked.add(key)
+        return key in self._values
+
+    def day(self, key: str) -> date | None:
+        """Return a day without an hour; None when it is missing or faulty."""
+        remedy = f"Write a day: {key} = 2026-12-10"
+        value = self.value(key, date, "a day", remedy)
+        if isinstance(value, datetime):
+            self.fault(key, "has an hour; it is a day", remedy)
+            return None
+        return value
+
+    def table(self, key: str, remedy: str) -> _Table | None:
+        """Return the table `[key]`, which must be there."""
+        values = self.value(key, dict, f"a block [{key}]", remedy)
+        if values is None:
+            if key not in self._values:
+                self.fault(key, "is missing", remedy)
+            return None
+        return _Table(values, (*self._path, key), self._lines, self._found, self._texts)
+
     def finish(self) -> None:
         """Note the keys nobody asked for."""
         known = ", ".join(sorted(self._asked))
@@ -274,6 +310,7 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
         related=table.tables("related", lambda row: _related(row, source, titles)),
         signatories=table.tables("signatories", lambda row: _signatory(row, source)),
         and_others=table.flag("and_others"),
+        appeal=_read_appeal(table, kind, source, titles),
         texts=tuple(texts),
         titles=tuple(titles),
     )
@@ -302,6 +339,32 @@ def _read_published(table: _Table) -> datetime | None:
         table.fault("published", "has no zone, so it could be any hour", remedy)
         return None
     return moment
+
+
+def _read_appeal(
+    table: _Table, kind: StatementKind | None, source: str, titles: list[NamedTitle]
+) -> Appeal | None:
+    """Return what only an appeal has; what of it stands elsewhere is a fault."""
+    if kind is not StatementKind.APPEAL:
+        for key in ("action", "why_now", "deadline"):
+            if table.has(key):
+                table.fault(key, "is for appeals only", 'Take it out, or write kind = "appeal"')
+        return None
+
+    def needed(one: _Table, key: str) -> LocalizedText:
+        text = one.localized(key, source)
+        if text:
+            titles.append(NamedTitle(one.line(key), one.field(key), text, needed=True))
+        return text
+
+    deadline = table.day("deadline")
+    why_now = needed(table, "why_now")
+    row = table.table("action", "Write a block that begins with [action]")
+    if row is None:
+        return None
+    action, address = needed(row, "label"), row.address("address", required=True)
+    row.finish()
+    return Appeal(action, address, why_now, deadline) if action and address and why_now else None
 
 
 def _supported(row: _Table, source: str) -> Supported | None:

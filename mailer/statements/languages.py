@@ -17,7 +17,7 @@ from typing import Literal
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from mailer.cldr import script_of
+from mailer.cldr import covered, is_never, script_of
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.model.tags import LanguageTag, MalformedTag, normalize_tag, parse_tag
 
@@ -78,8 +78,8 @@ def choose_edition(
         never = tuple(parse_tag(tag) for tag in profile.never)
     except MalformedTag:
         return LanguageChoice(None, LanguageStep.NONE, _first_readable(profile.languages, ()))
-    offered = [(tag, parsed) for tag, parsed in _readable(editions) if not _covered(parsed, never)]
-    wanted = [parsed for _, parsed in _readable(profile.languages) if not _covered(parsed, never)]
+    offered = [(tag, parsed) for tag, parsed in _readable(editions) if not covered(parsed, never)]
+    wanted = [parsed for _, parsed in _readable(profile.languages) if not covered(parsed, never)]
     first = str(wanted[0]) if wanted else None
     for position, language in enumerate(wanted):
         found = _match(language, offered)
@@ -105,7 +105,7 @@ def _readable(tags: Iterable[str]) -> list[tuple[str, LanguageTag]]:
 
 
 def _first_readable(tags: Iterable[str], never: tuple[LanguageTag, ...]) -> str | None:
-    return next((str(tag) for _, tag in _readable(tags) if not _covered(tag, never)), None)
+    return next((str(tag) for _, tag in _readable(tags) if not covered(tag, never)), None)
 
 
 def _match(wanted: LanguageTag, offered: Sequence[tuple[str, LanguageTag]]) -> str | None:
@@ -133,33 +133,6 @@ def _shorter_and_shorter(tag: LanguageTag) -> list[LanguageTag]:
         LanguageTag(tag.language, tag.script),
         LanguageTag(tag.language),
     ]
-
-
-def is_never(tag: str, never: Iterable[str]) -> bool:
-    """Return whether the never-list covers `tag`.
-
-    A base tag covers all its regions and scripts, a tag with a script that script in every region.
-    A tag with a region covers that region, and the edition without one that its reader would be
-    given: never "ru-RU" covers "ru", never "zh-TW" does not cover "zh", which is in another script.
-
-    Raises:
-        MalformedTag: when the tag or an entry is not a tag.
-    """
-    return _covered(parse_tag(tag), tuple(parse_tag(entry) for entry in never))
-
-
-def _covered(tag: LanguageTag, never: Iterable[LanguageTag]) -> bool:
-    return any(_covers(entry, tag) for entry in never)
-
-
-def _covers(entry: LanguageTag, tag: LanguageTag) -> bool:
-    if entry.language != tag.language or not set(entry.variants) <= set(tag.variants):
-        return False
-    if entry.script and entry.script != script_of(tag):
-        return False
-    if not entry.region or entry.region == tag.region:
-        return True
-    return not tag.region and script_of(entry) == script_of(tag)
 
 
 def direction(tag: str) -> Direction:

@@ -210,6 +210,10 @@ def _check_languages(declaration: Declaration, languages: Sequence[str], place: 
             # That the source language is missing was said where the title was read.
             if language == source or {language, language.split("-")[0]} & set(item.title):
                 continue
+            if item.needed:
+                problem = f'has no text in "{language}", in which there is an edition'
+                found.error(item.line, item.field, problem, f'Add {language} = "…"')
+                continue
             found.warning(
                 item.line,
                 item.field,
@@ -258,5 +262,6 @@ def _assemble(
             and_others=declaration.and_others,
             editions=editions,
             pictures=dict(sorted(pictures.items())),
+            appeal=declaration.appeal,
         )
     )

@@ -24,12 +24,12 @@ from sqlalchemy import (
     select,
 )
 
-from mailer.model.audience import LanguageProfile
+from mailer.model.audience import LanguageProfile, LanguageStep
 from mailer.model.states import SkipReason
 from mailer.store.audience import is_live, profile_from_text
-from mailer.store.routes import RouteList, Rules, reason_not_mailed
+from mailer.store.routes import Correction, RouteList, Rules, reason_not_mailed
 from mailer.store.segments import Clause
-from mailer.store.tables import language_profile, membership, supporter
+from mailer.store.tables import delivery, language_profile, membership, supporter
 
 #: List id → ids of the profiles no edition is acceptable for.
 Unacceptable = Mapping[int, Collection[int]]
@@ -85,6 +85,43 @@ def count_mailed(
         .group_by(supporter.c.profile_id, supporter.c.time_zone)
     )
     return {(row.profile_id, row.time_zone): row.people for row in rows}
+
+
+def count_corrected(
+    connection: Connection, rules: Rules, route: RouteList, correction: Correction
+) -> dict[tuple[str, LanguageStep, str], int]:
+    """Count the people of a correction whose first route is this list.
+
+    Returns:
+        How many there are by the edition they got, how it was found for them, and time zone.
+    """
+    reason = reason_not_mailed(supporter, membership, route, rules, false())
+    earlier = [one for one in rules.lists if one.position < route.position]
+    rows = connection.execute(
+        select(
+            delivery.c.language,
+            delivery.c.step,
+            supporter.c.time_zone,
+            func.count().label("people"),
+        )
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(
+            delivery,
+            and_(
+                delivery.c.mailing_id == correction.mailing_id,
+                delivery.c.address_digest == supporter.c.address_digest,
+            ),
+        )
+        .where(
+            membership.c.list_id == route.list_id,
+            is_live(membership),
+            reason.is_(None),
+            *(not_(_routed(supporter, one, rules, {})) for one in earlier),
+        )
+        .group_by(delivery.c.language, delivery.c.step, supporter.c.time_zone)
+    )
+    return {(row.language, row.step, row.time_zone): row.people for row in rows}
 
 
 def count_not_mailed(
@@ -191,7 +228,8 @@ def _no_edition(row: FromClause, route: RouteList, unacceptable: Unacceptable) -
 
 def _joint(row: FromClause, rules: Rules) -> Clause:
     """Tell whether an address has more than one row, and a never-list on any of them."""
-    if not rules.shared:
+    # The language of a correction is what it was, and any row that forbids it is a reason by itself.
+    if not rules.shared or rules.correction is not None:
         return false()
     other = supporter.alias()
     with_never = select(language_profile.c.id).where(language_profile.c.never != "")

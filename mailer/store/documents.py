@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from mailer.model.statement import (
+    Appeal,
     Edition,
     Hashtag,
     Picture,
@@ -55,6 +56,8 @@ class UnknownForm(StoreUnavailable):
 
 def revision_to_document(revision: Revision) -> dict[str, Any]:
     """Return a revision as JSON can hold it; of a picture its name and hash."""
+    # What a statement has not is not written, so that its digest stays what it was.
+    appeal = {"appeal": _appeal_to_document(revision.appeal)} if revision.appeal else {}
     return {
         "form": FORM,
         "slug": revision.slug,
@@ -74,7 +77,18 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
             name: hashlib.sha256(picture.content).hexdigest()
             for name, picture in sorted(revision.pictures.items())
         },
+        **appeal,
     }
+
+
+def _appeal_to_document(appeal: Appeal) -> dict[str, Any]:
+    day = appeal.deadline.isoformat() if appeal.deadline else None
+    return {**asdict(appeal), "deadline": day}
+
+
+def _appeal_from_document(document: Mapping[str, Any]) -> Appeal:
+    day = document["deadline"]
+    return Appeal(**{**document, "deadline": date.fromisoformat(day) if day else None})
 
 
 def _written(published: datetime) -> str:
@@ -130,4 +144,5 @@ def revision_from_document(
         editions={one["language"]: Edition(**one) for one in document["editions"]},
         pictures=dict(pictures),
         digest=document_digest(document),
+        appeal=_appeal_from_document(document["appeal"]) if "appeal" in document else None,
     )

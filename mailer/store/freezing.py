@@ -14,11 +14,13 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     and_,
     case,
     delete,
     exists,
+    false,
     func,
     literal,
     not_,
@@ -237,14 +239,13 @@ def insert_mailed(
     An address that an earlier list is a route to has its delivery already and keeps it. It is due
     with its share, and skipped where that was given up.
     """
-    reason = reason_not_mailed(
-        supporter, membership, route, rules, mailing_language.c.language.is_(None)
-    )
+    edition = _editions(rules)
+    reason = reason_not_mailed(supporter, membership, route, rules, _no_edition(rules))
     given_up = mailing_share.c.state == ShareState.SKIPPED
-    query = _members(mailing_id, route, span, sharing).add_columns(
-        case((given_up, null()), else_=mailing_language.c.language),
-        case((given_up, null()), else_=mailing_language.c.step),
-        case((given_up, null()), else_=mailing_language.c.wanted),
+    query = _members(mailing_id, route, rules, span, sharing).add_columns(
+        case((given_up, null()), else_=edition.c.language),
+        case((given_up, null()), else_=edition.c.step),
+        case((given_up, null()), else_=edition.c.wanted),
         case(
             (given_up, literal(DeliveryState.SKIPPED, delivery.c.state.type)),
             else_=literal(DeliveryState.DUE, delivery.c.state.type),
@@ -272,10 +273,9 @@ def insert_rest(
 
     Who came between the passes, or lost what stood in their way, is due like the others.
     """
+    edition = _editions(rules)
     reason = func.coalesce(
-        reason_not_mailed(
-            supporter, membership, route, rules, mailing_language.c.language.is_(None)
-        ),
+        reason_not_mailed(supporter, membership, route, rules, _no_edition(rules)),
         case(
             (
                 mailing_share.c.state == ShareState.SKIPPED,
@@ -286,11 +286,11 @@ def insert_rest(
     )
     known = delivery.alias()
     found = (
-        _members(mailing_id, route, span, sharing)
+        _members(mailing_id, route, rules, span, sharing)
         .add_columns(
-            mailing_language.c.language.label("language"),
-            mailing_language.c.step.label("step"),
-            mailing_language.c.wanted.label("wanted"),
+            edition.c.language.label("language"),
+            edition.c.step.label("step"),
+            edition.c.wanted.label("wanted"),
             _due_at().label("due_at"),
             reason.label("reason"),
             _share_id(sharing).label("share_id"),
@@ -341,11 +341,24 @@ def _due_at() -> ColumnElement[datetime]:
     return func.coalesce(mailing_share.c.due_at, mailing.c.due_at)
 
 
+#: The deliveries of the mailing that is corrected.
+_CORRECTED = delivery.alias("corrected")
+
+
+def _editions(rules: Rules) -> FromClause:
+    """Return what has the edition of each member: of a correction, what they got then."""
+    return mailing_language if rules.correction is None else _CORRECTED
+
+
+def _no_edition(rules: Rules) -> Clause:
+    return mailing_language.c.language.is_(None) if rules.correction is None else false()
+
+
 def _members(
-    mailing_id: int, route: RouteList, span: Range, sharing: Sharing
+    mailing_id: int, route: RouteList, rules: Rules, span: Range, sharing: Sharing
 ) -> Select[tuple[object, ...]]:
     """Select the members of a range, with the edition of each, their share and the mailing."""
-    query = (
+    people = (
         select(
             mailing.c.id.label("mailing_id"),
             supporter.c.address_digest.label("address_digest"),
@@ -355,7 +368,10 @@ def _members(
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
         .join(mailing, mailing.c.id == mailing_id)
-        .join(
+        .where(_in_range(route, span))
+    )
+    if rules.correction is None:
+        query = people.join(
             mailing_language,
             and_(
                 mailing_language.c.mailing_id == mailing_id,
@@ -363,8 +379,14 @@ def _members(
                 mailing_language.c.profile_id == supporter.c.profile_id,
             ),
         )
-        .where(_in_range(route, span))
-    )
+    else:
+        query = people.outerjoin(
+            _CORRECTED,
+            and_(
+                _CORRECTED.c.mailing_id == rules.correction.mailing_id,
+                _CORRECTED.c.address_digest == supporter.c.address_digest,
+            ),
+        )
     if sharing.by_zone:
         query = query.join(
             mailing_zone,

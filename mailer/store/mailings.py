@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, Select, delete, exists, func, select, update
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
-from mailer.model.mailing import DkimKey, Mailing, Sender, Target
+from mailer.model.mailing import Corrected, DkimKey, Mailing, Sender, Target
 from mailer.model.states import (
     DeliveryState,
     ForbiddenTransition,
@@ -66,6 +67,7 @@ class NewMailing:
     shares: Sequence[PlannedShare] = ()
     #: Row id of a list, zone as it stands on record there, zone of the share it belongs to.
     zones: Sequence[tuple[int, str, str]] = ()
+    corrects: Corrected | None = None
 
 
 class MailingNotFound(Exception):
@@ -103,13 +105,15 @@ def list_from_document(document: dict[str, Any]) -> ListDefinition:
     )
 
 
-def pinned_digest(revision_digest: str, design_digest: str, sender: Sender) -> str:
+def pinned_digest(
+    revision_digest: str, design_digest: str, sender: Sender, corrects: Corrected | None = None
+) -> str:
     """Return the SHA-256 over everything that shapes the mails: what is approved is this."""
-    pinned = json.dumps(
-        [revision_digest, design_digest, sender_to_document(sender)],
-        ensure_ascii=False,
-        sort_keys=True,
-    )
+    parts: list[Any] = [revision_digest, design_digest, sender_to_document(sender)]
+    if corrects is not None:
+        # Its mails name that day.
+        parts.append([corrects.key, corrects.day.isoformat()])
+    pinned = json.dumps(parts, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(pinned.encode()).hexdigest()
 
 
@@ -141,7 +145,8 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             timing=timing_to_document(new.timing),
             in_shares=new.timing.in_shares,
             confirmed_count=new.confirmed_count,
-            digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
+            digest=pinned_digest(new.revision_digest, new.design_digest, new.sender, new.corrects),
+            corrects_id=new.corrects.row_id if new.corrects else None,
             created_at=now,
         )
         .returning(mailing.c.id)
@@ -192,7 +197,19 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         started_at=row.started_at,
         finished_at=row.finished_at,
         timing=timing_from_document(row.timing),
+        corrects=corrected_from(connection, row.corrects_id) if row.corrects_id else None,
     )
+
+
+def corrected_from(connection: Connection, row_id: int) -> Corrected:
+    """Return what a correction keeps of the mailing of that row id."""
+    row = connection.execute(
+        select(
+            mailing.c.id, mailing.c.key, mailing.c.started_at, mailing.c.due_at, mailing.c.time_zone
+        ).where(mailing.c.id == row_id)
+    ).one()
+    begun = row.started_at or row.due_at
+    return Corrected(row.id, row.key, begun.astimezone(ZoneInfo(row.time_zone)).date())
 
 
 def load_mailing(connection: Connection, row_id: int) -> Mailing:

@@ -7,15 +7,17 @@ route, in the order given, is the one that is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
     and_,
+    bindparam,
     case,
     exists,
     false,
@@ -30,8 +32,16 @@ from sqlalchemy import (
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
 from mailer.store.audience import SCOPE_ALL, is_live, organisation_scope
+from mailer.store.history import REACHED
 from mailer.store.segments import Clause, compile_segment
-from mailer.store.tables import delivery, mailing_list, membership, supporter, suppression
+from mailer.store.tables import (
+    delivery,
+    delivery_list,
+    mailing_list,
+    membership,
+    supporter,
+    suppression,
+)
 
 #: Makes a clause over one row of `supporter`.
 _ClauseOf = Callable[[FromClause], Clause]
@@ -44,6 +54,16 @@ class RouteList:
     position: int
     list_id: int
     organisation_id: int
+
+
+@dataclass(frozen=True)
+class Correction:
+    """That a mailing goes to those whom another one reached, in the language they got it in."""
+
+    #: Row id of the mailing that is corrected.
+    mailing_id: int
+    #: Language → ids of the profiles that forbid it now.
+    forbidden: Mapping[str, Collection[int]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,8 @@ class Rules:
     #: Whether an address can have more than one row of `supporter`.
     shared: bool
     now: datetime
+    #: None for most mailings.
+    correction: Correction | None = None
 
 
 def make_rules(
@@ -70,6 +92,7 @@ def make_rules(
     exclude: Segment | None,
     discreet: Collection[int],
     now: datetime,
+    correction: Correction | None = None,
 ) -> Rules:
     """Return the rules for a mailing to these lists.
 
@@ -80,6 +103,7 @@ def make_rules(
         exclude: who is left out; None for nobody.
         discreet: lists that the mailing's own pinned definitions call discreet.
         now: the instant until which a pause must have ended.
+        correction: whom another mailing reached, where this one corrects it.
     """
     rows = connection.execute(
         select(mailing_list.c.id, mailing_list.c.organisation_id, mailing_list.c.definition)
@@ -93,7 +117,13 @@ def make_rules(
         select(func.count(func.distinct(mailing_list.c.organisation_id)))
     ).scalar_one()
     return Rules(
-        lists, segment, exclude, tuple(sorted(marked | set(discreet))), organisations > 1, now
+        lists,
+        segment,
+        exclude,
+        tuple(sorted(marked | set(discreet))),
+        organisations > 1,
+        now,
+        correction,
     )
 
 
@@ -104,7 +134,12 @@ def reason_not_mailed(
 
     The first reason that holds is given; what protects a person stands before what staff chose.
     """
-    reasons: list[tuple[Clause, SkipReason]] = [
+    reasons: list[tuple[Clause, SkipReason]] = []
+    if rules.correction is not None:
+        # First of all: what is said of the others is then about those whom it was meant for.
+        reasons.append((not_(_reached(row, route, rules.correction)), SkipReason.EXCLUDED))
+        no_edition = or_(no_edition, _forbidden(row, rules, rules.correction))
+    reasons += [
         (_suppressed(row, route.organisation_id), SkipReason.SUPPRESSED),
         (member.c.consent_basis == "", SkipReason.NO_CONSENT),
     ]
@@ -154,6 +189,52 @@ def _excluded(row: FromClause, rules: Rules) -> Clause:
         .correlate(row)
     )
     return or_(outside, inside)
+
+
+def _reached(row: FromClause, route: RouteList, correction: Correction) -> Clause:
+    """Tell whether the mailing that is corrected reached the address, through this list too."""
+    return exists(
+        select(literal(1))
+        .select_from(delivery)
+        .join(delivery_list, delivery_list.c.delivery_id == delivery.c.id)
+        .where(
+            delivery.c.mailing_id == correction.mailing_id,
+            delivery.c.address_digest == row.c.address_digest,
+            delivery.c.state.in_(REACHED),
+            delivery_list.c.list_id == route.list_id,
+            delivery_list.c.supporter_id == row.c.id,
+        )
+        .correlate(row)
+    )
+
+
+def _forbidden(row: FromClause, rules: Rules, correction: Correction) -> Clause:
+    """Tell whether any row of the address forbids the language that it was reached in, by now."""
+    clauses: list[Clause] = [false()]
+    for language, profiles in sorted(correction.forbidden.items()):
+        if not profiles:
+            continue
+        # Written into the statement: there may be more of them than a statement takes parameters.
+        ids: BindParameter[int] = bindparam(
+            None, sorted(profiles), expanding=True, literal_execute=True
+        )
+
+        def clause(one: FromClause, ids: BindParameter[int] = ids) -> Clause:
+            found: Clause = one.c.profile_id.in_(ids)
+            return found
+
+        got = exists(
+            select(literal(1))
+            .select_from(delivery)
+            .where(
+                delivery.c.mailing_id == correction.mailing_id,
+                delivery.c.address_digest == row.c.address_digest,
+                delivery.c.language == language,
+            )
+            .correlate(row)
+        )
+        clauses.append(and_(got, _on_any_row(row, rules, clause(row), clause)))
+    return or_(*clauses)
 
 
 def _paused(row: FromClause, rules: Rules) -> Clause:

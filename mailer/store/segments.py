@@ -28,6 +28,7 @@ from mailer.model.audience import Attribute, AttributeType
 from mailer.model.segments import (
     And,
     Compare,
+    Fallback,
     Field,
     Holds,
     Missing,
@@ -37,13 +38,11 @@ from mailer.model.segments import (
     Or,
     Received,
     Segment,
+    Skipped,
 )
-from mailer.model.states import DeliveryState
+from mailer.store.history import fallback, received, skipped
 from mailer.store.tables import (
-    delivery,
     language_profile,
-    mailing,
-    statement,
     supporter,
     supporter_attribute,
     supporter_tag,
@@ -101,8 +100,12 @@ def compile_segment(segment: Segment, row: FromClause = supporter) -> Clause:
             return _profile(row, _among(value))
         case Missing(field):
             return _missing(row, field)
-        case Received(slug):
-            return _received(row, slug)
+        case Received(slug, language):
+            return received(row, slug, language)
+        case Fallback(slug, wanted):
+            return fallback(row, slug, wanted)
+        case Skipped(slug, reason):
+            return skipped(row, slug, reason)
     raise AssertionError(segment)
 
 
@@ -189,25 +192,3 @@ def _missing(row: FromClause, field: Field | Attribute) -> Clause:
     if field is Field.JOINED:
         return row.c.joined_at.is_(None)
     return _profile(row, language_profile.c.languages == "")
-
-
-def _received(row: FromClause, slug: str) -> Clause:
-    """Tell whether a mailing of the statement was accepted for the address, or may have been."""
-    mailings = (
-        select(mailing.c.id)
-        .join(statement, statement.c.id == mailing.c.statement_id)
-        .where(statement.c.slug == slug)
-    )
-    # By (mailing, address), which is an index: a range of people must not read every delivery.
-    return exists(
-        select(literal(1))
-        .select_from(delivery)
-        .where(
-            delivery.c.mailing_id.in_(mailings),
-            delivery.c.address_digest == row.c.address_digest,
-            delivery.c.state.in_(
-                [DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.SENDING]
-            ),
-        )
-        .correlate(row)
-    )

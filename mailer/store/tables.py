@@ -288,6 +288,10 @@ mailing = Table(
     #: Members of the next range: fewer where a range held the write lock too long.
     Column("freeze_members", Integer, nullable=False, server_default="5000"),
     Column("frozen_at", Instant),
+    #: The mailing it corrects: it goes to those whom that one reached, in the same language.
+    Column("corrects_id", Id),
+    #: When its deliveries were deleted, their time being over; set before the first one is.
+    Column("deliveries_gone_at", Instant),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
     sqlite_autoincrement=True,

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,11 @@ LIBRARY = {
     "library-en-slots-empty": {"fields": {}},
     "library-fa-for-ro": {"language": "fa", "wanted": "ro"},
 }
-NAMES = (*HER_RIGHTS, *LIBRARY)
+#: Mail of the sample appeal → languages its reader reads.
+APPEAL = {"appeal-en": ("en",), "appeal-ru": ("ru",), "appeal-en-for-fa": ("fa",)}
+#: Correction of the sample statement → the edition, and what its reader wanted.
+CORRECTIONS = {"correction-ru": ("ru", None), "correction-en-for-de": ("en", "de")}
+NAMES = (*HER_RIGHTS, *LIBRARY, *APPEAL, *CORRECTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,19 @@ def mails(tmp_path_factory):
             wanted=choice.wanted if choice.notice else None,
         )
         made[name] = sample.compose(reader, NOW)
+    for name, (language, wanted) in CORRECTIONS.items():
+        correcting = MailingComposer(
+            revision, design, sender, [news], tokens, (), corrects=date(2026, 11, 2)
+        )
+        made[name] = correcting.compose(outgoing(fields={}, language=language, wanted=wanted), NOW)
+    appeal, _ = read_statement(share / "templates" / "statements" / "keep-the-line-open", share)
+    design = read_design(share / "templates", StatementKind.APPEAL, catalogs)
+    calling = MailingComposer(appeal, design, sender, [news], tokens, ())
+    for name, languages in APPEAL.items():
+        choice = resolver(appeal)(LanguageProfile(languages, ()), news)
+        wanted = choice.wanted if choice.notice else None
+        reader = outgoing(fields={}, language=choice.language, wanted=wanted)
+        made[name] = calling.compose(reader, NOW)
     library = composer(tokens)
     for name, changes in LIBRARY.items():
         made[name] = library.compose(outgoing(**changes), NOW)
@@ -158,7 +176,9 @@ def test_both_parts_lead_to_the_same_places(mails, name):
 def test_the_notice_comes_first_and_only_where_it_must(mails, name):
     """Who reads their first language is not told of others; everyone else is, before all else."""
     text, html = _parts(mails[name])
-    links = re.findall(rf"^.+: {HOST}/w/[\w-]+/[\w-]+$", text.split("\n---", 1)[0], re.MULTILINE)
+    # What a correction says stands before the notice, and a line after it.
+    sections = text.split("\n---", 2)[: 2 if name in CORRECTIONS else 1]
+    links = re.findall(rf"^.+: {HOST}/w/[\w-]+/[\w-]+$", "\n".join(sections), re.MULTILINE)
     assert bool(links) == ("-for-" in name) == ('class="notice"' in html)
     if links:
         assert html.index('class="notice"') < html.index('class="card')
@@ -171,3 +191,19 @@ def test_nobody_is_given_a_language_for_being_near_theirs(mails):
         for name in HER_RIGHTS
     }
     assert given == {name: name.split("-")[2] for name in HER_RIGHTS}
+
+
+def test_a_correction_says_so_before_all_else(mails):
+    """In the reader's language, with the day; before the notice that there is no edition in it."""
+    said = {
+        "correction-ru": "Это письмо — исправление.\n"
+        "Оно заменяет письмо, отправленное вам в этот день: 2 ноября 2026\u202fг.\n",
+        "correction-en-for-de": "Diese Nachricht ist eine Berichtigung.\n"
+        "Sie ersetzt die Nachricht, die Ihnen an diesem Tag gesendet wurde: 2. November 2026\n",
+    }
+    for name, words in said.items():
+        text, html = _parts(mails[name])
+        assert words == text[: len(words)]
+        first = html.index('class="notice correction"')
+        later = [html.find(one) for one in ('class="notice"', 'class="card')]
+        assert all(first < place for place in later if place >= 0)

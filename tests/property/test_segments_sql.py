@@ -1,16 +1,21 @@
 """Segments: any expression means on both databases what a plain reading of it says."""
 
+import itertools
 import random
+import unicodedata
+from dataclasses import dataclass
 from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.audience.segments import parse_segment
+from mailer.model.audience import LanguageStep
 from mailer.model.faults import FaultsFound
-from mailer.model.states import DeliveryState
+from mailer.model.states import DeliveryState, SkipReason
 from mailer.store import tables
 from mailer.store.segments import compile_segment
 from tests.support.audience_world import (
@@ -31,6 +36,12 @@ _DAYS = ("2024-02-29", "2025-01-01", "2025-01-02", "1999-12-31")
 _TAGS = ("press", "Press", "with space", "друзі")
 _NUMBERS = ("-1", "0", "0.5", "3", "1e3")
 _SLUGS = ("sent", "doubt", "other")
+_EDITIONS = ("en", "ru", "sr-Latn")
+_WANTED = ("uk", "ro", "ro-MD")
+_REASONS = (SkipReason.NO_ACCEPTABLE_EDITION, SkipReason.EXCLUDED)
+#: Of a person who was mailed, or may have been; of one who is about to be too.
+_REACHED = {DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.SENDING}
+_SERVED = _REACHED | {DeliveryState.DUE, DeliveryState.DEFERRED}
 
 
 def _people():
@@ -65,10 +76,43 @@ def _people():
 
 
 PEOPLE = _people()
-#: Number of the address → slugs of statements that reached it, or may have.
-RECEIVED = {number: {"sent"} for number in range(0, 40, 3)}
-for _number in range(0, 40, 5):
-    RECEIVED.setdefault(_number, set()).add("doubt")
+
+
+@dataclass(frozen=True)
+class Past:
+    """What one mailing did with one address."""
+
+    slug: str
+    state: DeliveryState
+    reason: SkipReason | None
+    language: str | None
+    step: LanguageStep | None
+    wanted: str | None
+
+
+def _past():
+    """Return by number of the address what two mailings of each statement did."""
+    dice = random.Random(11)  # The same at every run.
+    found = {number: [] for number in range(40)}
+    for number, slug, _ in itertools.product(range(40), _SLUGS, range(2)):
+        state = dice.choice((None, *DeliveryState))
+        skipped = state is DeliveryState.SKIPPED
+        step = dice.choice([LanguageStep.FIRST, LanguageStep.LATER, LanguageStep.FALLBACK])
+        noticed = step is not LanguageStep.FIRST and not skipped
+        past = state and Past(
+            slug, state, dice.choice(_REASONS) if skipped else None,
+            None if skipped else dice.choice(_EDITIONS), None if skipped else step,
+            dice.choice((None, *_WANTED)) if noticed else None,
+        )  # fmt: skip
+        found[number].append(past)
+    return found
+
+
+PAST = _past()
+
+
+def _of(number, slug):
+    return [one for one in PAST[number] if one and one.slug == slug]
 
 
 @pytest.fixture
@@ -76,22 +120,38 @@ def people(store):
     """A database with forty people, and what they received."""
     world = World(LISTS, {number: (row,) for number, row in enumerate(PEOPLE)})
     list_ids, row_ids = world.write(store)
-    states = {"sent": DeliveryState.ACCEPTED, "doubt": DeliveryState.IN_DOUBT}
-    for slug in _SLUGS:
-        mailing_id = write_mailing(store, LISTS[:1], list_ids, slug=slug)
+    for position, (slug, _) in enumerate(itertools.product(_SLUGS, range(2))):
+        if position % 2 == 0:
+            mailing_id = write_mailing(store, LISTS[:1], list_ids, slug=slug)
+        else:
+            mailing_id = again(store, mailing_id)
         with store.write() as connection:
             for number in range(40):
-                state = DeliveryState.REFUSED
-                if slug in RECEIVED.get(number, ()):
-                    state = states[slug]
+                one = PAST[number][position]
+                if one is None:
+                    continue
                 connection.execute(
                     tables.delivery.insert().values(
                         # Another organisation's row of the same address was merged.
                         mailing_id=mailing_id, address_digest=digest(number), supporter_id=999,
-                        list_id=1, state=state, finished_at=NOW,
+                        list_id=1, state=one.state, skip_reason=one.reason,
+                        language=one.language, step=one.step, wanted=one.wanted, finished_at=NOW,
                     )
                 )  # fmt: skip
     return store, row_ids
+
+
+def again(store, mailing_id):
+    """Write the next mailing of a mailing's statement; return its row id."""
+    with store.write() as connection:
+        row = connection.execute(
+            select(tables.mailing).where(tables.mailing.c.id == mailing_id)
+        ).mappings().one()  # fmt: skip
+        values = {**row, "number": 2, "key": f"{row['key'][:-1]}2"}
+        del values["id"]
+        return connection.execute(
+            tables.mailing.insert().values(values).returning(tables.mailing.c.id)
+        ).scalar_one()
 
 
 def _ask(people, text):
@@ -197,10 +257,49 @@ def _missing(draw):
     return f"{name} {word}", lambda row, _: (_READ[name](row) == "") is not negated
 
 
+_ASKED = st.sampled_from([*_SLUGS, "never-made"])
+
+
 @st.composite
 def _received(draw):
-    slug = draw(st.sampled_from([*_SLUGS, "never-made"]))
-    return f'received("{slug}")', lambda _, number: slug in RECEIVED.get(number, ())
+    slug, language = draw(_ASKED), draw(st.sampled_from(["", "en", "ru", "sr", "sr-Latn"]))
+
+    def predicate(_row, number):
+        return any(
+            one.state in _REACHED and (not language or _covers(language, one.language))
+            for one in _of(number, slug)
+        )
+
+    return f'received("{slug}"{language and ", " + language})', predicate
+
+
+@st.composite
+def _fallback(draw):
+    slug, wanted = draw(_ASKED), draw(st.sampled_from(["", "ro", "ro-MD", "uk", "de"]))
+
+    def predicate(_row, number):
+        past = _of(number, slug)
+        noticed = any(
+            one.state in _REACHED and one.wanted and (not wanted or _covers(wanted, one.wanted))
+            for one in past
+        )
+        own = any(one.state in _SERVED and one.step is LanguageStep.FIRST for one in past)
+        return noticed and not own
+
+    return f"fallback({slug}{wanted and ', ' + wanted})", predicate
+
+
+@st.composite
+def _skipped(draw):
+    slug, reason = draw(_ASKED), draw(st.sampled_from([*_REASONS, SkipReason.SUPPRESSED]))
+
+    def predicate(_row, number):
+        past = _of(number, slug)
+        return any(one.reason is reason for one in past) and not any(
+            one.state in _SERVED for one in past
+        )
+
+    return f'skipped("{slug}", {reason.value})', predicate
 
 
 _LEAVES = st.one_of(
@@ -208,6 +307,8 @@ _LEAVES = st.one_of(
     _holds(),
     _missing(),
     _received(),
+    _fallback(),
+    _skipped(),
     _values("country", _SAME, ("MD", "UA"), _READ["country"]),
     _one_of("country", ("MD", "UA", "IN"), _READ["country"]),
     _values("joined", _ANY, _DAYS, _READ["joined"], date.fromisoformat),
@@ -247,6 +348,36 @@ def test_sql_means_what_the_expression_says(people, expression):
     assert wanted == _ask(people, text)
 
 
+#: Any text that can stand in quotes; of names, those that cannot be the program's own words.
+_LITERALS = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="'\""),
+    min_size=4,
+    max_size=20,
+).filter(lambda text: text.strip() and not text.isascii())
+
+
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(literals=st.lists(_LITERALS, min_size=5, max_size=5))
+def test_no_text_of_an_expression_becomes_sql(literals):
+    """Every value is bound, on both databases: the SQL is the same whatever is asked for."""
+    shape = (
+        '"{}" in tags or city = "{}" or received("{}", ru) or fallback("{}", ro) '
+        'or skipped("{}", no_consent) and joined > 2025-01-01 and hours > 7.25'
+    )
+    for dialect in (sqlite.dialect(), postgresql.dialect()):
+        texts = []
+        for filled in (literals, ["a", "b", "c", "d", "e"]):
+            segment = parse_segment(shape.format(*filled), ATTRIBUTES)
+            query = select(tables.supporter.c.id).where(compile_segment(segment))
+            texts.append(str(query.compile(dialect=dialect)))
+        assert texts[0] == texts[1]
+        normal = [unicodedata.normalize("NFC", literal) for literal in literals]
+        told = [literal for literal in (*normal, "2025-01-01", "7.25") if literal in texts[0]]
+        assert [] == told
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -257,7 +388,8 @@ def test_sql_means_what_the_expression_says(people, expression):
             st.sampled_from(
                 ["and", "or", "not", "in", "is", "missing", "(", ")", ",", "=", "!=", "<", "tags",
                  "country", "joined", "hours", "city", "member", "languages", '"x"', "'", "MD",
-                 "2025-01-01", "9999-12-31", "0001-01-01", "-0", "1e308", "received", "\x00", "%"]
+                 "2025-01-01", "9999-12-31", "0001-01-01", "-0", "1e308", "received",
+                 "fallback", "skipped", "segment", "no_consent", "\x00", "%"]
             ),
             max_size=12,
         ).map(" ".join),

@@ -15,7 +15,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from mailer.compose.slots import body_without_supporter
-from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized_marked
+from mailer.model.statement import (
+    LocalizedText,
+    Picture,
+    RelatedKind,
+    Revision,
+    localized,
+    localized_marked,
+)
 from mailer.statements.body import body_to_html
 from mailer.statements.languages import (
     comma,
@@ -71,6 +78,17 @@ class RelatedView:
 
 
 @dataclass(frozen=True)
+class AppealView:
+    """What only an appeal has, in the edition's language."""
+
+    action: str
+    address: str
+    why_now: str
+    #: Written out; "" when there is none.
+    deadline: str
+
+
+@dataclass(frozen=True)
 class StatementView:
     """All that the page of a statement shows."""
 
@@ -95,6 +113,8 @@ class StatementView:
     published: str
     #: The same as ISO 8601 day.
     published_day: str
+    #: None but for appeals.
+    appeal: AppealView | None
 
 
 def picture_digest(picture: Picture) -> str:
@@ -164,6 +184,21 @@ def view_statement(
         editions=_edition_links(revision.slug, revision.languages, language, frame_language),
         published=published,
         published_day=published_day,
+        appeal=_appeal(revision, language),
+    )
+
+
+def _appeal(revision: Revision, language: str) -> AppealView | None:
+    appeal = revision.appeal
+    # Loading allows web addresses only; a page is not the place to trust that.
+    if appeal is None or not appeal.address.startswith(("https://", "http://")):
+        return None
+    source, deadline = revision.source_language, appeal.deadline
+    return AppealView(
+        action=localized(appeal.action, language, source),
+        address=appeal.address,
+        why_now=localized(appeal.why_now, language, source),
+        deadline=long_date(deadline, language) if deadline else "",
     )
 
 

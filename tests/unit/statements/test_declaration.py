@@ -1,6 +1,6 @@
 """`statement.toml`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -134,3 +134,47 @@ def test_somebody_must_sign():
     """A statement that nobody signs is none."""
     text = GOOD[: GOOD.index("[[signatories]]")]
     assert (0, "signatories", "nobody signs") in parse(text)[1]
+
+
+APPEAL = """\
+slug = "her-rights"
+kind = "appeal"
+source_language = "en"
+deadline = 2026-12-09
+why_now = { en = "The court decides.", ru = "Суд решает." }
+
+[action]
+label = { en = "Sign" }
+address = "https://harbor.example.org/sign"
+"""
+
+
+def test_an_appeal_says_what_to_do_and_until_when():
+    """Nobody has to sign it; the last day may be left out."""
+    declaration, faults = parse(APPEAL)
+    assert [] == faults
+    appeal = declaration.appeal
+    assert ({"en": "Sign"}, "https://harbor.example.org/sign") == (appeal.action, appeal.address)
+    assert date(2026, 12, 9) == appeal.deadline
+    without = parse(APPEAL.replace("deadline = 2026-12-09\n", ""))[0]
+    assert None is without.appeal.deadline
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("2026-12-09", "2026-12-09T09:00:00Z", (4, "deadline", "has an hour; it is a day")),
+        ("2026-12-09", '"soon"', (4, "deadline", "is not a day")),
+        ("why_now", "# why_now", (0, "why_now", "is missing")),
+        ("label", "# label", (7, "action.label", "is missing")),
+        ("https://", "http://", (9, "action.address", None)),
+        ("[action]", "[deed]", (0, "action", "is missing")),
+        ('"appeal"', '"newsletter"', (7, "action", "is for appeals only")),
+    ],
+)
+def test_what_is_wrong_with_an_appeal_is_told_at_its_line(old, new, expected):
+    """And no statement of another kind has what only an appeal can show."""
+    line, field, problem = expected
+    faults = parse(APPEAL.replace(old, new))[1]
+    found = [one for one in faults if one[1] == field]
+    assert [(line, field, problem or found[0][2])] == found

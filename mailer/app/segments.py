@@ -1,0 +1,123 @@
+"""Read and count segments as the workspace knows them.
+
+In: a workspace, an expression or the key of a saved segment, and the lists to look on. Out: the
+saved segments, a count, or an explanation. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailer.app.workspace import Workspace
+from mailer.audience.explaining import Explanation, explain
+from mailer.audience.mentions import mention_faults
+from mailer.audience.segments import (
+    Expression,
+    Place,
+    load_segments,
+    read_expression,
+    saved_segments,
+)
+from mailer.model.audience import Attribute, ListDefinition
+from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.store.segment_counts import count_people, list_ids
+
+#: What faults of the expression name.
+ARGUMENT = "--segment"
+
+
+@dataclass(frozen=True)
+class SavedCount:
+    """A saved segment, and how many people it means."""
+
+    key: str
+    name: str
+    text: str
+    people: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """An expression that was read, and the lists it is asked on."""
+
+    expression: Expression
+    #: Keys; all there are when none was named.
+    lists: tuple[str, ...]
+
+
+def ask(workspace: Workspace, text: str, lists: Sequence[str]) -> Question:
+    """Read an expression for some lists, or for all.
+
+    Raises:
+        FaultsFound: with what is wrong with it or the lists.
+    """
+    chosen = _chosen(workspace, lists)
+    attributes = _attributes(chosen)
+    saved = saved_segments(workspace.config.lists_dir)
+    expression = read_expression(text, attributes, Place(ARGUMENT), saved)
+    with workspace.store.read() as connection:
+        faults = mention_faults(connection, expression.mentions)
+    if faults:
+        raise FaultsFound(faults)
+    return Question(expression, tuple(one.key for one in chosen))
+
+
+def count(workspace: Workspace, question: Question) -> tuple[int, int]:
+    """Return how many people an expression means, and how many are on the lists."""
+    with workspace.store.read() as connection:
+        ids = list_ids(connection, question.lists)
+        people = count_people(connection, ids, question.expression.segment)
+        return people, count_people(connection, ids)
+
+
+def explanation(workspace: Workspace, question: Question) -> Explanation:
+    """Return what an expression asks and whom it means."""
+    with workspace.store.read() as connection:
+        ids = list_ids(connection, question.lists)
+        return explain(connection, ids, question.expression.segment)
+
+
+def saved_counts(workspace: Workspace, lists: Sequence[str]) -> list[SavedCount]:
+    """Return the saved segments with how many people each means.
+
+    Raises:
+        FaultsFound: with every fault of the file and of the lists.
+    """
+    chosen = _chosen(workspace, lists)
+    saved = saved_segments(workspace.config.lists_dir)
+    # Whoever looks on one list sees all segments, those too that ask what only others declare.
+    attributes = _attributes(list(workspace.lists[0].values()))
+    segments = load_segments(workspace.config.lists_dir, attributes)
+    with workspace.store.read() as connection:
+        faults = [
+            fault for one in segments.values() for fault in mention_faults(connection, one.mentions)
+        ]
+        if faults:
+            raise FaultsFound(faults)
+        ids = list_ids(connection, [one.key for one in chosen])
+        return [
+            SavedCount(
+                key, saved.by_key[key].name, saved.by_key[key].text,
+                count_people(connection, ids, one.segment),
+            )
+            for key, one in segments.items()
+        ]  # fmt: skip
+
+
+def _chosen(workspace: Workspace, keys: Sequence[str]) -> list[ListDefinition]:
+    definitions, list_faults = workspace.lists
+    faults = list(errors_in(list_faults))
+    known = ", ".join(sorted(definitions)) or "none yet"
+    faults += [
+        Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
+        for key in keys
+        if key not in definitions
+    ]
+    if faults:
+        raise FaultsFound(faults)
+    return [definitions[key] for key in dict.fromkeys(keys)] or list(definitions.values())
+
+
+def _attributes(lists: Sequence[ListDefinition]) -> dict[str, Attribute]:
+    return {name: value for one in lists for name, value in one.attributes.items()}
