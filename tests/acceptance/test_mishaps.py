@@ -3,13 +3,14 @@
 import json
 import re
 import socket
-import sqlite3
 
 import pytest
 
+from mailer.store.engine import open_store
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import in_background, ports, until
 from tests.acceptance.test_mailing_commands import HOUR, PLAN, mailings
+from tests.store.test_migrations import migrate
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
 
@@ -160,11 +161,9 @@ def test_a_saved_segment_is_meant_by_its_key(mailer, prepared):
 
 def test_a_database_of_an_older_version_is_brought_up_to_date_by_one_command(mailer, workspace):
     """Every command says which one; after it they work, and a second time changes nothing."""
-    with sqlite3.connect(workspace / "data" / "mailer.db") as database:
-        database.execute("ALTER TABLE membership DROP COLUMN consent_source_sealed")
-        database.execute("ALTER TABLE membership ADD COLUMN consent_source TEXT DEFAULT ''")
-        database.execute("UPDATE alembic_version SET version_num = '0001'")
-    database.close()
+    store = open_store(f"sqlite:///{workspace / 'data' / 'mailer.db'}")
+    migrate(store, "0001")
+    store.close()
     refused = mailer(workspace, "lists")
     assert 1 == refused.status
     assert "Run: mailer upgrade" in refused.err

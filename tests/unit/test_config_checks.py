@@ -234,3 +234,31 @@ def test_a_live_workspace_links_by_https_only(tmp_path):
         "senders.harbor.base_url": 'base_url = "http://mail.harbor.example.org"',
     } == placed(tmp_path, text)
     load(tmp_path, changed(*LIVE))
+
+
+def test_alerts_go_to_staff_by_a_relay_and_from_a_sender_that_there_are(tmp_path):
+    """So that what is said of staff before a workspace is live holds for alerts too."""
+    text = changed(
+        ("addresses = []", 'addresses = ["editor@harbor.example.org", "anna@example.org"]'),
+        ('relay = ""', 'relay = "second"'),
+        ('\nsender = ""', '\nsender = "nobody"'),
+    )
+    assert {
+        "alerts.addresses": 'addresses = ["editor@harbor.example.org", "anna@example.org"]',
+        "alerts.relay": 'relay = "second"',
+        "alerts.sender": 'sender = "nobody"',
+    } == placed(tmp_path, text)
+    good = changed(
+        ("addresses = []", 'addresses = ["editor@harbor.example.org"]'),
+        ('relay = ""', 'relay = "main"'),
+        ("command = []", 'command = ["tell", "--staff"]'),
+    )
+    alerts = load(tmp_path, good).alerts
+    assert ("main", ("tell", "--staff")) == (alerts.relay, alerts.command)
+
+
+@pytest.mark.parametrize("value", ["[0]", '[" "]', '"tell"'])
+def test_a_command_is_a_program_and_its_arguments(tmp_path, value):
+    """A line for a shell is none: no shell reads it."""
+    (fault, *_) = faults(tmp_path, changed(("command = []", f"command = {value}")))
+    assert fault[0].startswith("alerts")
