@@ -122,40 +122,28 @@ def test_late_shares_need_a_word_and_those_that_are_due_are_sent(mailer, workspa
     assert f'{KEY} has no share "Mars/Olympus". See: mailer mailings show {KEY}' in unknown.err
 
 
-def test_a_held_share_is_released_by_its_name(mailer, workspace, change):
+def test_a_held_share_is_released_by_its_name(mailer, crowd):
     """The scheduler was away for longer than the grace: shown in lists, let go by a person."""
-    at = (datetime.now(ZoneInfo("Europe/Chisinau")) + timedelta(seconds=6)).strftime(
-        "%Y-%m-%dT%H:%M:%S"
-    )
-    count = mailer(workspace, "mailings", "coverage", *PLAN, "--json").json()["to_mail"]
-    wish = ("schedule", *PLAN, "--at", at, "--recipient-time", "--late", "skip", "--grace", "1s")
-    skipped = mailer(workspace, *wish, "--json", "--yes", "1").status
-    assert 1 == skipped
-    left = int(mailer(workspace, *wish).out.split("to be mailed in all")[1].split()[0])
-    assert left < count
-    assert 0 == mailer(workspace, *wish, "--yes", left).status
-    due = {
-        one["zone"]: datetime.fromisoformat(one["due_at"])
-        for one in shown(mailer, workspace)["shares"]
-    }
-    until(
-        lambda: datetime.now(UTC) > due["Europe/Chisinau"] + timedelta(seconds=2),
-        "its grace to be over",
-    )
+    workspace = crowd(3)
+    zone = "Europe/Chisinau"
+    due = datetime.now(ZoneInfo(zone)).replace(microsecond=0) + timedelta(seconds=5)
+    ended = mailer(
+        workspace, "schedule", "--statement", SLUG, "--list", "crowd", "--recipient-time",
+        "--at", due.strftime("%Y-%m-%dT%H:%M:%S"), "--grace", "1s", "--yes", 3,
+    )  # fmt: skip
+    assert 0 == ended.status, ended.text
+    until(lambda: datetime.now(UTC) > due + timedelta(seconds=2), "its grace to be over")
+
+    def state():
+        (only,) = shown(mailer, workspace)["shares"]
+        return only["zone"], only["state"]
+
     with running(workspace, "--only", "scheduler"):
-
-        def state():
-            return {one["zone"]: one["state"] for one in shown(mailer, workspace)["shares"]}
-
-        until(lambda: state()["Europe/Chisinau"] == "held", "the share to be held")
-        assert (
-            "1 share is held. See: mailer mailings show"
-            in mailer(workspace, "mailings", "list").out
-        )
-        assert (
-            f"mailer release {KEY} --share Europe/Chisinau"
-            in mailer(workspace, "mailings", "show", KEY).out
-        )
-        ended = mailer(workspace, "release", KEY, "--share", "Europe/Chisinau")
-        assert f"Released of {KEY}: Europe/Chisinau." in ended.out
-        until(lambda: state()["Europe/Chisinau"] == "open", "the share to go")
+        until(lambda: state() == (zone, "held"), "the share to be held")
+        listed = mailer(workspace, "mailings", "list").out
+        assert f"1 share is held. See: mailer mailings show {KEY}" in listed
+        told = mailer(workspace, "mailings", "show", KEY).out
+        assert f"mailer release {KEY} --share {zone}" in told
+        ended = mailer(workspace, "release", KEY, "--share", zone)
+        assert f"Released of {KEY}: {zone}." in ended.out
+        until(lambda: state() == (zone, "open"), "the share to go")
