@@ -151,6 +151,7 @@ def timing_document(timing: Timing) -> dict[str, object]:
     """Return a timing as other programs read it."""
     return {
         "recipient_time": timing.recipient_time,
+        "local_hour": timing.local_hour.isoformat() if timing.local_hour else None,
         "window": str(timing.window or ""),
         "quiet_days": str(timing.quiet_days),
         "late": timing.late.value if timing.late else "",

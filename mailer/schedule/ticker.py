@@ -1,8 +1,9 @@
 """Read once a second what is due and move mailings along.
 
 In: the tables, the time, and how to choose an edition. Out: mailings frozen, started, held and
-finished, and their shares opened, shut and held. Everything a tick does is written before the next thing is begun, so a killed tick loses
-nothing and the next one repeats nothing. One process at a time holds the lease.
+finished, and their shares opened, shut and held. Everything a tick does is written before the next
+thing is begun, so a killed tick loses nothing and the next one repeats nothing. One process at a
+time holds the lease.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mailer.model.mailing import Mailing
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import PlannedShare, ShareState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
-from mailer.schedule.openings import due_in, next_state, with_policy, zone_of
+from mailer.schedule.openings import NoDayLeft, due_in, next_state, with_policy, zone_of
 from mailer.store.engine import Store
 from mailer.store.mailings import (
     cancel_open_deliveries,
@@ -136,7 +137,7 @@ class Ticker:
         for mailing in reversed(freezing):
             try:
                 self._freeze_one(mailing, now, begun)
-            except FaultsFound as error:
+            except (FaultsFound, NoDayLeft) as error:
                 # Its segment, say, cannot be read any more; the other mailings go on.
                 self._hold_freezing(mailing, str(error), now)
 

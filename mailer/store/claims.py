@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState
-from mailer.model.states import DeliveryState, SkipReason, states_before
+from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.deliveries import skip
 from mailer.store.shares import open_lanes
@@ -105,7 +105,7 @@ def _due(connection: Connection, limit: int, now: datetime) -> list[int]:
     for lane in open_lanes(connection, now):
         shares.setdefault(lane.mailing_id, []).append(lane.share_id)
     for mailing_id, share_ids in shares.items():
-        for state in states_before(DeliveryState.SENDING)[::-1]:
+        for state in (DeliveryState.DEFERRED, DeliveryState.DUE):
             if len(ids) >= limit:
                 return ids
             query = (

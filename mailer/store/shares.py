@@ -220,7 +220,8 @@ def _find(connection: Connection, mailing_id: int, zone: str) -> Share | None:
 def _left_in_skipped() -> Select[tuple[int]]:
     given_up = select(mailing_share.c.id).where(mailing_share.c.state == ShareState.SKIPPED)
     sent = select(mailing.c.id).where(
-        mailing.c.in_shares, mailing.c.state.in_([MailingState.RUNNING, MailingState.PAUSED])
+        mailing.c.in_shares,
+        mailing.c.state.in_([MailingState.RUNNING, MailingState.PAUSED, MailingState.HELD]),
     )
     return select(delivery.c.id).where(
         delivery.c.state.in_(_LEFT),
