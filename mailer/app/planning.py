@@ -20,12 +20,15 @@ from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Mailing, Sender
-from mailer.model.statement import StoredRevision
+from mailer.model.segments import Segment
+from mailer.model.statement import Revision, StoredRevision
+from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
-from mailer.store.statements import latest_revision
+from mailer.store.mailings import schedule_draft as pin_draft
+from mailer.store.statements import latest_revision, load_revision
 
 
 @dataclass(frozen=True)
@@ -59,24 +62,30 @@ class Plan:
         return self.coverage.to_mail
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A revision as mails, checked against everything they are made of; nobody is counted yet."""
+
+    #: With its segments written out.
+    wish: Wish
+    design: Design
+    sender: Sender
+    lists: tuple[ListDefinition, ...]
+    #: Worth a look; nothing that stops it.
+    warnings: tuple[Fault, ...]
+
+
 def make_plan(workspace: Workspace, wish: Wish) -> Plan:
-    """Work out who would get what from whom; nothing is scheduled.
+    """Work out who would get a statement's newest revision from whom; nothing is scheduled.
 
     Raises:
         FaultsFound: with everything that stops it.
     """
-    config = workspace.config
-    wish = replace(
-        wish,
-        segment=expression_of(wish.segment, config.lists_dir),
-        exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
-    )
-    definitions, list_faults = workspace.lists
-    chosen = _chosen(wish, definitions, list_faults)
-    sender = _sender(workspace, wish, chosen)
     with workspace.store.read() as connection:
         stored = latest_revision(connection, wish.slug)
     if stored is None:
+        # A list or a sender that is not there is told first.
+        _sender(workspace, wish, _chosen(workspace, wish))
         raise FaultsFound(
             [
                 Fault(
@@ -88,23 +97,81 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
                 )
             ]
         )
-    design = read_design(config.templates_dir, stored.revision.kind, workspace.catalogs)
+    return plan_revision(workspace, wish, stored)
+
+
+def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
+    """Work out who would get a draft: its revision, with lists, sender and design as they are now.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+        ForbiddenTransition: when it is no draft.
+    """
+    if draft.state is not MailingState.DRAFT:
+        raise ForbiddenTransition(draft.state, MailingState.SCHEDULED)
+    with workspace.store.read() as connection:
+        stored = load_revision(connection, draft.revision_id)
+    wish = Wish(
+        slug=stored.revision.slug,
+        lists=tuple(target.definition.key for target in draft.targets),
+        sender=draft.sender.key,
+        segment=draft.segment,
+        exclude=draft.exclude,
+    )
+    return plan_revision(workspace, wish, stored)
+
+
+def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
+    """Check a revision as mails to the lists of a wish.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+    """
+    config = workspace.config
+    wish = replace(
+        wish,
+        segment=expression_of(wish.segment, config.lists_dir),
+        exclude=expression_of(wish.exclude, config.lists_dir, option="--exclude"),
+    )
+    chosen = _chosen(workspace, wish)
+    sender = _sender(workspace, wish, chosen)
+    design = read_design(config.templates_dir, revision.kind, workspace.catalogs)
     fields = frozenset(name for one in chosen for name in one.attributes)
     found = [
         *check_design(design, fields),
-        *check_revision(stored.revision, workspace.catalogs),
-        *check_revision_with_design(stored.revision, design, fields),
-        *check_headers(stored.revision, sender, chosen),
+        *check_revision(revision, workspace.catalogs),
+        *check_revision_with_design(revision, design, fields),
+        *check_headers(revision, sender, chosen),
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
-    attributes = {name: value for one in chosen for name, value in one.attributes.items()}
-    segment = parse_segment(wish.segment, attributes) if wish.segment else None
-    exclude = parse_segment(wish.exclude, attributes, option="--exclude") if wish.exclude else None
+    _segments(wish, chosen)
+    warnings = tuple(fault for fault in found if fault not in errors_in(found))
+    return Prepared(wish, design, sender, chosen, warnings)
+
+
+def _segments(
+    wish: Wish, lists: tuple[ListDefinition, ...]
+) -> tuple[Segment | None, Segment | None]:
+    attributes = {name: value for one in lists for name, value in one.attributes.items()}
+    return (
+        parse_segment(wish.segment, attributes) if wish.segment else None,
+        parse_segment(wish.exclude, attributes, option="--exclude") if wish.exclude else None,
+    )
+
+
+def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> Plan:
+    """Work out who would get a revision from whom; nothing is scheduled.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+    """
+    prepared = prepare(workspace, wish, stored.revision)
+    segment, exclude = _segments(prepared.wish, prepared.lists)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
-        ids = sync_lists(connection, chosen, now)
-    targets = tuple((ids[one.key], one) for one in chosen)
+        ids = sync_lists(connection, prepared.lists, now)
+    targets = tuple((ids[one.key], one) for one in prepared.lists)
     with workspace.store.read() as connection:
         covered = coverage(
             connection,
@@ -114,13 +181,19 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
             resolver(stored.revision),
             now,
         )
-    warnings = tuple(fault for fault in found if fault not in errors_in(found))
-    return Plan(wish, stored, design, sender, targets, covered, warnings)
+    return Plan(
+        prepared.wish,
+        stored,
+        prepared.design,
+        prepared.sender,
+        targets,
+        covered,
+        prepared.warnings,
+    )
 
 
-def _chosen(
-    wish: Wish, definitions: dict[str, ListDefinition], list_faults: tuple[Fault, ...]
-) -> tuple[ListDefinition, ...]:
+def _chosen(workspace: Workspace, wish: Wish) -> tuple[ListDefinition, ...]:
+    definitions, list_faults = workspace.lists
     faults = list(errors_in(list_faults))
     known = ", ".join(sorted(definitions)) or "none yet"
     faults.extend(
@@ -175,23 +248,49 @@ def schedule(
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)
-        return create_mailing(
-            connection,
-            NewMailing(
-                statement_id=plan.stored.statement_id,
-                slug=plan.stored.revision.slug,
-                revision_id=plan.stored.revision_id,
-                revision_digest=plan.stored.revision.digest,
-                design_id=design_id,
-                design_digest=plan.design.digest,
-                sender=plan.sender,
-                lists=plan.lists,
-                segment=plan.wish.segment,
-                exclude=plan.wish.exclude,
-                due_at=due_at,
-                time_zone=time_zone,
-                grace_s=grace_s,
-                confirmed_count=plan.count,
-            ),
-            now,
-        )
+        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        return create_mailing(connection, new, now)
+
+
+def schedule_draft(
+    workspace: Workspace,
+    plan: Plan,
+    draft: Mailing,
+    *,
+    due_at: datetime,
+    time_zone: str,
+    grace_s: int,
+) -> Mailing:
+    """Schedule a draft as a person agreed to it, with design, sender and lists pinned anew.
+
+    Raises:
+        FaultsFound, KeyFileError, WrongKeys: as `schedule` does; the draft stays one.
+        ForbiddenTransition: when somebody scheduled or dropped it meanwhile.
+    """
+    check_ready(workspace, plan.sender)
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        design_id = save_design(connection, plan.design, now)
+        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        return pin_draft(connection, draft.row_id, new)
+
+
+def _new_mailing(
+    plan: Plan, design_id: int, due_at: datetime, time_zone: str, grace_s: int
+) -> NewMailing:
+    return NewMailing(
+        statement_id=plan.stored.statement_id,
+        slug=plan.stored.revision.slug,
+        revision_id=plan.stored.revision_id,
+        revision_digest=plan.stored.revision.digest,
+        design_id=design_id,
+        design_digest=plan.design.digest,
+        sender=plan.sender,
+        lists=plan.lists,
+        segment=plan.wish.segment,
+        exclude=plan.wish.exclude,
+        due_at=due_at,
+        time_zone=time_zone,
+        grace_s=grace_s,
+        confirmed_count=plan.count,
+    )

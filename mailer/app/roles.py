@@ -51,11 +51,12 @@ async def _until_told(role: Role, serve: Serve) -> int:
 
 def _scheduler(workspace: Workspace) -> Serve:
     from mailer.app.languages import resolver_for
+    from mailer.app.newsletters import IssueDrafter
     from mailer.schedule.runner import run_scheduler
     from mailer.schedule.ticker import Ticker
 
     store = workspace.store
-    ticker = Ticker(store, workspace.clock, resolver_for(store))
+    ticker = Ticker(store, workspace.clock, resolver_for(store), IssueDrafter(workspace))
 
     async def serve(stop: asyncio.Event) -> None:
         await run_scheduler(ticker, store, stop)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
-from mailer.app.planning import Plan, Wish, make_plan
+from mailer.app.planning import Plan, Wish, make_plan, plan_draft, schedule_draft
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, send_now
+from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -26,6 +28,7 @@ from mailer.cli.common import (
     shown,
 )
 from mailer.cli.control import print_report, progress_bar, reason_in_words, report_document
+from mailer.model.mailing import Mailing
 from mailer.model.statement import localized
 from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
@@ -34,6 +37,9 @@ from mailer.store.reports import progress, report
 
 Slug = Annotated[str, typer.Option("--statement", help="Slug of the statement.")]
 Lists = Annotated[list[str], typer.Option("--list", help="Key of a list; may be repeated.")]
+SomeLists = Annotated[
+    list[str] | None, typer.Option("--list", help="Key of a list; may be repeated.")
+]
 SenderKey = Annotated[
     str, typer.Option("--sender", help="Who it comes from; needed when the lists' senders differ.")
 ]
@@ -137,12 +143,36 @@ def confirm(plan: Plan, yes: int | None) -> None:
         fail(f"Not confirmed: it would go to {plan.count} people. Nothing was scheduled.")
 
 
+def _wished(workspace: Workspace, wish: Wish, draft: str) -> tuple[Plan, Mailing | None]:
+    """Return the plan for a statement, or for a draft that waits; the options name one of them."""
+    if draft:
+        if wish != Wish("", ()):
+            fail(
+                "--draft stands alone: its statement, lists, sender and segments are drafted.",
+                "Name no other of them.",
+                WRONG_USE,
+            )
+        with workspace.store.read() as connection:
+            mailing = find_mailing(connection, draft)
+        if mailing.state is not MailingState.DRAFT:
+            state = mailing.state.value.replace("_", " ")
+            fail(f"{draft} is {state}, and no draft any more.", "See: mailer mailings list")
+        return plan_draft(workspace, mailing), mailing
+    for option, value in (("--statement", wish.slug), ("--list", wish.lists)):
+        if not value:
+            fail(f"{option} is missing.", "Name it, or a draft with --draft.", WRONG_USE)
+    return make_plan(workspace, wish), None
+
+
 @plain_errors
 def schedule(
-    statement: Slug,
-    lists: Lists,
     at: Annotated[str, typer.Option("--at", help="Date and hour: 2026-12-01T09:00.")],
     timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")],
+    statement: Slug = "",
+    lists: SomeLists = None,
+    draft: Annotated[
+        str, typer.Option("--draft", metavar="MAILING", help="A draft instead: release it.")
+    ] = "",
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
@@ -154,6 +184,8 @@ def schedule(
 ) -> None:
     """Schedule a mailing of a statement's newest revision, after showing who gets it.
 
+    With --draft it releases a draft that waits, an issue of a newsletter say.
+
     Example: mailer schedule --statement her-rights --list harbor-news
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
@@ -163,14 +195,18 @@ def schedule(
     late_s = (workspace.clock.now() - due_at).total_seconds()
     if late_s > grace_s:
         fail(f"{shown(due_at, timezone)} has passed.", "Name an hour to come, or: mailer send")
-    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    wish = Wish(statement, tuple(lists or ()), sender, segment, exclude)
+    plan, waiting = _wished(workspace, wish, draft)
     check_ready(workspace, plan.sender)
     if not as_json:
         print_plan(plan)
         passed = ", which has passed: it starts at once" if late_s > 0 else ""
         console.print(f"  on {shown(due_at, timezone)}{passed}")
     confirm(plan, yes)
-    mailing = write_mailing(workspace, plan, due_at=due_at, time_zone=timezone, grace_s=grace_s)
+    write = partial(write_mailing, workspace, plan)
+    if waiting is not None:
+        write = partial(schedule_draft, workspace, plan, waiting)
+    mailing = write(due_at=due_at, time_zone=timezone, grace_s=grace_s)
     if as_json:
         print_json({"mailing": mailing.key, "due_at": due_at, **coverage_document(plan)})
     else:
@@ -254,12 +290,13 @@ def list_command(as_json: AsJson = False) -> None:
     table.add_column("Done", justify="right")
     table.add_column("To mail", justify="right")
     for one, figures in rows:
-        planned = figures.total or one.confirmed_count
+        planned = str(figures.total or one.confirmed_count)
         style = "yellow" if one.state is MailingState.HELD else ""
-        table.add_row(
-            one.key, one.state.value, shown(one.due_at, one.time_zone), str(figures.done),
-            str(planned), style=style,
-        )  # fmt: skip
+        due = shown(one.due_at, one.time_zone)
+        if one.state is MailingState.DRAFT:
+            # It has no hour before a person gives it one.
+            due, planned, style = "when you release it", "", "yellow"
+        table.add_row(one.key, one.state.value, due, str(figures.done), planned, style=style)
         if one.held_reason:
             table.add_row("", "", one.held_reason, "", "", style="yellow")
     console.print(table)

@@ -24,6 +24,7 @@ HOMES = {
     "check": "workspace",
     "upgrade": "workspace",
     "statements": "statements",
+    "newsletters": "newsletters",
     "lists": "audience",
     "import": "audience",
     "mailings": "mailings",

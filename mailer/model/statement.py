@@ -127,6 +127,27 @@ class Edition:
 
 
 @dataclass(frozen=True)
+class ItemText:
+    """What a newsletter says of a statement's edition."""
+
+    title: str
+    #: The edition's preheader; "" when it has none.
+    lead: str
+
+
+@dataclass(frozen=True)
+class NewsletterItem:
+    """A statement that an issue of a newsletter tells of, as it was public then."""
+
+    slug: str
+    #: Number of its revision.
+    revision: int
+    source_language: str
+    #: Edition's language → its title and lead, source first.
+    texts: Mapping[str, ItemText]
+
+
+@dataclass(frozen=True)
 class Revision:
     """An immutable state of a statement with all its editions."""
 
@@ -144,8 +165,10 @@ class Revision:
     #: Editions by language, source first, then by tag.
     editions: Mapping[str, Edition]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
-    #: SHA-256 in hex over everything above: two loads of the same files give one revision.
+    #: SHA-256 in hex over all the rest: two loads of the same files give one revision.
     digest: str = ""
+    #: What an issue of a newsletter tells of, the newest first; empty for everything else.
+    items: tuple[NewsletterItem, ...] = ()
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -163,6 +186,12 @@ class StoredRevision:
     number: int
     loaded_at: datetime
     revision: Revision
+
+
+def edition_file(revision: Revision, language: str) -> str:
+    """Return the file of an edition as faults name it, relative to the workspace."""
+    folder = "newsletters" if revision.items else "statements"
+    return f"templates/{folder}/{revision.slug}/{language}.md"
 
 
 def localized(text: LocalizedText, language: str, source_language: str) -> str:
@@ -186,7 +215,9 @@ def localized_marked(text: LocalizedText, language: str, source_language: str) -
 __all__ = [
     "Edition",
     "Hashtag",
+    "ItemText",
     "LocalizedText",
+    "NewsletterItem",
     "Picture",
     "RelatedItem",
     "RelatedKind",
@@ -196,6 +227,7 @@ __all__ = [
     "StoredRevision",
     "Supported",
     "SupportedKind",
+    "edition_file",
     "localized",
     "localized_marked",
 ]

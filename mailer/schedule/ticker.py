@@ -40,6 +40,8 @@ from mailer.store.mailings import (
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
 #: Gives the chooser of a mailing's revision.
 ResolverFor = Callable[[Mailing], Resolve]
+#: Drafts the issues of newsletters whose hour has come by an instant.
+DraftIssues = Callable[[datetime], None]
 
 LEASE = "scheduler"
 LEASE_S = 15
@@ -52,10 +54,17 @@ BREATHER_S = 0.005
 class Ticker:
     """Moves every mailing one step along, as often as it is called."""
 
-    def __init__(self, store: Store, clock: Clock, resolver_for: ResolverFor) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        resolver_for: ResolverFor,
+        draft_issues: DraftIssues | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._resolver_for = resolver_for
+        self._draft_issues = draft_issues
         self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
     def tick(self) -> bool:
@@ -69,6 +78,9 @@ class Ticker:
         self._freeze(now)
         self._finish(now)
         self._cancel_rest(now)
+        if self._draft_issues is not None:
+            # The last thing of a tick: no mailing waits for an issue to be put together.
+            self._draft_issues(now)
         return True
 
     def _cancel_rest(self, now: datetime) -> None:

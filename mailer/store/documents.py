@@ -16,6 +16,8 @@ from typing import Any
 from mailer.model.statement import (
     Edition,
     Hashtag,
+    ItemText,
+    NewsletterItem,
     Picture,
     RelatedItem,
     RelatedKind,
@@ -29,7 +31,7 @@ from mailer.store.engine import StoreUnavailable
 
 #: Written into every document; raised when the form changes.
 FORM = 1
-_EDITION_FIELDS = (
+EDITION_FIELDS = (
     "language",
     "title",
     "subject",
@@ -55,7 +57,7 @@ class UnknownForm(StoreUnavailable):
 
 def revision_to_document(revision: Revision) -> dict[str, Any]:
     """Return a revision as JSON can hold it; of a picture its name and hash."""
-    return {
+    document: dict[str, Any] = {
         "form": FORM,
         "slug": revision.slug,
         "kind": revision.kind.value,
@@ -67,7 +69,7 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
         "signatories": [asdict(one) for one in revision.signatories],
         "and_others": revision.and_others,
         "editions": [
-            {name: getattr(edition, name) for name in _EDITION_FIELDS}
+            {name: getattr(edition, name) for name in EDITION_FIELDS}
             for edition in revision.editions.values()
         ],
         "pictures": {
@@ -75,6 +77,20 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
             for name, picture in sorted(revision.pictures.items())
         },
     }
+    if revision.items:
+        # Left out where there are none: statements keep the digest they had before newsletters.
+        document["items"] = [
+            {
+                "slug": item.slug,
+                "revision": item.revision,
+                "source_language": item.source_language,
+                "texts": [
+                    {"language": language, **asdict(text)} for language, text in item.texts.items()
+                ],
+            }
+            for item in revision.items
+        ]
+    return document
 
 
 def _written(published: datetime) -> str:
@@ -130,4 +146,14 @@ def revision_from_document(
         editions={one["language"]: Edition(**one) for one in document["editions"]},
         pictures=dict(pictures),
         digest=document_digest(document),
+        items=tuple(_item(one) for one in document.get("items", ())),
+    )
+
+
+def _item(document: Mapping[str, Any]) -> NewsletterItem:
+    return NewsletterItem(
+        slug=document["slug"],
+        revision=document["revision"],
+        source_language=document["source_language"],
+        texts={one["language"]: ItemText(one["title"], one["lead"]) for one in document["texts"]},
     )

@@ -53,6 +53,8 @@ class NewMailing:
     time_zone: str
     grace_s: int
     confirmed_count: int
+    #: A draft waits for a person to schedule it.
+    state: MailingState = MailingState.SCHEDULED
 
 
 class MailingNotFound(Exception):
@@ -101,7 +103,7 @@ def pinned_digest(revision_digest: str, design_digest: str, sender: Sender) -> s
 
 
 def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Mailing:
-    """Write a mailing in state scheduled and return it with its key `<slug>-<n>`."""
+    """Write a mailing, scheduled or a draft, and return it with its key `<slug>-<n>`."""
     # The statement's row is locked first, so that two who schedule get two numbers.
     connection.execute(
         update(statement).where(statement.c.id == new.statement_id).values(slug=new.slug)
@@ -119,7 +121,7 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             revision_id=new.revision_id,
             design_id=new.design_id,
             sender=sender_to_document(new.sender),
-            state=MailingState.SCHEDULED,
+            state=new.state,
             segment=new.segment,
             exclude=new.exclude,
             due_at=new.due_at,
@@ -131,6 +133,13 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
         )
         .returning(mailing.c.id)
     ).scalar_one()
+    _write_targets(connection, row_id, new.lists)
+    return load_mailing(connection, row_id)
+
+
+def _write_targets(
+    connection: Connection, row_id: int, lists: Sequence[tuple[int, ListDefinition]]
+) -> None:
     connection.execute(
         mailing_target.insert(),
         [
@@ -140,9 +149,36 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
                 "list_id": list_id,
                 "definition": list_to_document(definition),
             }
-            for position, (list_id, definition) in enumerate(new.lists)
+            for position, (list_id, definition) in enumerate(lists)
         ],
     )
+
+
+def schedule_draft(connection: Connection, row_id: int, new: NewMailing) -> Mailing:
+    """Schedule a draft, with all that a person was shown pinned anew.
+
+    Its statement and revision stay as they were drafted.
+
+    Raises:
+        ForbiddenTransition: when it is no draft any more.
+    """
+    change_state(
+        connection,
+        row_id,
+        MailingState.DRAFT,
+        MailingState.SCHEDULED,
+        design_id=new.design_id,
+        sender=sender_to_document(new.sender),
+        segment=new.segment,
+        exclude=new.exclude,
+        due_at=new.due_at,
+        time_zone=new.time_zone,
+        grace_s=new.grace_s,
+        confirmed_count=new.confirmed_count,
+        digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
+    )
+    connection.execute(delete(mailing_target).where(mailing_target.c.mailing_id == row_id))
+    _write_targets(connection, row_id, new.lists)
     return load_mailing(connection, row_id)
 
 

@@ -15,8 +15,16 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from mailer.compose.slots import body_without_supporter
-from mailer.model.statement import LocalizedText, Picture, RelatedKind, Revision, localized_marked
+from mailer.model.statement import (
+    LocalizedText,
+    Picture,
+    RelatedKind,
+    Revision,
+    StatementKind,
+    localized_marked,
+)
 from mailer.statements.body import body_to_html
+from mailer.statements.issues import ShownItem, items_elsewhere, items_in
 from mailer.statements.languages import (
     comma,
     country_name,
@@ -71,6 +79,21 @@ class RelatedView:
 
 
 @dataclass(frozen=True)
+class ItemView:
+    """What an issue of a newsletter tells of."""
+
+    title: str
+    #: "" for an item in another language, and where it has none.
+    lead: str
+    #: Relative to the folder all pages lie under.
+    path: str
+    language: str
+    direction: str
+    #: What its language is called in the edition's.
+    language_name: str
+
+
+@dataclass(frozen=True)
 class StatementView:
     """All that the page of a statement shows."""
 
@@ -95,6 +118,10 @@ class StatementView:
     published: str
     #: The same as ISO 8601 day.
     published_day: str
+    #: It is a newsletter; then these two are its items, in its language and in others.
+    is_newsletter: bool
+    items: tuple[ItemView, ...]
+    others: tuple[ItemView, ...]
 
 
 def picture_digest(picture: Picture) -> str:
@@ -164,6 +191,20 @@ def view_statement(
         editions=_edition_links(revision.slug, revision.languages, language, frame_language),
         published=published,
         published_day=published_day,
+        is_newsletter=revision.kind is StatementKind.NEWSLETTER,
+        items=tuple(_item(one, language) for one in items_in(revision, language)),
+        others=tuple(_item(one, language) for one in items_elsewhere(revision, language)),
+    )
+
+
+def _item(item: ShownItem, language: str) -> ItemView:
+    return ItemView(
+        title=item.title,
+        lead=item.lead,
+        path=statement_path(item.slug, item.language),
+        language=item.language,
+        direction=direction(item.language),
+        language_name=language_name(item.language, language),
     )
 
 
