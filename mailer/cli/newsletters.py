@@ -174,14 +174,16 @@ def preview(slug: Slug, as_json: AsJson = False) -> None:
     workspace = open_workspace()
     now = workspace.clock.now()
     one = _find(workspace, slug)
-    issue = app_newsletters.next_issue(workspace, one, now, None)
+    # It bears the day of its hour; a stopped one has none but today.
+    hour = None if one.stopped_at else _next_hour(one, now)
+    issue = app_newsletters.next_issue(workspace, one, now, hour)
     plan = app_newsletters.plan_issue(workspace, one.newsletter, issue)
     if as_json:
         print_json(
             {
                 "newsletter": slug,
                 "number": issue.number,
-                "next_at": None if one.stopped_at else _next_hour(one, now),
+                "next_at": hour,
                 "not_public": list(issue.not_public),
                 "editions": _editions_document(issue.revision),
                 "coverage": coverage_document(plan) if plan else None,
