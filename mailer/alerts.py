@@ -7,6 +7,7 @@ never lost for want of either.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from mailer.events import scrub
@@ -23,6 +24,8 @@ SAME_EVENT = timedelta(minutes=10)
 REMINDER = timedelta(hours=24)
 #: Characters of a fact.
 _LONGEST_FACT = 300
+#: Time zones that an alert names.
+_SHOWN_ZONES = 5
 
 
 def raise_alert(
@@ -88,6 +91,14 @@ def hold_running_and_tell(connection: Connection, row_id: int, reason: str, now:
     if found.state is MailingState.RUNNING:
         hold_running(connection, row_id, reason)
         raise_alert(connection, AlertKind.MAILING_HELD, found.key, now, reason=reason)
+
+
+def shares_held(connection: Connection, key: str, zones: Sequence[str], now: datetime) -> None:
+    """Tell that shares of a mailing are later than they may be, and wait for a person."""
+    shown = ", ".join(zones[:_SHOWN_ZONES])
+    more = f" and {len(zones) - _SHOWN_ZONES} more" if len(zones) > _SHOWN_ZONES else ""
+    reason = f"The hour has long passed in {shown}{more}; the other shares go on."
+    raise_alert(connection, AlertKind.MAILING_HELD, key, now, reason=reason)
 
 
 def mailing_paused(connection: Connection, key: str, now: datetime) -> None:

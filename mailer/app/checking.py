@@ -1,29 +1,39 @@
 """Say everything that is wrong with a workspace, at once.
 
 In: a workspace. Out: faults over config, keys, database, catalogs, mail templates, statements,
-lists, segments and relay. Nothing is changed and nothing is sent.
+newsletters, lists, segments and relay. Nothing is changed and nothing is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from mailer.app.sending import relay_settings, signers_for
 from mailer.app.workspace import Workspace
 from mailer.audience.mentions import mention_faults
-from mailer.audience.segments import load_segments
+from mailer.audience.segments import Place, load_segments, read_expression, saved_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
-from mailer.model.statement import Revision, StatementKind
+from mailer.model.newsletter import Newsletter
+from mailer.model.statement import (
+    ItemText,
+    NewsletterItem,
+    Revision,
+    StatementKind,
+    edition_file,
+)
+from mailer.schedule.cron import NotCron, Recurrence
 from mailer.statements.catalog import Catalog, load_catalogs
 from mailer.statements.checks import check_folder
+from mailer.statements.issues import make_issue
+from mailer.statements.newsletters import NewsletterFolder, read_newsletter
 from mailer.statements.source import read_folder
 from mailer.store.engine import StoreUnavailable, WrongKeys, ping
 
@@ -109,6 +119,8 @@ def _check_templates(workspace: Workspace) -> Iterable[Fault]:
             yield from _guarded(kind.value, partial(_check_kind, workspace, kind))
     for folder in statement_folders(workspace):
         yield from _guarded(folder.name, partial(_check_folder, workspace, folder))
+    for folder in newsletter_folders(workspace):
+        yield from _guarded(folder.name, partial(_check_newsletter, workspace, folder))
 
 
 def _check_kind(workspace: Workspace, kind: StatementKind) -> Iterable[Fault]:
@@ -118,6 +130,10 @@ def _check_kind(workspace: Workspace, kind: StatementKind) -> Iterable[Fault]:
 
 def _check_folder(workspace: Workspace, folder: Path) -> Iterable[Fault]:
     return check_statement_folder(workspace, folder)[1]
+
+
+def _check_newsletter(workspace: Workspace, folder: Path) -> Iterable[Fault]:
+    return check_newsletter_folder(workspace, folder)[1]
 
 
 def _fields(workspace: Workspace) -> frozenset[str]:
@@ -149,21 +165,100 @@ def check_statement_folder(
     faults = check_folder(found, catalogs)
     if revision is None:
         return None, faults
+    return revision, sorted({*faults, *check_revision_files(workspace, revision)})
+
+
+def check_revision_files(workspace: Workspace, revision: Revision) -> list[Fault]:
+    """Return what is wrong with a revision as mails, by the files as they are now."""
+    config = workspace.config
     if not (config.templates_dir / "mail" / revision.kind.value).is_dir():
-        place = f"templates/statements/{folder.name}/statement.toml"
+        folder, name = edition_file(revision, "").split("/")[1:3]
+        place = f"templates/{folder}/{name}/{folder.removesuffix('s')}.toml"
         problem = f'there is no mail template for "{revision.kind.value}"'
         remedy = f"Add templates/mail/{revision.kind.value}/"
-        return revision, [*faults, Fault(place, 0, "kind", problem, remedy)]
+        return [Fault(place, 0, "kind", problem, remedy)]
     try:
-        design = read_design(config.templates_dir, revision.kind, catalogs)
+        design = read_design(config.templates_dir, revision.kind, workspace.catalogs)
     except FaultsFound as error:
-        return revision, [*faults, *error.faults]
-    faults += check_revision_with_design(revision, design, _fields(workspace))
+        return list(error.faults)
+    faults = check_revision_with_design(revision, design, _fields(workspace))
     for definition in workspace.lists[0].values():
         sender = config.sender(definition.sender)
         if sender is not None:
             faults += check_headers(revision, sender, [definition])
-    return revision, sorted(set(faults))
+    return faults
+
+
+def newsletter_folders(workspace: Workspace) -> list[Path]:
+    """Return the folders of all newsletters of the workspace."""
+    newsletters = workspace.config.templates_dir / "newsletters"
+    return sorted(path for path in newsletters.glob("*") if path.is_dir())
+
+
+def check_newsletter_folder(
+    workspace: Workspace, folder: Path
+) -> tuple[Newsletter | None, list[Fault]]:
+    """Return a newsletter as its files say it, and every fault of it: as text and as a mail."""
+    found = read_newsletter(folder, workspace.config.root)
+    newsletter = found.newsletter
+    if newsletter is None:
+        return None, list(found.faults)
+    faults = [*found.faults, *_reference_faults(workspace, newsletter, found)]
+    sample = make_issue(newsletter, _sample_items(newsletter), 1, workspace.clock.now().date())
+    if sample is not None:
+        faults += check_revision_files(workspace, sample)
+    return newsletter, sorted(set(faults))
+
+
+def _sample_items(newsletter: Newsletter) -> list[NewsletterItem]:
+    """Return two invented items, so that each language has one of its own and names one more."""
+    text = ItemText("Title", "Lead")
+    everywhere = dict.fromkeys(newsletter.intros, text)
+    return [
+        NewsletterItem("sample", 1, newsletter.source_language, everywhere),
+        NewsletterItem("another", 1, "eo", {"eo": text}),
+    ]
+
+
+def _reference_faults(
+    workspace: Workspace, newsletter: Newsletter, found: NewsletterFolder
+) -> Iterator[Fault]:
+    """Yield what the file names and the workspace has not, and hours that cannot be read."""
+
+    def fault(key: str, problem: str, remedy: str) -> Fault:
+        return Fault(found.file, found.lines.of(key), key, problem, remedy)
+
+    try:
+        Recurrence(newsletter.cron, newsletter.time_zone)
+    except NotCron as error:
+        yield fault("cron", error.problem, error.remedy)
+    config = workspace.config
+    if (config.templates_dir / "statements" / newsletter.slug).is_dir():
+        problem = f'there is a statement "{newsletter.slug}" too, and both would have one page'
+        yield fault("slug", problem, "Give the newsletter another")
+    definitions, _ = workspace.lists
+    known = ", ".join(sorted(definitions)) or "none yet"
+    lists = [definitions[key] for key in newsletter.lists if key in definitions]
+    for key in newsletter.lists:
+        if key not in definitions:
+            yield fault("lists", f'there is no list "{key}"', f"There are: {known}")
+    senders = sorted({one.sender for one in lists})
+    if newsletter.sender and config.sender(newsletter.sender) is None:
+        there = ", ".join(one.key for one in config.senders)
+        yield fault("sender", f'there is no sender "{newsletter.sender}"', f"There are: {there}")
+    elif not newsletter.sender and len(senders) > 1:
+        problem = f"the lists have different senders: {', '.join(senders)}"
+        yield fault("sender", problem, "Say which of them the newsletter comes from")
+    attributes = {name: value for one in lists for name, value in one.attributes.items()}
+    for key, text in (("segment", newsletter.segment), ("exclude", newsletter.exclude)):
+        try:
+            if text:
+                saved = saved_segments(config.lists_dir)
+                read_expression(text, attributes, Place(key), saved)
+        except FaultsFound as error:
+            for one in error.faults:
+                own = fault(key, one.problem, one.remedy)
+                yield one if one.file else own
 
 
 def _check_senders(workspace: Workspace) -> Iterable[Fault]:

@@ -47,7 +47,7 @@ def plan_correction(workspace: Workspace, key: str) -> Plan:
     wish = Wish(stored.revision.slug, lists, found.sender.key)
     chosen = chosen_lists(workspace, lists)
     sender = _sender(workspace, found)
-    design, warnings = check_mails(workspace, stored, chosen, sender)
+    design, warnings = check_mails(workspace, stored.revision, chosen, sender)
     fields = frozenset(name for one in chosen for name in one.attributes)
     faults = correction_faults(stored.revision, design, fields)
     if errors_in(faults):

@@ -29,14 +29,16 @@ from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
 from mailer.model.mailing import Corrected, Design, Mailing, Sender
-from mailer.model.statement import StoredRevision
+from mailer.model.statement import Revision, StoredRevision
+from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import AT_ONCE, LatePolicy
 from mailer.statements.checks import check_revision
 from mailer.store.audience import sync_lists
 from mailer.store.corrections import Reached
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
-from mailer.store.statements import latest_revision
+from mailer.store.mailings import schedule_draft as pin_draft
+from mailer.store.statements import latest_revision, load_revision
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,33 @@ class Plan:
         return self.clocks.late_people
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A revision as mails, checked against everything they are made of; nobody is counted yet."""
+
+    #: With its segments written out.
+    wish: Wish
+    design: Design
+    sender: Sender
+    lists: tuple[ListDefinition, ...]
+    #: Who is meant and who is left out; None where nothing was said.
+    segment: Expression | None
+    exclude: Expression | None
+    #: Worth a look; nothing that stops it.
+    warnings: tuple[Fault, ...]
+
+
 def make_plan(workspace: Workspace, wish: Wish) -> Plan:
-    """Work out who would get what from whom; nothing is scheduled.
+    """Work out who would get a statement's newest revision from whom; nothing is scheduled.
 
     Raises:
         FaultsFound: with everything that stops it.
     """
-    chosen = chosen_lists(workspace, wish.lists)
-    sender = _sender(workspace, wish, chosen)
     with workspace.store.read() as connection:
         stored = latest_revision(connection, wish.slug)
     if stored is None:
+        # A list or a sender that is not there is told first.
+        _sender(workspace, wish, chosen_lists(workspace, wish.lists))
         raise FaultsFound(
             [
                 Fault(
@@ -110,33 +128,83 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
                 )
             ]
         )
-    design, warnings = check_mails(workspace, stored, chosen, sender)
-    segment, exclude = _expressions(workspace, wish, chosen)
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        ids = sync_lists(connection, chosen, now)
-    targets = tuple((ids[one.key], one) for one in chosen)
+    return plan_revision(workspace, wish, stored)
+
+
+def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
+    """Work out who would get a draft: its revision, with lists, sender and design as they are now.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+        ForbiddenTransition: when it is no draft.
+    """
+    if draft.state is not MailingState.DRAFT:
+        raise ForbiddenTransition(draft.state, MailingState.SCHEDULED)
     with workspace.store.read() as connection:
-        covered = coverage(
-            connection,
-            targets,
-            segment.segment if segment else None,
-            exclude.segment if exclude else None,
-            resolver(stored.revision),
-            now,
-        )
+        stored = load_revision(connection, draft.revision_id)
+    wish = Wish(
+        slug=stored.revision.slug,
+        lists=tuple(target.definition.key for target in draft.targets),
+        sender=draft.sender.key,
+        segment=draft.segment,
+        exclude=draft.exclude,
+    )
+    return plan_revision(workspace, wish, stored)
+
+
+def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
+    """Check a revision as mails to the lists of a wish.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+    """
+    chosen = chosen_lists(workspace, wish.lists)
+    sender = _sender(workspace, wish, chosen)
+    design, warnings = check_mails(workspace, revision, chosen, sender)
+    segment, exclude = _expressions(workspace, wish, chosen)
     # What is scheduled is the expression as it reads now, whatever happens to the file later.
     wish = replace(
         wish,
         segment=segment.text if segment else "",
         exclude=exclude.text if exclude else "",
     )
-    return Plan(wish, stored, design, sender, targets, covered, warnings)
+    return Prepared(wish, design, sender, chosen, segment, exclude, warnings)
+
+
+def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> Plan:
+    """Work out who would get a revision from whom; nothing is scheduled.
+
+    Raises:
+        FaultsFound: with everything that stops it.
+    """
+    prepared = prepare(workspace, wish, stored.revision)
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        ids = sync_lists(connection, prepared.lists, now)
+    targets = tuple((ids[one.key], one) for one in prepared.lists)
+    with workspace.store.read() as connection:
+        covered = coverage(
+            connection,
+            targets,
+            prepared.segment.segment if prepared.segment else None,
+            prepared.exclude.segment if prepared.exclude else None,
+            resolver(stored.revision),
+            now,
+        )
+    return Plan(
+        prepared.wish,
+        stored,
+        prepared.design,
+        prepared.sender,
+        targets,
+        covered,
+        prepared.warnings,
+    )
 
 
 def check_mails(
     workspace: Workspace,
-    stored: StoredRevision,
+    revision: Revision,
     chosen: tuple[ListDefinition, ...],
     sender: Sender,
 ) -> tuple[Design, tuple[Fault, ...]]:
@@ -145,7 +213,6 @@ def check_mails(
     Raises:
         FaultsFound: with everything that keeps them from being made.
     """
-    revision = stored.revision
     design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
     fields = frozenset(name for one in chosen for name in one.attributes)
     found = [
@@ -156,13 +223,12 @@ def check_mails(
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
-    found += _deadline_faults(stored, workspace.clock.now().date())
+    found += _deadline_faults(revision, workspace.clock.now().date())
     return design, tuple(fault for fault in found if fault not in errors_in(found))
 
 
-def _deadline_faults(stored: StoredRevision, today: date) -> Iterator[Fault]:
+def _deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
     """Yield a warning where the last day of an appeal has passed everywhere on earth."""
-    revision = stored.revision
     deadline = revision.appeal.deadline if revision.appeal else None
     # The day ends last at UTC-12.
     if deadline is not None and deadline + timedelta(days=1) < today:
@@ -263,27 +329,53 @@ def schedule(
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)
-        return create_mailing(
-            connection,
-            NewMailing(
-                statement_id=plan.stored.statement_id,
-                slug=plan.stored.revision.slug,
-                revision_id=plan.stored.revision_id,
-                revision_digest=plan.stored.revision.digest,
-                design_id=design_id,
-                design_digest=plan.design.digest,
-                sender=plan.sender,
-                lists=plan.lists,
-                segment=plan.wish.segment,
-                exclude=plan.wish.exclude,
-                due_at=due_at,
-                time_zone=time_zone,
-                grace_s=grace_s,
-                confirmed_count=plan.count,
-                timing=plan.clocks.timing if plan.clocks else AT_ONCE,
-                shares=plan.clocks.shares if plan.clocks else (),
-                zones=plan.clocks.zones if plan.clocks else (),
-                corrects=plan.correction.corrects if plan.correction else None,
-            ),
-            now,
-        )
+        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        return create_mailing(connection, new, now)
+
+
+def schedule_draft(
+    workspace: Workspace,
+    plan: Plan,
+    draft: Mailing,
+    *,
+    due_at: datetime,
+    time_zone: str,
+    grace_s: int,
+) -> Mailing:
+    """Schedule a draft as a person agreed to it, with design, sender and lists pinned anew.
+
+    Raises:
+        FaultsFound, KeyFileError, WrongKeys: as `schedule` does; the draft stays one.
+        ForbiddenTransition: when somebody scheduled or dropped it meanwhile.
+    """
+    check_ready(workspace, plan.sender)
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        design_id = save_design(connection, plan.design, now)
+        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        return pin_draft(connection, draft.row_id, new)
+
+
+def _new_mailing(
+    plan: Plan, design_id: int, due_at: datetime, time_zone: str, grace_s: int
+) -> NewMailing:
+    return NewMailing(
+        statement_id=plan.stored.statement_id,
+        slug=plan.stored.revision.slug,
+        revision_id=plan.stored.revision_id,
+        revision_digest=plan.stored.revision.digest,
+        design_id=design_id,
+        design_digest=plan.design.digest,
+        sender=plan.sender,
+        lists=plan.lists,
+        segment=plan.wish.segment,
+        exclude=plan.wish.exclude,
+        due_at=due_at,
+        time_zone=time_zone,
+        grace_s=grace_s,
+        confirmed_count=plan.count,
+        timing=plan.clocks.timing if plan.clocks else AT_ONCE,
+        shares=plan.clocks.shares if plan.clocks else (),
+        zones=plan.clocks.zones if plan.clocks else (),
+        corrects=plan.correction.corrects if plan.correction else None,
+    )

@@ -52,6 +52,7 @@ async def _until_told(role: Role, serve: Serve) -> int:
 def _scheduler(workspace: Workspace) -> Serve:
     from mailer.app.discreet import heed_discreet_lists
     from mailer.app.languages import resolver_for
+    from mailer.app.newsletters import IssueDrafter
     from mailer.app.watching import build_watchman
     from mailer.schedule.runner import run_scheduler
     from mailer.schedule.ticker import Ticker
@@ -61,6 +62,7 @@ def _scheduler(workspace: Workspace) -> Serve:
         store,
         workspace.clock,
         resolver_for(store),
+        IssueDrafter(workspace),
         before_freezing=lambda: heed_discreet_lists(workspace),
     )
     watchman = build_watchman(workspace)

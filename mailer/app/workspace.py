@@ -43,6 +43,17 @@ class Workspace:
         """
         return cls(load_config(folder), clock)
 
+    def reread(self) -> Workspace:
+        """Return the workspace with its files as they are now, on the database that is open.
+
+        Raises:
+            FaultsFound: with everything wrong in config.toml.
+        """
+        fresh = Workspace.open(self.config.root, self.clock)
+        # What a cached property has found stands in the object's own table.
+        fresh.__dict__["store"] = self.store
+        return fresh
+
     @cached_property
     def store(self) -> Store:
         """Return the open database.

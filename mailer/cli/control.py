@@ -67,6 +67,7 @@ _REASONS = {
 }
 #: What a person may want instead, by the state a mailing is in.
 _NEXT = {
+    MailingState.DRAFT: "Give it an hour: mailer schedule --draft, or drop it: mailer cancel",
     MailingState.PAUSED: "Let it go on: mailer resume, or end it: mailer cancel",
     MailingState.HELD: "Let it go: mailer release, or end it: mailer cancel",
     MailingState.RUNNING: "Stop it: mailer pause, or end it: mailer cancel",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,7 +14,14 @@ from rich.table import Table
 
 from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.correcting import plan_correction
-from mailer.app.planning import CorrectionPlan, Plan, Wish, make_plan
+from mailer.app.planning import (
+    CorrectionPlan,
+    Plan,
+    Wish,
+    make_plan,
+    plan_draft,
+    schedule_draft,
+)
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, send_now
 from mailer.app.workspace import Workspace
@@ -44,6 +52,7 @@ from mailer.cli.common import (
     shown,
 )
 from mailer.cli.control import print_report, progress_bar, reason_in_words, report_document
+from mailer.model.mailing import Mailing
 from mailer.model.statement import localized
 from mailer.model.states import MailingState, SkipReason
 from mailer.schedule.hours import instant_at
@@ -198,6 +207,9 @@ def schedule(
             help="Correct this mailing: the newest revision, to those whom it reached.",
         ),
     ] = "",
+    draft: Annotated[
+        str, typer.Option("--draft", metavar="MAILING", help="A draft instead: release it.")
+    ] = "",
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
@@ -216,6 +228,8 @@ def schedule(
     With --correct it goes to exactly those whom an earlier mailing reached, in the language they
     got it in, and says that it corrects; statement, lists and sender are those of that mailing.
 
+    With --draft it releases a draft that waits, an issue of a newsletter say.
+
     Example: mailer schedule --statement her-rights --list harbor-news
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
     """
@@ -228,7 +242,7 @@ def schedule(
     if not recipient_time:
         refuse_passed(workspace, instant_at(at, zone), zone, grace_s)
     wish = Wish(statement, tuple(lists), sender, segment, exclude)
-    plan = _plan(workspace, wish, correct)
+    plan, waiting = _plan(workspace, wish, correct, draft)
     check_ready(workspace, plan.sender)
     now = workspace.clock.now()
     clocks = make_clocks(timing, zone, plan.coverage.by_zone, plan.lists, now).decided(late, now)
@@ -241,7 +255,10 @@ def schedule(
         print_clocks(clocks)
     refuse_undecided(clocks, late)
     confirm(plan, yes)
-    mailing = write_mailing(workspace, plan, due_at=clocks.due_at, time_zone=zone, grace_s=grace_s)
+    write = partial(write_mailing, workspace, plan)
+    if waiting is not None:
+        write = partial(schedule_draft, workspace, plan, waiting)
+    mailing = write(due_at=clocks.due_at, time_zone=zone, grace_s=grace_s)
     if as_json:
         print_json(
             {
@@ -256,8 +273,13 @@ def schedule(
         console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
 
 
-def _plan(workspace: Workspace, wish: Wish, correct: str) -> Plan:
-    """Return the plan of a mailing or of a correction; end with wrong use for half of each."""
+def _plan(
+    workspace: Workspace, wish: Wish, correct: str, draft: str
+) -> tuple[Plan, Mailing | None]:
+    """Return the plan of a mailing, of a correction, or of a draft that waits, and that draft.
+
+    Ends with wrong use for half of each.
+    """
     options = {
         "--statement": wish.slug,
         "--list": wish.lists,
@@ -265,19 +287,36 @@ def _plan(workspace: Workspace, wish: Wish, correct: str) -> Plan:
         "--segment": wish.segment,
         "--exclude": wish.exclude,
     }
+    given = [option for option, value in options.items() if value]
+    if correct and draft:
+        fail("--correct and --draft: choose one of them.", "", WRONG_USE)
+    if given and (correct or draft):
+        fail(
+            f"{', '.join(given)}: cannot be chosen with --{'correct' if correct else 'draft'}.",
+            f"They are those of {correct or draft}. Leave them out.",
+            WRONG_USE,
+        )
     if correct:
-        given = [option for option, value in options.items() if value]
-        if given:
-            fail(
-                f"{', '.join(given)}: cannot be chosen with --correct.",
-                f"They are those of {correct}. Leave them out.",
-                WRONG_USE,
-            )
-        return plan_correction(workspace, correct)
+        return plan_correction(workspace, correct), None
+    if draft:
+        return _plan_draft(workspace, draft)
     missing = [option for option in ("--statement", "--list") if not options[option]]
     if missing:
-        fail(f"{' and '.join(missing)} must be named, or --correct MAILING.", "", WRONG_USE)
-    return make_plan(workspace, wish)
+        fail(
+            f"{' and '.join(missing)} must be named, or --correct or --draft MAILING.",
+            "",
+            WRONG_USE,
+        )
+    return make_plan(workspace, wish), None
+
+
+def _plan_draft(workspace: Workspace, draft: str) -> tuple[Plan, Mailing]:
+    with workspace.store.read() as connection:
+        mailing = find_mailing(connection, draft)
+    if mailing.state is not MailingState.DRAFT:
+        state = mailing.state.value.replace("_", " ")
+        fail(f"{draft} is {state}, and no draft any more.", "See: mailer mailings list")
+    return plan_draft(workspace, mailing), mailing
 
 
 @plain_errors
@@ -358,12 +397,13 @@ def list_command(as_json: AsJson = False) -> None:
     table.add_column("Done", justify="right")
     table.add_column("To mail", justify="right")
     for one, figures in rows:
-        planned = figures.total or one.confirmed_count
+        planned = str(figures.total or one.confirmed_count)
         style = "yellow" if one.state is MailingState.HELD else ""
-        table.add_row(
-            one.key, one.state.value, shown(one.due_at, one.time_zone), str(figures.done),
-            str(planned), style=style,
-        )  # fmt: skip
+        due = shown(one.due_at, one.time_zone)
+        if one.state is MailingState.DRAFT:
+            # It has no hour before a person gives it one.
+            due, planned, style = "when you release it", "", "yellow"
+        table.add_row(one.key, one.state.value, due, str(figures.done), planned, style=style)
         if one.held_reason:
             table.add_row("", "", one.held_reason, "", "", style="yellow")
         if held[one.row_id] and one.state not in OVER:

@@ -25,6 +25,7 @@ HOMES = {
     "status": "status",
     "upgrade": "workspace",
     "statements": "statements",
+    "newsletters": "newsletters",
     "lists": "audience",
     "import": "audience",
     "segments": "segments",

@@ -34,7 +34,7 @@ from mailer.compose.rendering import EditionTemplates
 from mailer.compose.styles import split_style
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design
-from mailer.model.statement import Revision
+from mailer.model.statement import Revision, edition_file
 from mailer.statements.catalog import find_catalog, required_phrases
 
 #: Gmail clips a mail whose HTML is longer, and the unsubscribe link with it.
@@ -144,7 +144,7 @@ def check_revision_with_design(
             found.update(error.faults)
         except ValueError as error:
             if not any(fault.file.startswith(_TEMPLATES) for fault in own):
-                file = f"templates/statements/{revision.slug}/{language}.md"
+                file = edition_file(revision, language)
                 remedy = "Look for characters nobody sees"
                 found.add(Fault(file, 0, "body", f"cannot be made a mail: {error}", remedy))
     said = {(fault.file, fault.field) for fault in own if fault.file.startswith(_TEMPLATES)}
@@ -179,7 +179,7 @@ def _check_edition(
     revision: Revision, design: Design, language: str, fields: frozenset[str]
 ) -> Iterator[Fault]:
     templates = EditionTemplates(revision, design, SOMEONE, language, fields)
-    file = f"templates/statements/{revision.slug}/{language}.md"
+    file = edition_file(revision, language)
     yield from _empty_places(templates.ledger)
     try:
         vectors = possible_vectors(templates.ledger.conditions)

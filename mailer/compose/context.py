@@ -19,6 +19,7 @@ from mailer.compose.links import ascii_address
 from mailer.compose.naming import Leaf, Schema
 from mailer.model.mailing import Sender
 from mailer.model.statement import LocalizedText, RelatedKind, Revision, localized, localized_marked
+from mailer.statements.issues import items_elsewhere, items_in
 from mailer.statements.languages import (
     comma,
     country_name,
@@ -50,6 +51,7 @@ SCHEMA: Mapping[str, Schema] = {
         "padding": Leaf.TEXT,
     },
     "statement": {
+        "kind": Leaf.TEXT,
         "supports": (_LINK,),
         "signatories": ({**_LINK, "country": Leaf.TEXT},),
         "and_others": Leaf.FLAG,
@@ -63,6 +65,20 @@ SCHEMA: Mapping[str, Schema] = {
         "address": Leaf.TEXT,
         "why_now": Leaf.TEXT,
         "deadline": Leaf.TEXT,
+    },
+    "newsletter": {
+        #: What has an edition in the language of this one.
+        "items": ({"title": Leaf.TEXT, "lead": Leaf.TEXT, "address": Leaf.TEXT},),
+        #: What has none, in the language it was written in.
+        "others": (
+            {
+                "title": Leaf.TEXT,
+                "address": Leaf.TEXT,
+                "language": Leaf.TEXT,
+                "direction": Leaf.TEXT,
+                "language_name": Leaf.TEXT,
+            },
+        ),
     },
     "sender": {"name": Leaf.TEXT},
     "list": {"name": Leaf.TEXT},
@@ -130,6 +146,7 @@ def make_context(
         },
         "statement": _statement(revision, language),
         "appeal": _appeal(revision, language),
+        "newsletter": _newsletter(revision, sender, language),
         "sender": {"name": localized(sender.name, language, revision.source_language)},
         # A marker is letters and digits; the tags around it are ours.
         "list": {"name": Markup(ledger.isolate(list_name)) if html else list_name},  # noqa: S704
@@ -158,6 +175,7 @@ def _statement(revision: Revision, language: str) -> Value:
         if items:
             related.append({"kind": kind.value, "items": items})
     return {
+        "kind": revision.kind.value,
         "supports": [link(one.name, one.address) for one in revision.supports],
         "signatories": [
             {**link(one.name, one.address), "country": country_name(one.country, language)}
@@ -180,6 +198,29 @@ def _appeal(revision: Revision, language: str) -> Value:
         "address": ascii_address(appeal.address),
         "why_now": localized(appeal.why_now, language, source),
         "deadline": long_date(appeal.deadline, language) if appeal.deadline else "",
+    }
+
+
+def _newsletter(revision: Revision, sender: Sender, language: str) -> Value:
+    return {
+        "items": [
+            {
+                "title": item.title,
+                "lead": item.lead,
+                "address": web_view_address(sender, item.slug, item.language),
+            }
+            for item in items_in(revision, language)
+        ],
+        "others": [
+            {
+                "title": item.title,
+                "address": web_view_address(sender, item.slug, item.language),
+                "language": item.language,
+                "direction": direction(item.language),
+                "language_name": language_name(item.language, language),
+            }
+            for item in items_elsewhere(revision, language)
+        ],
     }
 
 

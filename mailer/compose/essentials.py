@@ -32,6 +32,8 @@ from mailer.model.statement import (
     Appeal,
     Edition,
     Hashtag,
+    ItemText,
+    NewsletterItem,
     RelatedItem,
     RelatedKind,
     Revision,
@@ -277,4 +279,15 @@ def _samples(kind: StatementKind) -> Iterator[Revision]:
         signatories=(Signatory(name, "MD", ""), Signatory({"ru": "Имя"}, "KG", _SITE)),
         and_others=True,
         editions={_LANGUAGE: replace(edition, preheader="Preheader"), "ru": edition},
+        items=_sample_items() if kind is StatementKind.NEWSLETTER else (),
+    )
+
+
+def _sample_items() -> tuple[NewsletterItem, ...]:
+    """Return an item with a lead, one without, and one in another language."""
+    return tuple(
+        NewsletterItem(f"item-{language}-{number}", 1, language, {language: ItemText("Item", lead)})
+        for number, (language, lead) in enumerate(
+            ((_LANGUAGE, "Lead"), (_LANGUAGE, ""), ("fa", ""))
+        )
     )

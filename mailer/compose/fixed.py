@@ -21,7 +21,7 @@ from mailer.compose.headers import (
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault
 from mailer.model.mailing import Sender
-from mailer.model.statement import Revision, localized
+from mailer.model.statement import Revision, edition_file, localized
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def check_headers(
             try:
                 fixed_headers(revision, sender, definition, language, utf8=False)
             except UnfitForHeader as error:
-                edition = (f"templates/statements/{revision.slug}/{language}.md", "subject")
+                edition = (edition_file(revision, language), "subject")
                 file, field = places.get(error.field, edition)
                 fault = Fault(file, 0, field, f"does not fit {error.field}: {error.problem}")
                 if fault not in seen:

@@ -44,7 +44,7 @@ from mailer.compose.styles import add_style
 from mailer.model.audience import LanguageProfile, LanguageStep
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design, Sender
-from mailer.model.statement import Revision
+from mailer.model.statement import Revision, edition_file
 from mailer.statements.body import body_to_html, body_to_text
 from mailer.statements.catalog import Catalog, catalog_file, find_catalog
 from mailer.statements.languages import choose_edition
@@ -199,7 +199,7 @@ class EditionTemplates:
 
         def picture_address(name: str) -> str:
             if name not in picture_ids:
-                file = f"templates/statements/{self.revision.slug}/{self.language}.md"
+                file = edition_file(self.revision, self.language)
                 problem = f'there is no picture "{name}" in the folder'
                 raise FaultsFound([Fault(file, 0, "body", problem, "Put it there")])
             if name not in shown:

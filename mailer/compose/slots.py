@@ -16,7 +16,7 @@ from mailer.compose.ledger import Ledger, Slot, condition_name
 from mailer.compose.lifting import lift
 from mailer.compose.naming import Scene
 from mailer.compose.tree import Source
-from mailer.model.statement import Revision
+from mailer.model.statement import Revision, edition_file
 
 _NAME = "body"
 _TAGS_ALONE = re.compile(r"[ \t]*(?:\{[%#](?:(?![%#]\}).)*[%#]\}[ \t]*)+")
@@ -44,7 +44,7 @@ def lift_body(
     source = Source(
         "\n".join(map(_keep_line, edition.body.split("\n"))),
         _NAME,
-        f"templates/statements/{revision.slug}/{language}.md",
+        edition_file(revision, language),
         edition.body_line,
     )
     return lift(source, MailEnvironment(html=False), Scene({}, fields), ledger).code

@@ -141,6 +141,27 @@ class Edition:
 
 
 @dataclass(frozen=True)
+class ItemText:
+    """What a newsletter says of a statement's edition."""
+
+    title: str
+    #: The edition's preheader; "" when it has none.
+    lead: str
+
+
+@dataclass(frozen=True)
+class NewsletterItem:
+    """A statement that an issue of a newsletter tells of, as it was public then."""
+
+    slug: str
+    #: Number of its revision.
+    revision: int
+    source_language: str
+    #: Edition's language → its title and lead, source first.
+    texts: Mapping[str, ItemText]
+
+
+@dataclass(frozen=True)
 class Revision:
     """An immutable state of a statement with all its editions."""
 
@@ -162,6 +183,8 @@ class Revision:
     digest: str = ""
     #: Of kind appeal; else None.
     appeal: Appeal | None = None
+    #: What an issue of a newsletter tells of, the newest first; empty for everything else.
+    items: tuple[NewsletterItem, ...] = ()
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -179,6 +202,12 @@ class StoredRevision:
     number: int
     loaded_at: datetime
     revision: Revision
+
+
+def edition_file(revision: Revision, language: str) -> str:
+    """Return the file of an edition as faults name it, relative to the workspace."""
+    folder = "newsletters" if revision.items else "statements"
+    return f"templates/{folder}/{revision.slug}/{language}.md"
 
 
 def localized(text: LocalizedText, language: str, source_language: str) -> str:
@@ -203,7 +232,9 @@ __all__ = [
     "Appeal",
     "Edition",
     "Hashtag",
+    "ItemText",
     "LocalizedText",
+    "NewsletterItem",
     "Picture",
     "RelatedItem",
     "RelatedKind",
@@ -213,6 +244,7 @@ __all__ = [
     "StoredRevision",
     "Supported",
     "SupportedKind",
+    "edition_file",
     "localized",
     "localized_marked",
 ]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from mailer.alerts import hold_and_tell
+from mailer.alerts import hold_and_tell, shares_held
 from mailer.audience.freezing import freeze_step
 from mailer.clock import Clock
 from mailer.events import emit, warn
@@ -50,6 +50,8 @@ from mailer.store.shares import (
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
 #: Gives the chooser of a mailing's revision.
 ResolverFor = Callable[[Mailing], Resolve]
+#: Drafts the issues of newsletters whose hour has come by an instant.
+DraftIssues = Callable[[datetime], None]
 
 LEASE = "scheduler"
 LEASE_S = 15
@@ -67,6 +69,7 @@ class Ticker:
         store: Store,
         clock: Clock,
         resolver_for: ResolverFor,
+        draft_issues: DraftIssues | None = None,
         *,
         before_freezing: Callable[[], None] = lambda: None,
     ) -> None:
@@ -76,11 +79,13 @@ class Ticker:
             store: the database.
             clock: says when.
             resolver_for: gives the chooser of editions of a mailing.
+            draft_issues: drafts the issues of newsletters whose hour has come.
             before_freezing: called before each stretch of freezing: heeds discreet marks of lists.
         """
         self._store = store
         self._clock = clock
         self._resolver_for = resolver_for
+        self._draft_issues = draft_issues
         self._before_freezing = before_freezing
         self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -97,6 +102,9 @@ class Ticker:
         self._expire(now)
         self._finish(now)
         self._cancel_rest(now)
+        if self._draft_issues is not None:
+            # The last thing of a tick: no mailing waits for an issue to be put together.
+            self._draft_issues(now)
         return True
 
     def _cancel_rest(self, now: datetime) -> None:
@@ -199,6 +207,9 @@ class Ticker:
                     for share, change in changes
                     if change_share(connection, share, change.state, change.shuts_at)
                 ]
+                held = [share.zone for share, state in moved if state is ShareState.HELD]
+                if held:
+                    shares_held(connection, mailing.key, held, now)
             for share, state in moved:
                 tell = warn if state is ShareState.HELD else emit
                 tell(f"share {state.value}", mailing=mailing.key, zone=share.zone)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mailer.model.faults import Fault
-from mailer.model.statement import Revision
+from mailer.model.statement import Revision, edition_file
 from mailer.statements.catalog import Catalog, catalog_file, find_catalog, missing_phrases
 from mailer.statements.collecting import by_place
 from mailer.statements.languages import language_name
@@ -35,7 +35,7 @@ def check_folder(found: StatementFolder, catalogs: Mapping[str, Catalog]) -> lis
 
 def check_revision(revision: Revision, catalogs: Mapping[str, Catalog]) -> list[Fault]:
     """Return what has come to be wrong with a stored revision: its words were checked at loading."""
-    files = {language: f"{revision.slug}/{language}.md" for language in revision.languages}
+    files = {language: edition_file(revision, language) for language in revision.languages}
     return sorted(_catalog_faults(files, catalogs))
 
 

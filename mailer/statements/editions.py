@@ -42,13 +42,16 @@ def content_hash(title: str, subject: str, preheader: str, body: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def parse_edition(text: str, language: str, found: FaultCollector) -> ReadEdition | None:
+def parse_edition(
+    text: str, language: str, found: FaultCollector, *, may_be_empty: bool = False
+) -> ReadEdition | None:
     """Read an edition's text; what is wrong goes into `found`.
 
     Args:
         text: The whole file, in NFC, lines ending in a line feed only.
         language: Tag by the file's name.
         found: Takes the faults.
+        may_be_empty: There need be no text below the head.
 
     Returns:
         None when the file has no front matter.
@@ -57,7 +60,7 @@ def parse_edition(text: str, language: str, found: FaultCollector) -> ReadEditio
     if front is None:
         return None
     _check_fields(front, language, found)
-    if not front.body:
+    if not front.body and not may_be_empty:
         found.error(front.body_line, "body", "there is no text", "Write it below the front matter")
     pictures = check_body(front.body, front.body_line, language, found)
     values = {name: front.values.get(name, "") for name in ("title", "subject", "preheader")}

@@ -59,7 +59,7 @@ def read_statement(folder: Path, root: Path) -> tuple[Revision | None, tuple[Fau
 
 def read_folder(folder: Path, root: Path) -> StatementFolder:
     """Read a statement from its folder, and say which editions there are files for."""
-    place = _shown(folder, root)
+    place = shown_place(folder, root)
     faults: list[Fault] = []
     declaration = _read_declaration(folder, place, faults)
     read_files = [_read_edition(path, place) for path in sorted(folder.glob("*.md"), key=_rank)]
@@ -116,8 +116,8 @@ def _rank(path: Path) -> tuple[bool, str]:
 
 def _read_edition(path: Path, place: str) -> _EditionFile:
     found = FaultCollector(f"{place}/{path.name}")
-    language = _language_of(path, found)
-    text = _read_text(path, found) if language else None
+    language = language_of(path, found)
+    text = read_text(path, found) if language else None
     read = None if text is None else parse_edition(text, language, found)
     return _EditionFile(language, read, found)
 
@@ -129,7 +129,8 @@ def _refuse_second(second: _EditionFile, first: str) -> None:
     second.found.error(0, "", problem, remedy)
 
 
-def _shown(folder: Path, root: Path) -> str:
+def shown_place(folder: Path, root: Path) -> str:
+    """Return a folder as faults name it: relative to the workspace, where it lies in it."""
     resolved = folder.resolve()
     try:
         return resolved.relative_to(root.resolve()).as_posix()
@@ -137,7 +138,7 @@ def _shown(folder: Path, root: Path) -> str:
         return resolved.name
 
 
-def _read_text(path: Path, found: FaultCollector) -> str | None:
+def read_text(path: Path, found: FaultCollector) -> str | None:
     """Return a file's text in NFC with plain line feeds; None, and a fault, when there is none."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -161,7 +162,7 @@ def _read_text(path: Path, found: FaultCollector) -> str | None:
 
 def _read_declaration(folder: Path, place: str, faults: list[Fault]) -> Declaration | None:
     found = FaultCollector(f"{place}/{FILE_NAME}")
-    text = _read_text(folder / FILE_NAME, found)
+    text = read_text(folder / FILE_NAME, found)
     declaration = None
     if text is not None:
         declaration = parse_declaration(text, folder.resolve().name, found)
@@ -173,7 +174,8 @@ def _read_declaration(folder: Path, place: str, faults: list[Fault]) -> Declarat
     return declaration
 
 
-def _language_of(path: Path, found: FaultCollector) -> str:
+def language_of(path: Path, found: FaultCollector) -> str:
+    """Return the language an edition's file is named by; "", and a fault, when it is none."""
     try:
         language = normalize_tag(path.stem)
     except MalformedTag:

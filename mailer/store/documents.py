@@ -17,6 +17,8 @@ from mailer.model.statement import (
     Appeal,
     Edition,
     Hashtag,
+    ItemText,
+    NewsletterItem,
     Picture,
     RelatedItem,
     RelatedKind,
@@ -30,7 +32,7 @@ from mailer.store.engine import StoreUnavailable
 
 #: Written into every document; raised when the form changes.
 FORM = 1
-_EDITION_FIELDS = (
+EDITION_FIELDS = (
     "language",
     "title",
     "subject",
@@ -58,7 +60,7 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
     """Return a revision as JSON can hold it; of a picture its name and hash."""
     # What a statement has not is not written, so that its digest stays what it was.
     appeal = {"appeal": _appeal_to_document(revision.appeal)} if revision.appeal else {}
-    return {
+    document: dict[str, Any] = {
         "form": FORM,
         "slug": revision.slug,
         "kind": revision.kind.value,
@@ -70,7 +72,7 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
         "signatories": [asdict(one) for one in revision.signatories],
         "and_others": revision.and_others,
         "editions": [
-            {name: getattr(edition, name) for name in _EDITION_FIELDS}
+            {name: getattr(edition, name) for name in EDITION_FIELDS}
             for edition in revision.editions.values()
         ],
         "pictures": {
@@ -79,6 +81,20 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
         },
         **appeal,
     }
+    if revision.items:
+        # Left out where there are none: statements keep the digest they had before newsletters.
+        document["items"] = [
+            {
+                "slug": item.slug,
+                "revision": item.revision,
+                "source_language": item.source_language,
+                "texts": [
+                    {"language": language, **asdict(text)} for language, text in item.texts.items()
+                ],
+            }
+            for item in revision.items
+        ]
+    return document
 
 
 def _appeal_to_document(appeal: Appeal) -> dict[str, Any]:
@@ -145,4 +161,14 @@ def revision_from_document(
         pictures=dict(pictures),
         digest=document_digest(document),
         appeal=_appeal_from_document(document["appeal"]) if "appeal" in document else None,
+        items=tuple(_item(one) for one in document.get("items", ())),
+    )
+
+
+def _item(document: Mapping[str, Any]) -> NewsletterItem:
+    return NewsletterItem(
+        slug=document["slug"],
+        revision=document["revision"],
+        source_language=document["source_language"],
+        texts={one["language"]: ItemText(one["title"], one["lead"]) for one in document["texts"]},
     )

@@ -68,6 +68,8 @@ class NewMailing:
     #: Row id of a list, zone as it stands on record there, zone of the share it belongs to.
     zones: Sequence[tuple[int, str, str]] = ()
     corrects: Corrected | None = None
+    #: A draft waits for a person to schedule it.
+    state: MailingState = MailingState.SCHEDULED
 
 
 class MailingNotFound(Exception):
@@ -118,7 +120,7 @@ def pinned_digest(
 
 
 def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Mailing:
-    """Write a mailing in state scheduled and return it with its key `<slug>-<n>`."""
+    """Write a mailing, scheduled or a draft, and return it with its key `<slug>-<n>`."""
     # The statement's row is locked first, so that two who schedule get two numbers.
     connection.execute(
         update(statement).where(statement.c.id == new.statement_id).values(slug=new.slug)
@@ -136,7 +138,7 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             revision_id=new.revision_id,
             design_id=new.design_id,
             sender=sender_to_document(new.sender),
-            state=MailingState.SCHEDULED,
+            state=new.state,
             segment=new.segment,
             exclude=new.exclude,
             due_at=new.due_at,
@@ -151,6 +153,12 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
         )
         .returning(mailing.c.id)
     ).scalar_one()
+    _write_targets(connection, row_id, new)
+    return load_mailing(connection, row_id)
+
+
+def _write_targets(connection: Connection, row_id: int, new: NewMailing) -> None:
+    """Write to which lists a mailing goes, and its shares."""
     connection.execute(
         mailing_target.insert(),
         [
@@ -165,6 +173,35 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
     )
     write_shares(connection, row_id, new.timing, new.shares)
     write_zones(connection, row_id, new.zones)
+
+
+def schedule_draft(connection: Connection, row_id: int, new: NewMailing) -> Mailing:
+    """Schedule a draft, with all that a person was shown pinned anew.
+
+    Its statement and revision stay as they were drafted.
+
+    Raises:
+        ForbiddenTransition: when it is no draft any more.
+    """
+    change_state(
+        connection,
+        row_id,
+        MailingState.DRAFT,
+        MailingState.SCHEDULED,
+        design_id=new.design_id,
+        sender=sender_to_document(new.sender),
+        segment=new.segment,
+        exclude=new.exclude,
+        due_at=new.due_at,
+        time_zone=new.time_zone,
+        grace_s=new.grace_s,
+        timing=timing_to_document(new.timing),
+        in_shares=new.timing.in_shares,
+        confirmed_count=new.confirmed_count,
+        digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
+    )
+    connection.execute(delete(mailing_target).where(mailing_target.c.mailing_id == row_id))
+    _write_targets(connection, row_id, new)
     return load_mailing(connection, row_id)
 
 

@@ -338,6 +338,48 @@ mailing_zone = Table(
     Column("share_id", Id, ForeignKey("mailing_share.id"), nullable=False),
 )
 
+#: Newsletters as they were last loaded; each drafts an issue at the hours of its cron expression.
+newsletter = Table(
+    "newsletter",
+    metadata,
+    _counted_id(),
+    Column("slug", String(120), nullable=False, unique=True),
+    #: What its files say, see `mailer.store.newsletters`.
+    Column("document", Document, nullable=False),
+    Column("loaded_at", Instant, nullable=False),
+    #: Hours before this one are not made up for.
+    Column("active_from", Instant, nullable=False),
+    Column("stopped_at", Instant),
+    #: Moves with whatever changes what the next issue would be, so that two never make the same.
+    Column("turn", Integer, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)
+
+#: One issue of a newsletter, or an hour at which there was nothing new.
+newsletter_issue = Table(
+    "newsletter_issue",
+    metadata,
+    _counted_id(),
+    Column("newsletter_id", Id, ForeignKey("newsletter.id"), nullable=False),
+    #: Counted from 1; 0 where there was nothing new.
+    Column("number", Integer, nullable=False),
+    #: The hour it was made for; None when a person asked for it.
+    Column("occurrence_at", Instant),
+    Column("made_at", Instant, nullable=False),
+    #: None where there was nothing new.
+    Column("mailing_id", Id, ForeignKey("mailing.id")),
+    UniqueConstraint("newsletter_id", "occurrence_at"),
+    sqlite_autoincrement=True,
+)
+
+#: Which revisions an issue tells of; unless its draft is dropped, no other one does.
+newsletter_item = Table(
+    "newsletter_item",
+    metadata,
+    Column("issue_id", Id, ForeignKey("newsletter_issue.id"), primary_key=True),
+    Column("revision_id", Id, ForeignKey("revision.id"), primary_key=True),
+)
+
 #: Each language profile on each list, resolved once at freezing.
 mailing_language = Table(
     "mailing_language",

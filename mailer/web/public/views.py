@@ -20,10 +20,12 @@ from mailer.model.statement import (
     Picture,
     RelatedKind,
     Revision,
+    StatementKind,
     localized,
     localized_marked,
 )
 from mailer.statements.body import body_to_html
+from mailer.statements.issues import ShownItem, items_elsewhere, items_in
 from mailer.statements.languages import (
     comma,
     country_name,
@@ -89,6 +91,21 @@ class AppealView:
 
 
 @dataclass(frozen=True)
+class ItemView:
+    """What an issue of a newsletter tells of."""
+
+    title: str
+    #: "" for an item in another language, and where it has none.
+    lead: str
+    #: Relative to the folder all pages lie under.
+    path: str
+    language: str
+    direction: str
+    #: What its language is called in the edition's.
+    language_name: str
+
+
+@dataclass(frozen=True)
 class StatementView:
     """All that the page of a statement shows."""
 
@@ -115,6 +132,10 @@ class StatementView:
     published_day: str
     #: None but for appeals.
     appeal: AppealView | None
+    #: It is a newsletter; then these two are its items, in its language and in others.
+    is_newsletter: bool
+    items: tuple[ItemView, ...]
+    others: tuple[ItemView, ...]
 
 
 def picture_digest(picture: Picture) -> str:
@@ -185,6 +206,9 @@ def view_statement(
         published=published,
         published_day=published_day,
         appeal=_appeal(revision, language),
+        is_newsletter=revision.kind is StatementKind.NEWSLETTER,
+        items=tuple(_item(one, language) for one in items_in(revision, language)),
+        others=tuple(_item(one, language) for one in items_elsewhere(revision, language)),
     )
 
 
@@ -199,6 +223,17 @@ def _appeal(revision: Revision, language: str) -> AppealView | None:
         address=appeal.address,
         why_now=localized(appeal.why_now, language, source),
         deadline=long_date(deadline, language) if deadline else "",
+    )
+
+
+def _item(item: ShownItem, language: str) -> ItemView:
+    return ItemView(
+        title=item.title,
+        lead=item.lead,
+        path=statement_path(item.slug, item.language),
+        language=item.language,
+        direction=direction(item.language),
+        language_name=language_name(item.language, language),
     )
 
 

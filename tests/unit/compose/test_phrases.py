@@ -85,7 +85,7 @@ def test_a_gap_in_every_catalog_is_told_once():
     faults = check_revision_with_design(library_revision(), mail_design(catalogs), FIELDS)
     assert [(fault.severity, fault.file) for fault in faults] == [(Severity.WARNING, po("ro"))]
     told_by_statement = check_revision(library_revision(), catalogs)
-    assert [f"library/{one}.md" for one in ("en", "fa", "ru")] == [
+    assert [f"templates/statements/library/{one}.md" for one in ("en", "fa", "ru")] == [
         fault.file for fault in told_by_statement
     ]
 
