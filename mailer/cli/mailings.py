@@ -121,7 +121,7 @@ def _print_correction(correction: CorrectionPlan) -> None:
     corrects, got = correction.corrects, correction.reached
     console.print(f"  corrects {corrects.key} of {corrects.day}, in the language they got it in")
     doubts = f", {got.in_doubt} of them in doubt: they may not have got it" if got.in_doubt else ""
-    console.print(f"  that one reached {got.people} people{doubts}")
+    console.print(f"  that one reached {got.people} people{doubts}; all others are left out")
     if got.left:
         console.print(f"  {got.left} of them have left those lists since and are not mailed")
 
