@@ -14,12 +14,15 @@ from mailer.events import scrub
 from mailer.model.alerts import Alert, AlertKind
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
-from mailer.store.alerts import latest_alert, resolve, write_alert
+from mailer.store.alerts import latest_alert, reopen, resolve, write_alert
 from mailer.store.engine import Connection
 from mailer.store.mailings import hold, hold_running, load_mailing
 
 #: The same event about the same subject, told once more within this, is told once.
 SAME_EVENT = timedelta(minutes=10)
+#: A condition that comes back this soon after it was told never ended: a relay that refuses some of
+#: our logins, say, must not flood staff.
+FLAPPING = timedelta(minutes=5)
 #: A condition that lasts is told again after this.
 REMINDER = timedelta(hours=24)
 #: Characters of a fact.
@@ -45,6 +48,9 @@ def raise_alert(
     """
     clean = {name: _fact(value) for name, value in facts.items()}
     last = latest_alert(connection, kind, subject)
+    if last is not None and kind.lasts and now - last.raised_at < FLAPPING:
+        reopen(connection, last.row_id)
+        return False
     if last is not None and _is_told(last, clean, now):
         return False
     if last is not None and kind.lasts:

@@ -14,7 +14,13 @@ from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from mailer.app.sending import relay_digest, retry_policy, sandbox_settings, settings_of
+from mailer.app.sending import (
+    SANDBOX,
+    relay_digest,
+    retry_policy,
+    sandbox_settings,
+    settings_of,
+)
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
 from mailer.compose.dkim import Signer, load_signers
@@ -59,18 +65,25 @@ def relay_for(workspace: Workspace, purpose: ServicePurpose, address: str) -> Re
     Raises:
         FaultsFound: when the relay has no password, or may not take this mail yet.
     """
-    config = workspace.config
+    section = _section_for(workspace, purpose, address)
+    return sandbox_settings(workspace) if section is None else settings_of(workspace, section)
+
+
+def _section_for(
+    workspace: Workspace, purpose: ServicePurpose, address: str
+) -> RelaySection | None:
+    """Return the relay that a service mail goes by; None for the sandbox."""
     section = _alert_relay(workspace) if purpose is ServicePurpose.ALERT else _first(workspace)
     to_staff = is_staff(workspace, address)
-    if section is None or not (config.workspace.live or to_staff):
-        return sandbox_settings(workspace)
+    if section is None or not (workspace.config.workspace.live or to_staff):
+        return None
     if not to_staff:
         with workspace.store.read() as connection:
             verified = is_relay_verified(connection, section.key, relay_digest(section))
         if not verified:
             problem = f'the relay "{section.key}" has not been verified as it stands'
             raise FaultsFound([Fault("config.toml", 0, "relays", problem)])
-    return settings_of(workspace, section)
+    return section
 
 
 def _first(workspace: Workspace) -> RelaySection | None:
@@ -132,7 +145,9 @@ def _write_alert_mail(
     if sender is None:
         return
     now = workspace.clock.now()
-    relay = relay_for(workspace, ServicePurpose.ALERT, address).key
+    # Its password may be missing by now: then the mail waits for it.
+    section = _section_for(workspace, ServicePurpose.ALERT, address)
+    relay = SANDBOX if section is None else section.key
     service_id = take_service_id(connection)
     mail = compose_service_mail(
         _said(workspace, alert),

@@ -212,8 +212,9 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(until_answered())
     finally:
+        due = _still_due(workspace, list(ids))
         with workspace.store.write() as connection:
-            cancel_service(connection, _still_due(workspace, list(ids)), workspace.clock.now())
+            cancel_service(connection, due, workspace.clock.now())
     with workspace.store.read() as connection:
         rows = service_rows(connection, list(ids))
     why = _unreachable(workspace, plan, now)

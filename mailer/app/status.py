@@ -253,7 +253,8 @@ class _Look:
         if any(one.command_failure and not one.commanded for one in seen.alerts):
             yield "The command that tells staff failed; see the alerts."
         if refused:
-            yield f"{refused} alert mails were refused: mend addresses in [alerts]."
+            word = "mail was" if refused == 1 else "mails were"
+            yield f"{refused} alert {word} refused: mend addresses in [alerts]."
         if seen.live and not (self._config.alerts.addresses or self._config.alerts.command):
             yield "Nobody is told of alerts: fill in [alerts] in config.toml."
         yield from self._backup_needs(seen)

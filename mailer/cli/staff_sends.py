@@ -18,6 +18,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
 )
+from mailer.delivery.journal import JournalFull
 from mailer.model.states import DeliveryState
 
 _WORDS = {
@@ -70,7 +71,10 @@ def staff_send(
     plan = plan_staff_send(workspace, wish)
     if not as_json:
         _print_plan(plan)
-    results = send_to_staff(workspace, plan)
+    try:
+        results = send_to_staff(workspace, plan)
+    except JournalFull as error:
+        fail(f"Nothing was sent: {error}.", "Make room on the disk of the data folder.")
     if as_json:
         print_json([_document(plan, number, one) for number, one in enumerate(results, 1)])
     else:

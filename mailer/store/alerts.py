@@ -60,6 +60,15 @@ def resolve(connection: Connection, kind: AlertKind, subject: str, now: datetime
     )
 
 
+def reopen(connection: Connection, row_id: int) -> None:
+    """Write that a condition that seemed to be over lasts."""
+    connection.execute(
+        update(alert)
+        .where(alert.c.id == row_id, alert.c.resolved_at.is_not(None))
+        .values(resolved_at=None)
+    )
+
+
 def alerts_to_mail(connection: Connection, since: datetime, limit: int) -> list[Alert]:
     """Return alerts that are no service mails yet, the oldest first.
 

@@ -279,10 +279,7 @@ def service_counts(
     """Count service mails by purpose and state: those that are open, and those ended since."""
     rows = connection.execute(
         select(service_mail.c.purpose, service_mail.c.state, func.count().label("count_"))
-        .where(
-            service_mail.c.state.in_(_OPEN)
-            | (func.coalesce(service_mail.c.finished_at, literal(since, Instant)) > since)
-        )
+        .where(service_mail.c.state.in_(_OPEN) | (service_mail.c.finished_at > since))
         .group_by(service_mail.c.purpose, service_mail.c.state)
     )
     return {(row.purpose, row.state): row.count_ for row in rows}

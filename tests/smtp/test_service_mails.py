@@ -208,6 +208,10 @@ async def test_a_refused_login_is_told_once_loses_nothing_and_is_told_again_afte
     assert ([True], {DeliveryState.ACCEPTED: 1}) == (lost_logins(store), states(store))
     with store.write() as connection:
         connection.execute(tables.service_mail.delete())
+        # A while later.
+        connection.execute(
+            tables.alert.update().values(raised_at=SYSTEM_CLOCK.now() - timedelta(minutes=6))
+        )
     write_mails(store, seal_keys, ["b@staff.example.org"])
     await run_until(engine("wrong"), lambda: lost_logins(store) == [True, False])
     assert [True, False] == lost_logins(store)

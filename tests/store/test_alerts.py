@@ -45,6 +45,18 @@ def test_a_condition_is_told_once_until_it_is_over(store, told):
     assert [lost, second, lost, lost] == told()
 
 
+def test_a_condition_that_flaps_is_told_once(store, told):
+    """A relay that takes every other login floods nobody; it lasts until it is over for long."""
+    lost = (AlertKind.AUTHENTICATION_LOST, "main")
+    with store.write() as connection:
+        for seconds in range(0, 290, 10):
+            at = NOW + timedelta(seconds=seconds)
+            assert (seconds == 0) == raise_alert(connection, *lost, at, reason="535")
+            assert resolve_alert(connection, *lost, at + timedelta(seconds=5))
+        assert raise_alert(connection, *lost, NOW + timedelta(minutes=5), reason="535")
+    assert [lost, lost] == told()
+
+
 def test_the_same_event_twice_in_a_moment_is_one(store):
     """With other facts, or later, it is another."""
     with store.write() as connection:
