@@ -26,6 +26,7 @@ HOMES = {
     "statements": "statements",
     "lists": "audience",
     "import": "audience",
+    "supporters": "supporters",
     "mailings": "mailings",
     "schedule": "mailings",
     "send": "mailings",
