@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, delete, select
 
 from mailer.store.audience import is_live
 from mailer.store.tables import (
@@ -32,7 +32,7 @@ def organisation_ids(connection: Connection) -> dict[str, int]:
     return {row.key: row.id for row in rows}
 
 
-def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[Row[Any]]:
+def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[Any]:
     """Return a person's rows, one of each organisation, with its key and their languages."""
     return connection.execute(
         select(
@@ -48,7 +48,7 @@ def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[Ro
     ).all()
 
 
-def memberships_of(connection: Connection, supporter_id: int) -> Sequence[Row[Any]]:
+def memberships_of(connection: Connection, supporter_id: int) -> Sequence[Any]:
     """Return the lists of one row of a person, with their keys and whether they are on them."""
     return connection.execute(
         select(membership, mailing_list.c.key, is_live(membership).label("is_live"))
@@ -64,7 +64,7 @@ def tags_of(connection: Connection, supporter_id: int) -> list[str]:
     return list(connection.execute(query.order_by(supporter_tag.c.tag)).scalars())
 
 
-def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Row[Any]]:
+def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Any]:
     """Return key, language, state and reason of every delivery to an address."""
     return connection.execute(
         select(

@@ -55,7 +55,7 @@ def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Supp
     if not entries:
         return []
     _keep_ids_in_order(connection)
-    wanted = {}
+    wanted: dict[tuple[bytes, str], Suppressed] = {}
     for entry in entries:
         key = (entry.address_digest, entry.scope)
         if key not in wanted or is_stronger(entry.reason, wanted[key].reason):
