@@ -26,6 +26,7 @@ HOMES = {
     "statements": "statements",
     "lists": "audience",
     "import": "audience",
+    "export": "export",
     "supporters": "supporters",
     "mailings": "mailings",
     "schedule": "mailings",
