@@ -167,6 +167,7 @@ class RowReader:
         assert self.system is not None  # noqa: S101  (For the type checker.)
         theirs = self.system.columns
         named = self._named()
+        claimed = {_SAME_FIELD.get(one, one) for one in self._definition.columns}
         taken = {
             theirs[name.lower()]
             for name in names
@@ -177,6 +178,9 @@ class RowReader:
             header = name.lower()
             if header in named or header in self._definition.attributes:
                 found.append(guessed)
+            elif theirs.get(header) in claimed:
+                # The list's file says that another column gives this field.
+                found.append(f"{header}_as_exported")
             elif header in theirs:
                 found.append(theirs[header])
             else:
