@@ -9,27 +9,50 @@ changes nothing the second time. Standards: RFC 4180.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from mailer.audience.consent import sealed_source
-from mailer.audience.merging import TABLE, Change, ConsentChange, Merger, RowsOfAddress
+from mailer.audience.merging import (
+    TABLE,
+    Change,
+    ConsentChange,
+    Merger,
+    RowsOfAddress,
+    Verdict,
+)
+from mailer.audience.preimages import sealed_before
 from mailer.audience.records import Record, open_csv, records, survey
 from mailer.audience.rejects import Rejects
 from mailer.audience.rows import BadRow, ImportedRow, RowReader
 from mailer.keys import SealKeys, ServiceKeys
-from mailer.model.audience import LanguageProfile, ListDefinition, MembershipState
+from mailer.model.audience import (
+    LanguageProfile,
+    ListDefinition,
+    MembershipState,
+    SuppressionReason,
+)
 from mailer.model.faults import Fault
 from mailer.store import imports as rows
-from mailer.store.audience import load_profile, profile_id, sync_lists
+from mailer.store import undo
+from mailer.store.audience import (
+    SCOPE_ALL,
+    load_profile,
+    organisation_scope,
+    profile_id,
+    sync_lists,
+)
 from mailer.store.engine import Connection, Store, take_ids
 from mailer.store.scratch import SeenDigests
+from mailer.store.suppressions import Suppressed, suppress
 
 #: Rows of one transaction: under 50 ms of write lock.
 CHUNK_ROWS = 300
+#: What imports and undoing take turns for.
+ONE_AT_A_TIME = "import"
 #: Told how many lines are done, and of how many.
 ProgressCallback = Callable[[int, int], None]
 
@@ -50,6 +73,8 @@ class ImportResult:
     left: int = 0
     #: On the suppression list; not taken.
     suppressed: int = 0
+    #: Left, bounced or complained by another system's export; suppressions now, and no supporters.
+    taken_over: int = 0
     #: Could not be taken; in the reject file.
     rejected: int = 0
     #: Of those on the list now, how many have no consent on record and so are not mailed.
@@ -60,6 +85,13 @@ class ImportResult:
     reject_reasons: tuple[Fault, ...] = ()
     #: Where the rejected rows are; None when there are none or nothing was to be written.
     reject_file: Path | None = None
+    #: Its number, for undoing it; 0 for a dry run.
+    batch: int = 0
+    #: What the file was taken to be.
+    encoding: str = ""
+    separator: str = ""
+    #: Whose export it is; "" for a file of one's own.
+    system: str = ""
 
     @property
     def rows(self) -> int:
@@ -68,12 +100,15 @@ class ImportResult:
 
     def counts(self) -> dict[str, int]:
         """Return the counts that add up to the rows of the file, by name."""
-        names = ("added", "updated", "unchanged", "merged", "left", "suppressed", "rejected")
+        names = ("added", "updated", "unchanged", "merged", "left", "suppressed", "taken_over",
+                 "rejected")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def summary(self) -> str:
         """Return the counts that are not zero, in words."""
-        words = [f"{count} {name}" for name, count in self.counts().items() if count]
+        words = [
+            f"{count} {name.replace('_', ' ')}" for name, count in self.counts().items() if count
+        ]
         if self.without_consent:
             words.append(f"{self.without_consent} without consent")
         return ", ".join(words) or "no rows"
@@ -85,8 +120,30 @@ class ImportResult:
             **self.counts(),
             "without_consent": self.without_consent,
             "sealed_columns": list(self.sealed_columns),
+            "batch": self.batch,
+            "encoding": self.encoding,
+            "separator": self.separator,
+            "system": self.system,
+            "rejects": [_reject_document(fault) for fault in self.reject_reasons],
             "reject_file": str(self.reject_file) if self.reject_file else None,
         }
+
+
+def _reject_document(fault: Fault) -> dict[str, object]:
+    field, colon, problem = fault.problem.partition(": ")
+    if not colon:
+        field, problem = "", fault.problem
+    return {"line": fault.line, "field": field, "problem": problem}
+
+
+@dataclass(frozen=True)
+class LineTold:
+    """What would become of one line; nothing of the person is in it."""
+
+    line: int
+    #: A name of `ImportResult.counts`.
+    what: str
+    reason: str = ""
 
 
 def import_csv(
@@ -100,51 +157,77 @@ def import_csv(
     now: datetime,
     dry_run: bool = False,
     progress: ProgressCallback | None = None,
+    encoding: str = "",
+    separator: str = "",
+    told: Callable[[LineTold], None] | None = None,
 ) -> ImportResult:
     """Import a file onto a list, or with `dry_run` count what it would do and change nothing.
+
+    Two imports at once take turns. `encoding` and `separator` are found out where they are empty;
+    `told` is given every line with what becomes of it, in the order of the file.
 
     Raises:
         FaultsFound: when the file as a whole cannot be used; nothing is changed then.
         WrongSealKey: when who is on record was sealed with another key.
     """
-    found = survey(path)
+    found = survey(path, encoding, separator)
     source = f"import of {path.name} on {now:%Y-%m-%d}"
     reader = RowReader(found.header, definition, path.name, source)
     tell = progress or _tell_nobody
-    with closing(SeenDigests()) as seen:
+    # Of two imports at once, the second would compare with what the first has not finished.
+    alone = nullcontext() if dry_run else store.alone(ONE_AT_A_TIME)
+    with alone, closing(SeenDigests()) as seen:
         importer = _Importer(store, seal_keys, service_keys, definition, now, seen, dry_run=dry_run)
         batch = importer.begin()
         kept = None if dry_run else rejects_dir / f"{batch}.csv"
-        with open_csv(path) as file, Rejects(kept, path.name, found.header) as rejects:
-            for line, chunk in _chunks(records(file, found, path.name), reader, rejects):
-                importer.take(chunk)
+        with (
+            open_csv(path, found.encoding) as file,
+            Rejects(kept, path.name, found.header) as rejects,
+        ):
+            for line, chunk, refused in _chunks(records(file, found, path.name), reader, rejects):
+                lines = [*refused, *importer.take(chunk)]
+                if told is not None:
+                    for one in sorted(lines, key=lambda each: each.line):
+                        told(one)
                 tell(line, found.lines)
             importer.end(rejects.count)
-            return importer.result(reader, rejects)
+            result = importer.result(reader, rejects)
+        return replace(
+            result,
+            batch=batch,
+            encoding=found.encoding,
+            separator=found.separator,
+            system=reader.system.name if reader.system else "",
+        )
 
 
 def _tell_nobody(_done: int, _total: int) -> None:
     """Keep the progress to itself."""
 
 
+Numbered = tuple[int, ImportedRow]
+
+
 def _chunks(
     found: Iterator[Record], reader: RowReader, rejects: Rejects
-) -> Iterator[tuple[int, list[ImportedRow]]]:
-    """Yield the rows that can be taken, some at a time, with the line they go up to."""
-    chunk: list[ImportedRow] = []
+) -> Iterator[tuple[int, list[Numbered], list[LineTold]]]:
+    """Yield rows that can be taken, the line they go up to, and what to tell of the others."""
+    chunk: list[Numbered] = []
+    refused: list[LineTold] = []
     line = 1
     for record in found:
         line = record.line
         try:
             if record.problem:
                 raise BadRow(record.problem)
-            chunk.append(reader.read(record.cells))
+            chunk.append((record.line, reader.read(record.cells)))
         except BadRow as error:
             rejects.add(record.line, error.reason, record.cells)
-        if len(chunk) >= CHUNK_ROWS:
-            yield line, chunk
-            chunk = []
-    yield line, chunk
+            refused.append(LineTold(record.line, "rejected", error.reason))
+        if len(chunk) >= CHUNK_ROWS or len(refused) >= CHUNK_ROWS:
+            yield line, chunk, refused
+            chunk, refused = [], []
+    yield line, chunk, refused
 
 
 class _Importer:
@@ -196,34 +279,45 @@ class _Importer:
     def result(self, reader: RowReader, rejects: Rejects) -> ImportResult:
         """Return what became of the rows."""
         return ImportResult(
-            **self._counts,
+            **{name: self._counts[name] for name in ImportResult().counts()},  # type: ignore[arg-type]
             without_consent=self._without_consent,
             sealed_columns=reader.sealed_columns,
             reject_reasons=rejects.reasons,
             reject_file=rejects.written,
         )
 
-    def take(self, chunk: Sequence[ImportedRow]) -> None:
-        """Compare one chunk with who is known and write what is new."""
-        if not chunk:
-            return
-        people, repeated = self._by_address(chunk)
+    def take(self, numbered: Sequence[Numbered]) -> list[LineTold]:
+        """Compare one chunk with who is known and write what is new; tell of every line."""
+        if not numbered:
+            return []
+        barred = [one for one in numbered if one[1].barred]
+        chunk = [one for one in numbered if not one[1].barred]
+        digests = [self._service.address_digest(row.address.normal_form) for _, row in chunk]
+        people, repeated = self._by_address(digests, [row for _, row in chunk])
         opened = self._store.read if self._dry_run else self._store.write
         with opened() as connection:
-            wanted = self._without_suppressed(connection, people, repeated)
+            if not self._dry_run:
+                rows.lock_organisation(connection, self._organisation_id)
+            stopped = self._take_over(connection, [row for _, row in barred])
+            suppressed = self._suppressed(connection, people) | (stopped & people.keys())
+            wanted = {digest: one for digest, one in people.items() if digest not in suppressed}
             changes = self._changes(connection, wanted)
             if not self._dry_run:
                 self._write(connection, changes)
+        self._counts["suppressed"] += len(suppressed - repeated)
         for digest, change in changes.items():
             if digest not in repeated:
                 self._counts[change.verdict.value] += 1
                 self._without_consent += change.without_consent
+        return [
+            *(LineTold(line, "taken_over", str(row.barred)) for line, row in barred),
+            *_told(chunk, digests, repeated, suppressed, changes),
+        ]
 
     def _by_address(
-        self, chunk: Sequence[ImportedRow]
+        self, digests: Sequence[bytes], chunk: Sequence[ImportedRow]
     ) -> tuple[dict[bytes, RowsOfAddress], set[bytes]]:
         """Return the rows by address digest, and which of them an earlier chunk had."""
-        digests = [self._service.address_digest(row.address.normal_form) for row in chunk]
         repeated = self._seen.add(set(digests))
         people: dict[bytes, RowsOfAddress] = {}
         for digest, row in zip(digests, chunk, strict=True):
@@ -236,14 +330,29 @@ class _Importer:
         self._counts["merged"] += len(chunk) - len(people) + len(repeated)
         return people, repeated
 
-    def _without_suppressed(
-        self, connection: Connection, people: Mapping[bytes, RowsOfAddress], repeated: set[bytes]
-    ) -> dict[bytes, RowsOfAddress]:
+    def _take_over(self, connection: Connection, barred: Sequence[ImportedRow]) -> set[bytes]:
+        """Write suppressions for whom another system mails no more; return their digests."""
+        own = organisation_scope(self._organisation_id)
+        entries = [
+            Suppressed(
+                self._service.address_digest(row.address.normal_form),
+                # An address that does not exist does so for nobody; a person's word is to one.
+                SCOPE_ALL if row.barred is SuppressionReason.BOUNCED else own,
+                row.barred,
+                "import",
+                self._now,
+                self._batch_id,
+            )
+            for row in barred
+            if row.barred is not None
+        ]
+        self._counts["taken_over"] += len(entries)
         if not self._dry_run:
-            rows.lock_organisation(connection, self._organisation_id)
-        suppressed = rows.suppressed_digests(connection, self._organisation_id, list(people))
-        self._counts["suppressed"] += len(suppressed.keys() - repeated)
-        return {digest: one for digest, one in people.items() if digest not in suppressed}
+            suppress(connection, entries)
+        return {entry.address_digest for entry in entries}
+
+    def _suppressed(self, connection: Connection, people: Collection[bytes]) -> set[bytes]:
+        return set(rows.suppressed_digests(connection, self._organisation_id, list(people)))
 
     def _changes(
         self, connection: Connection, people: Mapping[bytes, RowsOfAddress]
@@ -266,6 +375,17 @@ class _Importer:
 
     def _write(self, connection: Connection, by_digest: Mapping[bytes, Change]) -> None:
         changes = list(by_digest.values())
+        undo.keep_changes(
+            connection,
+            self._batch_id,
+            {
+                one.supporter_id: None
+                if one.known is None
+                else sealed_before(self._seal, one.known, self._list_id, self._batch_id)
+                for one in changes
+                if one.verdict in (Verdict.ADDED, Verdict.UPDATED)
+            },
+        )
         rows.insert_supporters(connection, [one.new for one in changes if one.new is not None])
         rows.update_supporters(connection, [one.changed for one in changes if one.changed])
         rows.write_memberships(
@@ -346,3 +466,24 @@ class _Profiles:
         if row_id not in self._profiles:
             self._profiles[row_id] = load_profile(self._connection, row_id)
         return self._profiles[row_id]
+
+
+def _told(
+    chunk: Sequence[Numbered],
+    digests: Sequence[bytes],
+    repeated: Collection[bytes],
+    suppressed: Collection[bytes],
+    changes: Mapping[bytes, Change],
+) -> Iterator[LineTold]:
+    """Yield what becomes of the lines of a chunk."""
+    before = set(repeated)
+    for (line, _), digest in zip(chunk, digests, strict=True):
+        if digest in before:
+            yield LineTold(line, "merged", "the address came earlier in this file")
+        elif digest in suppressed:
+            yield LineTold(line, "suppressed", "the address is on the suppression list")
+        else:
+            change = changes[digest]
+            reason = "without consent, so not mailed" if change.without_consent else ""
+            yield LineTold(line, change.verdict.value, reason)
+        before.add(digest)

@@ -93,6 +93,8 @@ class Change:
     consent: ConsentChange | None = None
     #: They are on the list, and nothing says that they agreed.
     without_consent: bool = False
+    #: Who was on record, for undoing; None for a new supporter.
+    known: KnownSupporter | None = None
 
 
 def filled(first: ImportedRow, later: ImportedRow) -> ImportedRow:
@@ -195,6 +197,7 @@ class Merger:
             joins=_consent(row) if joins else None,
             consent=consent,
             without_consent=not (basis if consent is None else consent.basis),
+            known=known,
         )
 
     def _new(self, digest: bytes, row: ImportedRow, supporter_id: int) -> dict[str, object]:

@@ -8,19 +8,21 @@ RFC 4180, with the separator taken from the header, since spreadsheets of many c
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from mailer.audience.decoding import UTF_8, detect_encoding
 from mailer.model.faults import Fault, FaultsFound
 
 #: Characters of one line; what is longer is no row of people.
 LONGEST_LINE = 64_000
 #: Lines of one record: a cell may hold line breaks, though hardly this many.
 MOST_LINES = 50
-_SEPARATORS = (",", ";", "\t")
+_SEPARATORS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,33 +40,45 @@ class Record:
 class Survey:
     """What a first reading of the whole file found."""
 
+    #: A name that Python knows.
+    encoding: str
     separator: str
     header: tuple[str, ...]
     #: Lines of the file, to show progress by.
     lines: int
 
 
-def open_csv(path: Path) -> TextIO:
-    """Open a CSV file as UTF-8, with or without a byte order mark, line breaks as they are."""
-    return path.open(encoding="utf-8-sig", newline="")
+def open_csv(path: Path, encoding: str) -> TextIO:
+    """Open a CSV file, with or without a byte order mark, line breaks as they are."""
+    return path.open(encoding=encoding, newline="")
 
 
-def survey(path: Path) -> Survey:
+def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
     """Read the whole file once, so that what makes it unusable is known before anything is done.
 
+    Args:
+        path: the file.
+        encoding: what it is written in; "" to find out.
+        separator: what stands between cells; "" to find out.
+
     Raises:
-        FaultsFound: when it cannot be read, is not UTF-8, has no header or has endless lines.
+        FaultsFound: when it cannot be read, is in no encoding known, has no header or endless lines.
     """
     lines = 0
     first = ""
     try:
-        with open_csv(path) as file:
+        encoding = encoding or detect_encoding(path)
+        with open_csv(path, encoding) as file:
             for line in _limited_lines(file, path.name):
                 lines += 1
                 first = first or line
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        name = "UTF-8" if encoding == UTF_8 else encoding
         raise _refused(
-            path.name, lines + 1, "is not UTF-8 near this line", 'Save it as "CSV UTF-8"'
+            path.name,
+            lines + 1,
+            f"is not {name} near this line",
+            'Save it as "CSV UTF-8", or say what it is with --encoding',
         ) from error
     except OSError as error:
         raise _refused(
@@ -72,11 +86,13 @@ def survey(path: Path) -> Survey:
         ) from error
     if not first.strip():
         raise _refused(path.name, 1, "has no header", "Name the columns in its first line")
-    separator = max(_SEPARATORS, key=first.count)
+    # What stands in quotes separates nothing.
+    bare = re.sub(r'"[^"]*"', "", first)
+    separator = separator or max(_SEPARATORS, key=bare.count)
     header = _read(_Source(iter([first])), separator)
     if header.problem:
         raise _refused(path.name, 1, f"the header is no CSV: {header.problem}", "Mend that line")
-    return Survey(separator, header.cells, lines)
+    return Survey(encoding, separator, header.cells, lines)
 
 
 def records(file: TextIO, found: Survey, name: str) -> Iterator[Record]:
@@ -85,6 +101,8 @@ def records(file: TextIO, found: Survey, name: str) -> Iterator[Record]:
     _read(source, found.separator)
     while source.more():
         record = _read(source, found.separator)
+        if record.cells == found.header:
+            record = Record(record.line, record.cells, "this is the header again")
         if record.problem or any(cell.strip() for cell in record.cells):
             yield record
 

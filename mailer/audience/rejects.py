@@ -13,12 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from mailer.audience.cells import disarmed
 from mailer.model.faults import Fault
 
 #: Reasons that are kept for showing.
 _KEPT = 100
-#: What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Rejects:
@@ -62,19 +61,15 @@ class Rejects:
         if self._path is None:
             return
         if self._file is None:
-            self._file = _private_file(self._path)
-            csv.writer(self._file).writerow(["line", "reason", *map(_plain, self._header)])
-        csv.writer(self._file).writerow([line, reason, *map(_plain, cells)])
+            self._file = private_file(self._path)
+            csv.writer(self._file).writerow(["line", "reason", *map(disarmed, self._header)])
+        csv.writer(self._file).writerow([line, reason, *map(disarmed, cells)])
 
 
-def _private_file(path: Path) -> TextIO:
+def private_file(path: Path) -> TextIO:
+    """Open a file for writing that is its owner's alone, in a folder that is so too."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     # A file of that name may have been there, open to others.
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-
-
-def _plain(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: the file is made to be opened in one."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell

@@ -10,16 +10,24 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import available_timezones
 
 from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
+from mailer.audience.cells import rearmed, split_tags
 from mailer.audience.consent import Consent, is_basis
+from mailer.audience.systems import LENIENT, System, recognized
 from mailer.cldr import is_country, is_language, is_understood
-from mailer.model.audience import Attribute, AttributeType, LanguageProfile, ListDefinition
+from mailer.model.audience import (
+    Attribute,
+    AttributeType,
+    LanguageProfile,
+    ListDefinition,
+    SuppressionReason,
+)
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.tags import MalformedTag, normalize_tag
 
@@ -84,6 +92,8 @@ class ImportedRow:
     fields: Mapping[str, str] = field(default_factory=dict)
     #: Declared clear attributes, by name, as text in canonical form.
     clear: Mapping[str, str] = field(default_factory=dict)
+    #: Why another system mails them no more: a suppression, and no supporter.
+    barred: SuppressionReason | None = None
 
 
 def cleaned(text: str) -> str:
@@ -109,16 +119,30 @@ class RowReader:
         self, header: Sequence[str], definition: ListDefinition, file_name: str, source: str
     ) -> None:
         self._definition = definition
-        self._source = source
-        self._columns = self._map(header, file_name)
+        names = [cleaned(rearmed(cell)) for cell in header]
+        #: Whose export this is; None for a file of one's own.
+        self.system: System | None = recognized(names)
+        self._headers = [name.lower() for name in names]
+        self._source = f"{self.system.name}, {source}" if self.system else source
+        self._columns = self._map(names, file_name)
 
     @property
     def sealed_columns(self) -> tuple[str, ...]:
         """Return the columns that neither the program nor the list knows; they are sealed."""
         known = set(_HEADERS) | set(self._definition.attributes)
-        return tuple(name for name in self._columns if name and name not in known)
+        used = self._used()
+        return tuple(
+            name
+            for name in self._columns
+            if name and name not in known and name.lower() not in used
+        )
 
-    def _map(self, header: Sequence[str], file_name: str) -> list[str]:
+    def _used(self) -> set[str]:
+        """Return the headers of another system that have done their work when a row is read."""
+        system = self.system
+        return {*system.barred, *system.name_parts, *system.consent_times} if system else set()
+
+    def _map(self, names: Sequence[str], file_name: str) -> list[str]:
         """Return the field of each column; a column that is no field keeps its header's name."""
         by_header = {name: one for one, names in _HEADERS.items() for name in names}
         by_header |= {name.lower(): name for name in self._definition.attributes}
@@ -126,8 +150,9 @@ class RowReader:
             name.lower(): _SAME_FIELD.get(one, one)
             for one, name in self._definition.columns.items()
         }
-        names = [cleaned(cell) for cell in header]
         columns = [by_header.get(name.lower(), name) for name in names]
+        if self.system is not None:
+            columns = self._map_export(names, columns)
         if "email" in [name.lower() for name in names]:
             # Beside "email", a column "address" is where somebody lives.
             columns = [
@@ -136,6 +161,32 @@ class RowReader:
             ]
         self._refuse_bad_header(columns, file_name)
         return columns
+
+    def _map_export(self, names: Sequence[str], columns: Sequence[str]) -> list[str]:
+        """Return the fields of a known export: what its system means goes before what we guess."""
+        assert self.system is not None  # noqa: S101  (For the type checker.)
+        theirs = self.system.columns
+        named = self._named()
+        claimed = {_SAME_FIELD.get(one, one) for one in self._definition.columns}
+        taken = {
+            theirs[name.lower()]
+            for name in names
+            if name.lower() in theirs and name.lower() not in named
+        }
+        found = []
+        for name, guessed in zip(names, columns, strict=True):
+            header = name.lower()
+            if header in named or header in self._definition.attributes:
+                found.append(guessed)
+            elif theirs.get(header) in claimed:
+                # The list's file says that another column gives this field.
+                found.append(f"{header}_as_exported")
+            elif header in theirs:
+                found.append(theirs[header])
+            else:
+                # Beside "Email Address", Mailchimp's "Address" is where somebody lives.
+                found.append(name if guessed in taken else guessed)
+        return found
 
     def _named(self) -> set[str]:
         return {name.lower() for name in self._definition.columns.values()}
@@ -166,11 +217,15 @@ class RowReader:
         Raises:
             BadRow: when it cannot be taken.
         """
+        cells = [rearmed(cell) for cell in cells]
+        barred = self._barred(cells)
+        if barred is not None:
+            # Whatever else is amiss with the row, the person is not to be mailed.
+            return ImportedRow(_address(self._cell(cells, "address")), barred=barred)
         values = self._values(cells)
-        try:
-            address = normalize_address(values.pop("address", ""))
-        except BadAddress as error:
-            raise BadRow(error.problem) from None
+        address = _address(values.pop("address", ""))
+        if self.system is not None:
+            self._translate(self.system, values)
         consent, basis = self._consent(values)
         source = values.pop("consent_source", "")
         consented_at = _instant("consented_at", values.pop("consented_at", ""))
@@ -204,6 +259,34 @@ class RowReader:
                 if self._definition.attributes[name].clear
             },
         )
+
+    def _barred(self, cells: Sequence[str]) -> SuppressionReason | None:
+        if self.system is None:
+            return None
+        # Spreadsheets leave out empty cells at the end of a row.
+        return self.system.reason(dict(zip(self._headers, cells, strict=False)))
+
+    def _cell(self, cells: Sequence[str], column: str) -> str:
+        position = self._columns.index(column)
+        return cells[position] if position < len(cells) else ""
+
+    def _translate(self, system: System, values: dict[str, str]) -> None:
+        """Bring the values of an export into our fields, where it says them otherwise."""
+        by_header = {name.lower(): name for name in values}
+        parts = [values[by_header[one]] for one in system.name_parts if one in by_header]
+        if not values.get("name") and any(parts):
+            values["name"] = " ".join(filter(None, parts))
+        times = [values[by_header[one]] for one in system.consent_times if one in by_header]
+        times += [values["joined"]] if "joined" in values and system.consent_times else []
+        if times and "consented_at" not in values:
+            values["consented_at"] = next(filter(None, times), "")
+        for name in LENIENT:
+            try:
+                _LENIENT[name](values.get(name, ""))
+            except BadRow:
+                values[f"{name}_as_exported"] = values.pop(name)
+        for header in self._used():
+            values.pop(by_header.get(header, ""), None)
 
     def _values(self, cells: Sequence[str]) -> dict[str, str]:
         if any(cell.strip() for cell in cells[len(self._columns) :]):
@@ -274,6 +357,13 @@ def canonical_value(attribute: Attribute, text: str) -> str:
     return text
 
 
+def _address(text: str) -> NormalAddress:
+    try:
+        return normalize_address(text)
+    except BadAddress as error:
+        raise BadRow(error.problem) from None
+
+
 def _country(text: str) -> str:
     code = text.upper()
     if code and not is_country(code):
@@ -314,7 +404,7 @@ def _never_tags(name: str, text: str) -> tuple[str, ...]:
 
 
 def _split_tags(text: str) -> list[str]:
-    tags = [tag for part in re.split(r"[;,|]", text) if (tag := part.strip())]
+    tags = split_tags(text)
     if any(len(tag) > _LONGEST_TAG for tag in tags):
         raise BadRow(f"tags: one is longer than {_LONGEST_TAG} characters")
     # Tags are stored in clear.
@@ -336,3 +426,11 @@ def _instant(name: str, text: str) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRow(f"{name}: not a date like 2025-03-31") from None
+
+
+#: How the fields of `LENIENT` are read.
+_LENIENT: Mapping[str, Callable[[str], object]] = {
+    "country": _country,
+    "time_zone": _zone,
+    "joined": lambda text: _instant("joined", text),
+}

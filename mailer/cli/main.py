@@ -29,6 +29,8 @@ HOMES = {
     "lists": "audience",
     "import": "audience",
     "segments": "segments",
+    "export": "export",
+    "supporters": "supporters",
     "mailings": "mailings",
     "schedule": "mailings",
     "send": "mailings",

@@ -7,6 +7,7 @@ that turns into a writer fails at once whatever the time-out.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     inspect,
     make_url,
     select,
@@ -39,7 +41,7 @@ BUSY_TIMEOUT_S = 15.0
 ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0003_newsletters"
+NEWEST = "0003_people"
 
 
 #: Where alembic keeps which migration a database is at.
@@ -90,6 +92,29 @@ class Store:
             connection.execution_options(mailer_writes=True)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Let one process or thread at a time do a thing, for as long as it takes; others wait.
+
+        It is no transaction. Whoever is killed in its midst keeps nobody waiting: the kernel or
+        the server lets go of what a dead process held.
+        """
+        if self.is_sqlite:
+            with Path(f"{self.engine.url.database}-{name}.lock").open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+        number = int.from_bytes(name.encode()[:7], "big")
+        with _plain_errors(), self.engine.connect() as connection:
+            # Outside a transaction, so that hours of waiting keep no old rows alive.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(select(func.pg_advisory_lock(number)))
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(number)))
 
     def close(self) -> None:
         """Close every connection."""

@@ -32,6 +32,9 @@ from mailer.store.tables import (
     suppression,
 )
 
+#: Value columns of a clear attribute, of which one is filled.
+VALUES = ("text_value", "number_value", "date_value", "boolean_value")
+
 
 def find_list(connection: Connection, key: str, owner: str) -> tuple[int, int]:
     """Return the row ids of a list and of the organisation that owns it; 0 for what is not there.
@@ -60,14 +63,19 @@ class KnownSupporter:
     time_zone: str
     joined_at: datetime | None
     discreet: bool
+    updated_at: datetime
     #: State on the list that is imported; None when not on it, or not yet: an import that brought
     #: them was broken off.
     membership: MembershipState | None
     #: "" when none is on record.
     consent_basis: str
+    consent_source_sealed: bytes | None
+    consented_at: datetime | None
     tags: frozenset[str]
     #: Clear attributes by name, in the form of `attribute_text`.
     clear: Mapping[str, str]
+    #: The same as their value columns, for putting them back.
+    clear_columns: Mapping[str, Mapping[str, object]]
 
 
 def known_supporters(
@@ -96,6 +104,8 @@ def known_supporters(
             supporter,
             membership.c.state.label("membership_state"),
             membership.c.consent_basis.label("membership_basis"),
+            membership.c.consent_source_sealed,
+            membership.c.consented_at,
             staged.label("staged"),
         )
         .select_from(supporter)
@@ -114,10 +124,12 @@ def known_supporters(
     ):
         tags[row.supporter_id].add(row.tag)
     clear: dict[int, dict[str, str]] = {row.id: {} for row in rows}
+    columns: dict[int, dict[str, Mapping[str, object]]] = {row.id: {} for row in rows}
     for row in connection.execute(
         select(supporter_attribute).where(supporter_attribute.c.supporter_id.in_(list(tags)))
     ):
         clear[row.supporter_id][row.name] = attribute_text(row)
+        columns[row.supporter_id][row.name] = {name: getattr(row, name) for name in VALUES}
     return {
         row.address_digest: KnownSupporter(
             supporter_id=row.id,
@@ -129,10 +141,14 @@ def known_supporters(
             time_zone=row.time_zone,
             joined_at=row.joined_at,
             discreet=row.discreet,
+            updated_at=row.updated_at,
             membership=None if row.staged else row.membership_state,
             consent_basis="" if row.staged else row.membership_basis or "",
+            consent_source_sealed=None if row.staged else row.consent_source_sealed,
+            consented_at=None if row.staged else row.consented_at,
             tags=frozenset(tags[row.id]),
             clear=clear[row.id],
+            clear_columns=columns[row.id],
         )
         for row in rows
     }
@@ -145,9 +161,7 @@ def attribute_columns(attribute: Attribute, text: str) -> dict[str, object]:
         attribute: the attribute.
         text: its value in canonical form.
     """
-    columns: dict[str, object] = dict.fromkeys(
-        ("text_value", "number_value", "date_value", "boolean_value")
-    )
+    columns: dict[str, object] = dict.fromkeys(VALUES)
     if attribute.type is AttributeType.NUMBER:
         columns["number_value"] = float(text)
     elif attribute.type is AttributeType.DATE:
@@ -269,11 +283,10 @@ def write_attributes(connection: Connection, rows: Sequence[Mapping[str, object]
     if not rows:
         return
     insert = dialect_of(connection).insert(supporter_attribute)
-    values = ("text_value", "number_value", "date_value", "boolean_value")
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=[supporter_attribute.c.supporter_id, supporter_attribute.c.name],
-            set_={name: insert.excluded[name] for name in values},
+            set_={name: insert.excluded[name] for name in VALUES},
         ),
         list(rows),
     )
@@ -296,7 +309,7 @@ def open_batch(connection: Connection, list_id: int, now: datetime) -> int:
     return int(
         connection.execute(
             import_batch.insert()
-            .values(list_id=list_id, started_at=now)
+            .values(list_id=list_id, started_at=now, can_be_undone=True)
             .returning(import_batch.c.id)
         ).scalar_one()
     )

@@ -158,7 +158,23 @@ import_batch = Table(
     Column("finished_at", Instant),
     #: Counts by what happened to the rows.
     Column("counts", Document),
+    #: It kept what it overwrote; false for imports of before that was kept.
+    Column("can_be_undone", Boolean, nullable=False, server_default=false()),
+    #: When `mailer import --undo` took it back.
+    Column("undone_at", Instant),
     sqlite_autoincrement=True,
+)
+
+#: What one import found before it wrote: a supporter that it made has nothing before.
+import_change = Table(
+    "import_change",
+    metadata,
+    Column("batch_id", Id, ForeignKey("import_batch.id"), primary_key=True),
+    #: No foreign key: the row may outlive the supporter for a moment while an import is undone.
+    Column("supporter_id", Id, primary_key=True, autoincrement=False),
+    #: JSON of what was on record, see `mailer.audience.undoing`; None: nobody was.
+    Column("before_sealed", Sealed),
+    Index("ix_import_change_supporter_id", "supporter_id"),
 )
 
 membership = Table(
@@ -190,7 +206,10 @@ suppression = Table(
     Column("source", String(60), nullable=False),
     Column("since", Instant, nullable=False),
     Column("delivery_id", Id),
+    #: The import that made it; None when it came otherwise, or something newer confirmed it.
+    Column("batch_id", Id),
     UniqueConstraint("address_digest", "scope"),
+    Index("ix_suppression_batch_id", "batch_id"),
     sqlite_autoincrement=True,
 )
 

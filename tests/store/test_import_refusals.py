@@ -235,23 +235,59 @@ def test_a_file_that_cannot_be_used_changes_nothing(importer, lines, line, field
     assert "@" not in str(fault)
 
 
-def test_a_file_that_is_not_utf8_is_refused_near_its_line(importer):
+def test_a_file_that_is_not_what_it_is_said_to_be_is_refused_near_its_line(importer):
     """Even where its first chunks are fine: they are not taken either."""
     lines = [
         "email,name",
         *(f"p{number}@example.org," for number in range(5000)),
         "x@example.org,Ёж",
     ]
-    fault = refusal(importer, importer.file(*lines, encoding="cp1251"))
+    path = importer.file(*lines, encoding="cp1251")
+    fault = refusal(importer, path, encoding="utf-8-sig")
     assert "is not UTF-8 near this line" == fault.problem
     assert 4000 < fault.line <= 5002
-    assert 'Save it as "CSV UTF-8"' == fault.remedy
+    assert 'Save it as "CSV UTF-8", or say what it is with --encoding' == fault.remedy
 
 
-def test_utf16_is_refused_as_not_being_utf8(importer):
-    """What spreadsheets call "Unicode text"."""
-    fault = refusal(importer, importer.file("email", "a@example.org", encoding="utf-16"))
-    assert "is not UTF-8 near this line" == fault.problem
+def test_utf8_with_a_broken_letter_is_not_guessed_to_be_something_else(importer):
+    """Guessing would spoil the names of everybody whose letters are whole."""
+    path = importer.file("email,name", "a@example.org,Оксана Гриценко", "b@example.org,Ганна")
+    path.write_bytes(path.read_bytes()[:-2] + b"\n")
+    assert (3, "is not UTF-8 near this line") == (
+        (fault := refusal(importer, path)).line, fault.problem,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1251", "utf-8", "utf-8-sig"]
+)
+def test_what_a_file_is_written_in_is_found_out(
+    sqlite_store, seal_keys, service_keys, tmp_path, encoding
+):
+    """The names come out right, and the result says what the file was taken to be."""
+    importer = Importer(sqlite_store, seal_keys, service_keys, tmp_path)
+    lines = ["email;name", "a@example.org;Ганна Шевченко", "b@example.org;Ёлкина Анна"]
+    result = importer.take(importer.file(*lines, encoding=encoding))
+    assert ";" == result.separator
+    assert encoding.removesuffix("-sig") in result.encoding
+    assert ["Ганна Шевченко", "Ёлкина Анна"] == [
+        one["fields"]["name"] for one in importer.people().values()
+    ]
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0rest", b"%PDF-1.7"])
+def test_a_workbook_or_archive_is_refused_with_what_to_do(importer, start):
+    """Nobody knows what is amiss from "line 1 is not UTF-8"."""
+    path = importer.folder / "people.csv"
+    path.write_bytes(start)
+    assert "Open it and save it as CSV" == refusal(importer, path).remedy
+
+
+def test_a_header_in_the_midst_of_a_file_is_no_person(importer):
+    """Files put together by hand have several."""
+    result = importer.take("email,name", "a@example.org,A", "email,name", "b@example.org,B")
+    assert (2, 1) == (result.added, result.rejected)
+    assert "this is the header again" == result.reject_reasons[0].problem
 
 
 def test_a_file_that_is_not_there_is_said_plainly(importer):

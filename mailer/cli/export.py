@@ -1,0 +1,65 @@
+"""`mailer export`: a list's people as a CSV file that can be imported again.
+
+In: a list's key, and where the file is to be. Out: the file, for its owner alone, and counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailer.audience.exports import export_list
+from mailer.cli.common import Command, errors, fail, open_workspace, plain_errors
+from mailer.model.faults import Fault, FaultsFound
+
+
+@plain_errors
+def export_command(
+    list_key: Annotated[str, typer.Option("--list", help="Key of the list.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="New file to write; standard output when not named."),
+    ] = None,
+) -> None:
+    """Write the people of a list as CSV, readable to whoever has the file.
+
+    Example: mailer export --list harbor-news --out people.csv
+    """
+    workspace = open_workspace()
+    definitions, _ = workspace.lists
+    if list_key not in definitions:
+        known = f"There are: {', '.join(sorted(definitions)) or 'none yet'}"
+        raise FaultsFound([Fault("", 0, "--list", f'there is no list "{list_key}"', known)])
+    definition = definitions[list_key]
+    if out is None:
+        result = export_list(workspace.store, workspace.seal_keys, definition, sys.stdout)
+    else:
+        store, keys = workspace.store, workspace.seal_keys
+        try:
+            descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            fail(f"{out.name} is there already; it was not touched.", "Name a new file.")
+        except OSError as error:
+            fail(f"{out.name} cannot be written: {error.strerror}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                result = export_list(store, keys, definition, file)
+        except OSError as error:
+            out.unlink(missing_ok=True)
+            fail(f"{out.name} cannot be written: {error.strerror}.", "Nothing is left of it.")
+        except BaseException:
+            # Half a list would be taken for the whole.
+            out.unlink(missing_ok=True)
+            raise
+    errors.print(f"{result.written} people written.")
+    if result.suppressed:
+        errors.print(f"{result.suppressed} are on the list, but suppressed: left out.")
+    if out is not None:
+        errors.print("It holds addresses in clear: delete it when it has done its work.")
+
+
+COMMANDS = (Command("export", export_command, needs_arguments=True),)

@@ -1,0 +1,102 @@
+"""One person's rows: find them by their digest, read all about them, erase them.
+
+In: an address digest. Out: what every organisation has on record. Sealed values go out as they lie
+in the database; whoever holds the key opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from mailer.store.audience import is_live
+from mailer.store.tables import (
+    delivery,
+    import_change,
+    language_profile,
+    mailing,
+    mailing_list,
+    membership,
+    organisation,
+    supporter,
+    supporter_attribute,
+    supporter_tag,
+)
+
+
+def organisation_ids(connection: Connection) -> dict[str, int]:
+    """Return the row id of every organisation by its key."""
+    rows = connection.execute(select(organisation.c.key, organisation.c.id))
+    return {row.key: row.id for row in rows}
+
+
+def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[Any]:
+    """Return a person's rows, one of each organisation, with its key and their languages."""
+    return connection.execute(
+        select(
+            supporter,
+            organisation.c.key.label("organisation"),
+            language_profile.c.languages,
+            language_profile.c.never,
+        )
+        .join(organisation, organisation.c.id == supporter.c.organisation_id)
+        .join(language_profile, language_profile.c.id == supporter.c.profile_id)
+        .where(supporter.c.address_digest == address_digest)
+        .order_by(organisation.c.key)
+    ).all()
+
+
+def memberships_of(connection: Connection, supporter_id: int) -> Sequence[Any]:
+    """Return the lists of one row of a person, with their keys and whether they are on them."""
+    return connection.execute(
+        select(membership, mailing_list.c.key, is_live(membership).label("is_live"))
+        .join(mailing_list, mailing_list.c.id == membership.c.list_id)
+        .where(membership.c.supporter_id == supporter_id)
+        .order_by(mailing_list.c.key)
+    ).all()
+
+
+def tags_of(connection: Connection, supporter_id: int) -> list[str]:
+    """Return the tags of one row of a person."""
+    query = select(supporter_tag.c.tag).where(supporter_tag.c.supporter_id == supporter_id)
+    return list(connection.execute(query.order_by(supporter_tag.c.tag)).scalars())
+
+
+def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Any]:
+    """Return key, language, state and reason of every delivery to an address."""
+    return connection.execute(
+        select(
+            mailing.c.key,
+            delivery.c.language,
+            delivery.c.state,
+            delivery.c.skip_reason,
+            delivery.c.finished_at,
+        )
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(delivery.c.address_digest == address_digest)
+        .order_by(mailing.c.id)
+    ).all()
+
+
+def erase(connection: Connection, address_digest: bytes, organisations: Sequence[int]) -> int:
+    """Delete a person's rows in these organisations; return in how many they had one.
+
+    Deliveries stay as counts with a digest; what imports kept for undoing goes too.
+    """
+    ids = list(
+        connection.execute(
+            select(supporter.c.id)
+            .where(
+                supporter.c.address_digest == address_digest,
+                supporter.c.organisation_id.in_(list(organisations)),
+            )
+            .order_by(supporter.c.id)
+            .with_for_update()
+        ).scalars()
+    )
+    for table in (supporter_tag, supporter_attribute, membership, import_change):
+        connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
+    connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,159 @@
+"""Suppressions: the one place where they are made, made stronger, lifted and looked up.
+
+In: address digests with a scope and a reason. Out: rows of `suppression`, and what of them changed,
+so that whoever keeps a record of every suppression beside the database has one place to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
+
+from mailer.model.audience import SuppressionReason
+from mailer.store.audience import insert_or_ignore
+from mailer.store.tables import suppression
+
+#: Of PostgreSQL's advisory locks, the one that orders suppressions: "supp" in ASCII.
+_ORDER_LOCK = 0x73757070
+#: Weakest first: a reason takes the place of a weaker one, and never of a stronger.
+_STRENGTH = (
+    SuppressionReason.SOFT_BOUNCES,
+    SuppressionReason.IMPORTED,
+    SuppressionReason.BOUNCED,
+    SuppressionReason.MANUAL,
+    SuppressionReason.UNSUBSCRIBED,
+    SuppressionReason.COMPLAINED,
+    SuppressionReason.ERASED,
+)
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """An address that is not to be mailed, within a scope."""
+
+    address_digest: bytes
+    #: "all", or "organisation:<id>".
+    scope: str
+    reason: SuppressionReason
+    #: What it came from: "import", "staff", "bounce", "complaint".
+    source: str
+    since: datetime
+    #: The import that says so.
+    batch_id: int | None = None
+
+
+def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Suppressed]:
+    """Write suppressions; return those that are new or stronger than what stood.
+
+    What stood for as good a reason stays as it is, and is no longer the import's alone: undoing
+    that import leaves it.
+    """
+    if not entries:
+        return []
+    _keep_ids_in_order(connection)
+    wanted: dict[tuple[bytes, str], Suppressed] = {}
+    for entry in entries:
+        key = (entry.address_digest, entry.scope)
+        if key not in wanted or is_stronger(entry.reason, wanted[key].reason):
+            wanted[key] = entry
+    known = {
+        (row.address_digest, row.scope): row
+        for row in connection.execute(
+            select(suppression).where(
+                tuple_(suppression.c.address_digest, suppression.c.scope).in_(list(wanted))
+            )
+        )
+    }
+    new = [entry for key, entry in wanted.items() if key not in known]
+    if new:
+        connection.execute(
+            insert_or_ignore(connection, suppression), [_columns(entry) for entry in new]
+        )
+    changed = list(new)
+    for key, row in known.items():
+        entry = wanted[key]
+        if is_stronger(entry.reason, row.reason):
+            connection.execute(
+                update(suppression)
+                .where(suppression.c.id == row.id)
+                # Where it stood before this import, undoing that must not lift it.
+                .values(
+                    {
+                        **_columns(entry),
+                        "batch_id": entry.batch_id if row.batch_id == entry.batch_id else None,
+                    }
+                )
+            )
+            changed.append(entry)
+        elif row.batch_id is not None and row.batch_id != entry.batch_id:
+            connection.execute(
+                update(suppression).where(suppression.c.id == row.id).values(batch_id=None)
+            )
+    return changed
+
+
+def is_stronger(reason: SuppressionReason, other: SuppressionReason) -> bool:
+    """Tell whether a reason takes the place of the other."""
+    return _STRENGTH.index(reason) > _STRENGTH.index(other)
+
+
+def standing(
+    connection: Connection, address_digest: bytes, scopes: Collection[str] | None = None
+) -> list[Suppressed]:
+    """Return the suppressions of an address; `scopes` narrows them."""
+    query = select(suppression).where(suppression.c.address_digest == address_digest)
+    if scopes is not None:
+        query = query.where(suppression.c.scope.in_(scopes))
+    return [_entry(row) for row in connection.execute(query.order_by(suppression.c.id))]
+
+
+def lift(connection: Connection, entries: Sequence[Suppressed]) -> int:
+    """Take suppressions away that stand for exactly these reasons; return how many did."""
+    return sum(
+        connection.execute(
+            delete(suppression).where(
+                suppression.c.address_digest == entry.address_digest,
+                suppression.c.scope == entry.scope,
+                suppression.c.reason == entry.reason,
+            )
+        ).rowcount
+        for entry in entries
+    )
+
+
+def of_batch(connection: Connection, batch_id: int, limit: int) -> list[Suppressed]:
+    """Return some of the suppressions that stand because of one import alone."""
+    query = select(suppression).where(suppression.c.batch_id == batch_id)
+    return [
+        _entry(row) for row in connection.execute(query.order_by(suppression.c.id).limit(limit))
+    ]
+
+
+def _columns(entry: Suppressed) -> dict[str, object]:
+    return {
+        "address_digest": entry.address_digest,
+        "scope": entry.scope,
+        "reason": entry.reason,
+        "source": entry.source,
+        "since": entry.since,
+        "batch_id": entry.batch_id,
+    }
+
+
+def _entry(row: Row[Any]) -> Suppressed:
+    return Suppressed(
+        row.address_digest, row.scope, row.reason, row.source, row.since, row.batch_id
+    )
+
+
+def _keep_ids_in_order(connection: Connection) -> None:
+    """Let no other suppression be committed between this one's id and its commit.
+
+    Senders ask for ids above the last they saw. SQLite has one writer at a time as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
