@@ -80,6 +80,7 @@ def _web(workspace: Workspace) -> Serve:
         workspace.tokens,
         workspace.page_catalogs,
         workspace.clock,
+        log=workspace.suppression_log,
         base_url=web.base_url,
     )
 

@@ -22,7 +22,10 @@ Found = TypeVar("Found", TyperCommand, TyperGroup)
 HOMES = {
     "init": "workspace",
     "check": "workspace",
-    "upgrade": "workspace",
+    "backup": "keeping",
+    "restore": "keeping",
+    "upgrade": "keeping",
+    "keys": "keys",
     "statements": "statements",
     "lists": "audience",
     "import": "audience",

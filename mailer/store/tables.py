@@ -167,7 +167,11 @@ membership = Table(
     #: One word, "consent"; "" when none is on record: then the person is not mailed.
     Column("consent_basis", String(40), nullable=False, server_default=""),
     #: Where the consent came from, a form or an import, see `mailer.audience.consent`; or None.
-    Column("consent_source_sealed", Sealed),
+    Column(
+        "consent_source_sealed",
+        Sealed,
+        info={"bound_as": "consent_source_sealed.{list_id}", "bound_to": "supporter_id"},
+    ),
     Column("consented_at", Instant),
     Column("added_at", Instant, nullable=False),
     Column("left_at", Instant),
@@ -281,6 +285,8 @@ mailing = Table(
     #: Members of the next range: fewer where a range held the write lock too long.
     Column("freeze_members", Integer, nullable=False, server_default="5000"),
     Column("frozen_at", Instant),
+    #: From when on its deliveries are cleared away, and only counts are left.
+    Column("deliveries_gone_at", Instant),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
     sqlite_autoincrement=True,
@@ -368,6 +374,33 @@ attempt = Table(
     Column("reply", Text, nullable=False),
     UniqueConstraint("delivery_id", "number"),
     sqlite_autoincrement=True,
+)
+
+#: How many deliveries were cleared away, by all that a report tells of them.
+delivery_count = Table(
+    "delivery_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    #: "" where there was none, as with everything below.
+    Column("language", String(40), primary_key=True),
+    Column("state", Enum(DeliveryState), primary_key=True),
+    Column("skip_reason", String(40), primary_key=True),
+    Column("code", Integer, primary_key=True),
+    Column("enhanced_code", String(12), primary_key=True),
+    Column("deliveries", Integer, nullable=False, server_default="0"),
+    #: The lists they came through, over all of them.
+    Column("memberships", Integer, nullable=False, server_default="0"),
+)
+
+#: How many attempts were cleared away.
+attempt_count = Table(
+    "attempt_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("relay", String(60), primary_key=True),
+    Column("outcome", Enum(Outcome), primary_key=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
 )
 
 #: Append-only; senders read it to stop before DATA, undo reads it to put things back.

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from mailer.model.states import DeliveryState
-from mailer.store.tables import delivery, worker
+from mailer.store.tables import delivery, lease, worker
 
 
 def register_worker(
@@ -51,3 +51,10 @@ def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
         )
     )
     return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
+
+
+def lease_holder(connection: Connection, name: str, now: datetime) -> str | None:
+    """Return who holds a lease that has not run out; None when nobody does."""
+    return connection.execute(
+        select(lease.c.holder).where(lease.c.name == name, lease.c.expires_at > now)
+    ).scalar_one_or_none()
