@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import uvloop
 
@@ -51,14 +52,26 @@ async def _until_told(role: Role, serve: Serve) -> int:
 
 def _scheduler(workspace: Workspace) -> Serve:
     from mailer.app.languages import resolver_for
+    from mailer.schedule.housekeeping import Housekeeper, Retention
     from mailer.schedule.runner import run_scheduler
     from mailer.schedule.ticker import Ticker
 
     store = workspace.store
     ticker = Ticker(store, workspace.clock, resolver_for(store))
+    config = workspace.config
+    kept = config.retention
+    retention = Retention(
+        attempts=timedelta(days=kept.attempts_days),
+        journals=timedelta(days=kept.journal_days),
+        deliveries=timedelta(days=kept.deliveries_days),
+        rejects=timedelta(days=kept.rejects_days),
+        journal_dir=config.journal_dir,
+        rejects_dir=config.data_dir / "rejects",
+    )
+    housekeeper = Housekeeper(store, workspace.clock, retention)
 
     async def serve(stop: asyncio.Event) -> None:
-        await run_scheduler(ticker, store, stop)
+        await run_scheduler(ticker, housekeeper, store, stop)
 
     return serve
 

@@ -29,6 +29,7 @@ from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
 from mailer.store.engine import StoreUnavailable, WrongKeys
 from mailer.store.mailings import MailingNotFound
+from mailer.store.retention import DeliveriesGone
 from mailer.store.suppression_log import LogNotRead
 
 P = ParamSpec("P")
@@ -105,6 +106,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             BackupFailed,
             BoxError,
             CopyFailed,
+            DeliveriesGone,
             ForbiddenTransition,
             KeyFileError,
             LogNotRead,

@@ -202,6 +202,22 @@ class ScheduleSection(_Section):
     grace_s: Annotated[int, Field(ge=1, le=31_536_000)] = 7_200
 
 
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionSection(_Section):
+    """`[retention]`: after how many days what is left of a mailing is cleared away."""
+
+    #: Each SMTP transaction, after it; counts by relay and outcome stay.
+    attempts_days: Days = 90
+    #: Journals that are all in the database, which a restore may need.
+    journal_days: Days = 90
+    #: Who got a mailing, after it ended; counts stay.
+    deliveries_days: Days = 400
+    #: Rows of imports that could not be taken, with the addresses in them.
+    rejects_days: Days = 30
+
+
 class Config(_Section):
     """The whole file, with the workspace it belongs to."""
 
@@ -212,6 +228,7 @@ class Config(_Section):
     sandbox: SandboxSection = SandboxSection()
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
+    retention: RetentionSection = RetentionSection()
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
     relays: Row[RelaySection] = ()
