@@ -28,7 +28,7 @@ from mailer.box import BoxError, BoxReader, BoxWriter, load_public_key
 from mailer.config import CONFIG_FILE
 from mailer.delivery.survival import folder_id, journal_files
 from mailer.store.copying import database_copy
-from mailer.store.engine import known_version
+from mailer.store.engine import StoreUnavailable, known_version
 from mailer.store.settings import BACKUP_LAST_AT, write_setting
 from mailer.store.suppression_log import FILE_NAME
 
@@ -119,8 +119,11 @@ def make_backup(workspace: Workspace, out: Path | None = None, keep: int = 0) ->
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    with workspace.store_of_any_version().write() as connection:
+    # The backup is whole: a database that is busy just now does not make it less.
+    store = workspace.store_of_any_version()
+    with contextlib.suppress(StoreUnavailable), store.write() as connection:
         write_setting(connection, BACKUP_LAST_AT, now.isoformat())
+    store.close()
     return Backup(path, size, tuple(_prune(path.parent, keep)) if keep else ())
 
 

@@ -126,8 +126,12 @@ def restore_command(
     """
     if file is None and accept:
         since = accept_lost_unsubscribes(open_workspace().store)
-        told = f"Accepted: unsubscriptions since {since:%Y-%m-%d %H:%M} UTC may be lost."
-        console.print(told if since else "No unsubscriptions are known to be lost.")
+        if since is None:
+            console.print("No unsubscriptions are known to be lost.")
+        else:
+            console.print(
+                f"Accepted: unsubscriptions since {since:%Y-%m-%d %H:%M} UTC may be lost."
+            )
         return
     if file is None or folder is None:
         fail(

@@ -70,7 +70,7 @@ def test_another_key_and_another_version_are_told_apart(pair, tmp_path):
     private, public = pair
     create_backup_keys(tmp_path / "other.key", tmp_path / "other.pub")
     box = closed(b"x", public)
-    with pytest.raises(BoxError, match="another backup.key"):
+    with pytest.raises(BoxError, match=r"another backup\.key"):
         opened(box, load_private_key(tmp_path / "other.key"))
     with pytest.raises(BoxError, match="newer program"):
         opened(box.replace(b"mailer-box\x01", b"mailer-box\x02"), private)
