@@ -29,6 +29,7 @@ from mailer.clock import Clock
 from mailer.config import CONFIG_FILE
 from mailer.delivery.journal import KEPT_SUFFIX, SUFFIX
 from mailer.delivery.survival import (
+    CLEARED_UNTIL,
     FOLDER_ID,
     Survivors,
     journal_files,
@@ -325,7 +326,9 @@ def _keep_files(
     if survivors.silence_proves:
         for path in journal_files(journals):
             shutil.copy2(path, kept / path.name)
-        shutil.copyfile(journals / FOLDER_ID, kept / FOLDER_ID)
+        for name in (FOLDER_ID, CLEARED_UNTIL):
+            if (journals / name).exists():
+                shutil.copyfile(journals / name, kept / name)
     for path in kept.glob(f"*{SUFFIX}"):
         # All that they say is in the database: no sender is to take them for a dead one's.
         path.rename(path.with_name(f"{path.stem}-{secrets.token_hex(4)}{KEPT_SUFFIX}"))

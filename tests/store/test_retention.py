@@ -175,5 +175,6 @@ def test_old_files_go_and_young_ones_stay(keeper, clock, tmp_path):
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (now - days * 86_400,) * 2)
     work(keeper)
-    assert ["b.kept", "c.journal"] == sorted(path.name for path in (tmp_path / "journal").iterdir())
+    left = sorted(path.name for path in (tmp_path / "journal").iterdir())
+    assert ["b.kept", "c.journal", "cleared.until"] == left
     assert ["2.csv"] == [path.name for path in (tmp_path / "rejects").iterdir()]
