@@ -14,7 +14,7 @@ import secrets
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,11 +28,11 @@ NONCE_BYTES = 12
 #: Of the 32 bytes of HMAC-SHA-256, what the blind index keeps.
 DIGEST_BYTES = 16
 
-_SEAL_HEADER = """\
+SEAL_HEADER = """\
 # Seals supporters' addresses and names. Whoever has this file and the database can read them;
 # without it nobody can, the organisation included. Keep a copy away from this machine.
 """
-_SERVICE_HEADER = """\
+SERVICE_HEADER = """\
 # Makes address digests and the tokens in links. Losing it breaks every unsubscribe link that was
 # ever sent and every match with the suppression list. Keep a copy away from this machine.
 """
@@ -71,11 +71,30 @@ def derive(root: bytes, purpose: str) -> bytes:
 class SealKeys:
     """Seals and opens values, each bound to its table, column and row."""
 
-    #: Key id (one byte) → cipher; all may open, one seals.
-    ciphers: Mapping[int, AESGCM]
+    #: Key id (one byte) → cipher; all may open, one seals. It grows with the file.
+    ciphers: dict[int, AESGCM]
     current: int
     #: Tells whether a database was sealed with these keys, without opening anything.
     fingerprint: str
+    #: Of every key in the file, by its id: a database is tied to one of them.
+    fingerprint_of: Mapping[int, str] = field(default_factory=dict)
+    #: The file, looked at again when a key is missing: another process may have added one.
+    path: Path | None = None
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Return the fingerprints of all keys."""
+        return frozenset(self.fingerprint_of.values())
+
+    def reread(self) -> SealKeys:
+        """Return the keys as their file has them now; these, when it is gone or another's."""
+        if self.path is None:
+            return self
+        try:
+            fresh = load_seal_keys(self.path)
+        except KeyFileError:
+            return self
+        return fresh if fresh.fingerprints & self.fingerprints else self
 
     def seal(self, value: str, table: str, column: str, row_id: int) -> bytes:
         """Return key id, nonce and AES-256-GCM cipher text of `value`."""
@@ -91,6 +110,11 @@ class SealKeys:
             WrongSealKey: when the key, the row or the bytes are not the ones it was sealed with.
         """
         cipher = self.ciphers.get(sealed[0]) if sealed else None
+        if cipher is None and sealed:
+            # Sealed with a key that was added after we began: it is in the file now.
+            fresh = self.reread()
+            self.ciphers.update(fresh.ciphers)
+            cipher = self.ciphers.get(sealed[0])
         if cipher is None:
             raise WrongSealKey(table, column, row_id)
         nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
@@ -113,6 +137,8 @@ class ServiceKeys:
     current_token: str
     #: Tells whether a database belongs to these keys.
     fingerprint: str
+    #: The file, looked at again when a token names a key that is not here.
+    path: Path | None = None
 
     def address_digest(self, normal_form: str) -> bytes:
         """Return the 16-byte blind index of an address in its normal form."""
@@ -141,7 +167,7 @@ def create_seal_key(path: Path) -> None:
     Raises:
         FileExistsError: when there is one; it is never overwritten.
     """
-    _write_new(path, f'{_SEAL_HEADER}current = 1\n\n[keys]\n1 = "{_fresh()}"\n')
+    _write_new(path, f'{SEAL_HEADER}current = 1\n\n[keys]\n1 = "{_fresh()}"\n')
 
 
 def create_service_key(path: Path) -> None:
@@ -151,10 +177,15 @@ def create_service_key(path: Path) -> None:
         FileExistsError: when there is one; it is never overwritten.
     """
     text = f'index = "{_fresh()}"\ncurrent_token = "a"\n\n[tokens]\na = "{_fresh()}"\n'
-    _write_new(path, _SERVICE_HEADER + text)
+    _write_new(path, SERVICE_HEADER + text)
 
 
-def _read(path: Path) -> dict[str, object]:
+def read_key_file(path: Path) -> dict[str, object]:
+    """Return a key file's tables as they stand.
+
+    Raises:
+        KeyFileError: when it is missing, unreadable, open to others or no TOML.
+    """
     restore = "Put it back from your copy; `mailer init` makes one for a new workspace only"
     try:
         mode = path.stat().st_mode
@@ -200,7 +231,7 @@ def load_seal_keys(path: Path) -> SealKeys:
     Raises:
         KeyFileError: when it is missing, unreadable, open to others or damaged.
     """
-    data = _read(path)
+    data = read_key_file(path)
     keys = _table(path, data.get("keys"))
     roots: dict[int, bytes] = {}
     for name, value in keys.items():
@@ -211,7 +242,13 @@ def load_seal_keys(path: Path) -> SealKeys:
     if not isinstance(current, int) or current not in roots:
         raise KeyFileError(path, "is damaged: current names no key", "Put it back from your copy")
     ciphers = {number: AESGCM(derive(root, "mailer/seal/v1")) for number, root in roots.items()}
-    return SealKeys(ciphers, current, _fingerprint(roots[min(roots)]))
+    return SealKeys(
+        ciphers,
+        current,
+        _fingerprint(roots[min(roots)]),
+        {number: _fingerprint(root) for number, root in roots.items()},
+        path,
+    )
 
 
 def load_service_keys(path: Path) -> ServiceKeys:
@@ -220,7 +257,7 @@ def load_service_keys(path: Path) -> ServiceKeys:
     Raises:
         KeyFileError: when it is missing, unreadable, open to others or damaged.
     """
-    data = _read(path)
+    data = read_key_file(path)
     index = _key(path, data.get("index"))
     tokens = _table(path, data.get("tokens"))
     roots = {name: _key(path, value) for name, value in tokens.items()}
@@ -237,4 +274,5 @@ def load_service_keys(path: Path) -> ServiceKeys:
         token_roots=roots,
         current_token=current,
         fingerprint=_fingerprint(index),
+        path=path,
     )

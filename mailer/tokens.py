@@ -17,7 +17,7 @@ from enum import StrEnum
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from mailer.keys import ServiceKeys, derive
+from mailer.keys import KeyFileError, ServiceKeys, derive, load_service_keys
 
 _TAG_BYTES = 16
 _FEEDBACK_BYTES = 8
@@ -66,14 +66,28 @@ class Tokens:
 
     def __init__(self, keys: ServiceKeys) -> None:
         self._current = keys.current_token
-        self._ciphers: Mapping[tuple[str, Purpose], AESSIV] = {
-            (key_id, purpose): AESSIV(
-                derive(root, f"mailer/token/{purpose.value}/v1/a")
-                + derive(root, f"mailer/token/{purpose.value}/v1/b")
-            )
-            for key_id, root in keys.token_roots.items()
-            for purpose in Purpose
-        }
+        self._keys = keys
+        self._ciphers = _ciphers(keys)
+        self._file_changed_at = self._changed_at()
+
+    def _changed_at(self) -> int:
+        try:
+            return self._keys.path.stat().st_mtime_ns if self._keys.path else 0
+        except OSError:
+            return 0
+
+    def _reread(self) -> None:
+        """Take up keys that another process added to the file; a stranger's token costs a look."""
+        changed_at = self._changed_at()
+        if self._keys.path is None or changed_at == self._file_changed_at:
+            return
+        self._file_changed_at = changed_at
+        try:
+            fresh = load_service_keys(self._keys.path)
+        except KeyFileError:
+            return
+        if fresh.fingerprint == self._keys.fingerprint:
+            self._ciphers = _ciphers(fresh)
 
     def _seal(self, purpose: Purpose, plain: bytes) -> bytes:
         cipher = self._ciphers[self._current, purpose]
@@ -81,6 +95,9 @@ class Tokens:
 
     def _open(self, key_id: str, purpose: Purpose, sealed: bytes, plain_bytes: int) -> bytes:
         cipher = self._ciphers.get((key_id, purpose))
+        if cipher is None:
+            self._reread()
+            cipher = self._ciphers.get((key_id, purpose))
         if cipher is None or len(sealed) != plain_bytes + _TAG_BYTES:
             raise BadToken
         try:
@@ -202,6 +219,17 @@ class ServiceTokens(Tokens):
             BadToken: when it is not one of ours.
         """
         return self._read(Purpose.SERVICE_MESSAGE_ID, left_side)
+
+
+def _ciphers(keys: ServiceKeys) -> Mapping[tuple[str, Purpose], AESSIV]:
+    return {
+        (key_id, purpose): AESSIV(
+            derive(root, f"mailer/token/{purpose.value}/v1/a")
+            + derive(root, f"mailer/token/{purpose.value}/v1/b")
+        )
+        for key_id, root in keys.token_roots.items()
+        for purpose in Purpose
+    }
 
 
 def _from_base64url(text: str) -> bytes:

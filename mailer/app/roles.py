@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import uvloop
 
@@ -54,6 +55,7 @@ def _scheduler(workspace: Workspace) -> Serve:
     from mailer.app.languages import resolver_for
     from mailer.app.newsletters import IssueDrafter
     from mailer.app.watching import build_watchman
+    from mailer.schedule.housekeeping import Housekeeper, Retention
     from mailer.schedule.runner import run_scheduler
     from mailer.schedule.ticker import Ticker
 
@@ -66,9 +68,20 @@ def _scheduler(workspace: Workspace) -> Serve:
         before_freezing=lambda: heed_discreet_lists(workspace),
     )
     watchman = build_watchman(workspace)
+    config = workspace.config
+    kept = config.retention
+    retention = Retention(
+        attempts=timedelta(days=kept.attempts_days),
+        journals=timedelta(days=kept.journal_days),
+        deliveries=timedelta(days=kept.deliveries_days),
+        rejects=timedelta(days=kept.rejects_days),
+        journal_dir=config.journal_dir,
+        rejects_dir=config.data_dir / "rejects",
+    )
+    housekeeper = Housekeeper(store, workspace.clock, retention)
 
     async def serve(stop: asyncio.Event) -> None:
-        await run_scheduler(ticker, store, stop, watchman)
+        await run_scheduler(ticker, housekeeper, store, stop, watchman)
 
     return serve
 
@@ -95,6 +108,7 @@ def _web(workspace: Workspace) -> Serve:
         workspace.tokens,
         workspace.page_catalogs,
         workspace.clock,
+        log=workspace.suppression_log,
         base_url=web.base_url,
     )
 

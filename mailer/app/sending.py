@@ -34,6 +34,7 @@ from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import load_mailing
 from mailer.store.relays import is_relay_verified
 from mailer.store.reports import Progress, progress
+from mailer.store.settings import LOST_SINCE, read_setting
 from mailer.store.statements import load_revision
 
 SANDBOX = "sandbox"
@@ -52,6 +53,11 @@ def relay_settings(workspace: Workspace) -> RelaySettings:
     section: RelaySection = config.relays[0]
     with workspace.store.read() as connection:
         verified = is_relay_verified(connection, section.key, relay_digest(section))
+        lost_since = read_setting(connection, LOST_SINCE)
+    if lost_since is not None:
+        problem = f"is true, but unsubscriptions since {lost_since[:16]} UTC may be lost"
+        remedy = "See who may have left, then run: mailer restore --accept-lost-unsubscribes"
+        raise FaultsFound([Fault("config.toml", 0, "workspace.live", problem, remedy)])
     if not verified:
         raise FaultsFound(
             [

@@ -28,7 +28,8 @@ from mailer.store.mailings import list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
 from mailer.store.service_mails import service_counts
-from mailer.store.workers import database_bytes, has_lease, read_setting, unended_workers
+from mailer.store.settings import BACKUP_LAST_AT, read_setting
+from mailer.store.workers import database_bytes, lease_holder, unended_workers
 
 _SHOWN_ALERTS = 5
 #: How far back service mails that have ended are counted.
@@ -142,10 +143,10 @@ class _Look:
             counts = service_counts(connection, self._now - _RECENT)
             shown = self._alerts(connection)
             relays = self._relays(connection)
-            scheduler = has_lease(connection, LEASE, self._now)
+            scheduler = lease_holder(connection, LEASE, self._now) is not None
             workers = unended_workers(connection)
             size_mb = database_bytes(connection) / _MB
-            backup_at = _instant(read_setting(connection, "backup.last_at"))
+            backup_at = _instant(read_setting(connection, BACKUP_LAST_AT) or "")
             recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
         keys = self._keys()
         senders = {

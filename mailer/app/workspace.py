@@ -6,6 +6,7 @@ not belong to the database is refused before anything is written with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from mailer.store.engine import (
     check_version,
     open_store,
 )
+from mailer.store.suppression_log import FILE_NAME, SuppressionLog
 from mailer.tokens import Tokens
 
 
@@ -88,7 +90,7 @@ class Workspace:
             WrongKeys: when it belongs to another database.
         """
         keys = load_seal_keys(self.config.seal_key_path)
-        self._check("seal_key", keys.fingerprint, self.config.keys.seal)
+        self._check("seal_key", keys.fingerprint, self.config.keys.seal, keys.fingerprints)
         return keys
 
     @cached_property
@@ -107,6 +109,11 @@ class Workspace:
     def tokens(self) -> Tokens:
         """Return what makes and reads tokens."""
         return Tokens(self.service_keys)
+
+    @cached_property
+    def suppression_log(self) -> SuppressionLog:
+        """Return the file that has who left on the disk before they are answered."""
+        return SuppressionLog(self.config.data_dir / FILE_NAME)
 
     @cached_property
     def catalogs(self) -> dict[str, Catalog]:
@@ -134,6 +141,8 @@ class Workspace:
         }
         return {**shipped, **own, **completed}
 
-    def _check(self, name: str, fingerprint: str, file_name: str) -> None:
+    def _check(
+        self, name: str, fingerprint: str, file_name: str, also: Collection[str] = ()
+    ) -> None:
         with self.store.write() as connection:
-            check_fingerprint(connection, name, fingerprint, file_name)
+            check_fingerprint(connection, name, fingerprint, file_name, also)

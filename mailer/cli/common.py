@@ -20,13 +20,18 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from mailer.app.failures import BackupFailed, ProcessesRun, RestoreRefused
 from mailer.app.workspace import Workspace
+from mailer.box import BoxError
 from mailer.keys import KeyFileError, WrongSealKey
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.states import ForbiddenTransition
+from mailer.store.copying import CopyFailed
 from mailer.store.engine import StoreUnavailable, WrongKeys
 from mailer.store.mailings import MailingNotFound
+from mailer.store.retention import DeliveriesGone
 from mailer.store.shares import ShareNotFound
+from mailer.store.suppression_log import LogNotRead
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,9 +104,16 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             wrong_use = all(fault.field.startswith("--") for fault in error.faults)
             raise typer.Exit(WRONG_USE if wrong_use else NOT_DONE) from None
         except (
+            BackupFailed,
+            BoxError,
+            CopyFailed,
+            DeliveriesGone,
             ForbiddenTransition,
             KeyFileError,
+            LogNotRead,
             MailingNotFound,
+            ProcessesRun,
+            RestoreRefused,
             ShareNotFound,
             StoreUnavailable,
             WrongKeys,

@@ -292,6 +292,7 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
         "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
         "refusals": figures.refusals,
         "in_doubt": list(figures.in_doubt),
+        "deliveries_gone_at": figures.gone_at.isoformat() if figures.gone_at else None,
     }
 
 
@@ -352,6 +353,10 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         more = len(figures.in_doubt) - _SHOWN_DOUBTS
         rest = f" and {more} more" if more > 0 else ""
         console.print(f"  in doubt, not sent again unasked: delivery {ids}{rest}", style="yellow")
+    if figures.gone_at:
+        console.print(
+            f"  Counts only: the deliveries were cleared away {figures.gone_at:%Y-%m-%d}."
+        )
     if mailing.state is MailingState.FINISHED and figures.open == 0:
         console.print("  Everyone on the lists was mailed or has a reason above.")
 

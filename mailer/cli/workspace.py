@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from mailer.app.backup import PRIVATE_KEY, PUBLIC_KEY
 from mailer.app.checking import check_files, check_workspace
 from mailer.app.workspace import Workspace
+from mailer.box import create_backup_keys
 from mailer.cli.common import (
     NOT_DONE,
     WRONG_USE,
@@ -70,6 +72,8 @@ def make_workspace(folder: Path) -> Workspace:
     for name, create in (("seal.key", create_seal_key), ("service.key", create_service_key)):
         if not (folder / name).exists():
             create(folder / name)
+    if not (folder / PUBLIC_KEY).exists() and not (folder / PRIVATE_KEY).exists():
+        create_backup_keys(folder / PRIVATE_KEY, folder / PUBLIC_KEY)
     # Keys that were there already are read before anything says that this is a workspace.
     load_seal_keys(folder / "seal.key")
     load_service_keys(folder / "service.key")
@@ -108,22 +112,12 @@ def init(
     console.print("  lists/               lists of supporters, with invented examples")
     console.print("  seal.key             opens addresses and names")
     console.print("  service.key          makes the links in mails")
+    console.print("  backup.key           opens backups; backup.pub closes them")
     console.print("  data/                the database")
-    console.print("Copy both key files to a safe place away from this machine: without them")
-    console.print("addresses cannot be read and unsubscribe links stop working.")
+    console.print("Copy seal.key and service.key to a safe place away from this machine: without")
+    console.print("them addresses cannot be read and unsubscribe links stop working.")
+    console.print("Move backup.key there too: nothing here needs it until a backup is put back.")
     console.print(f"Next: cd {folder} && mailer check", markup=False)
-
-
-@plain_errors
-def upgrade() -> None:
-    """Bring the database of an older version up to this program's; make a copy of it before.
-
-    Example: mailer upgrade
-    """
-    store = open_workspace().store_of_any_version()
-    upgrade_tables(store)
-    store.close()
-    console.print("The database is up to date.")
 
 
 @plain_errors
@@ -157,5 +151,4 @@ def check(
 COMMANDS = (
     Command("init", init, needs_arguments=True),
     Command("check", check),
-    Command("upgrade", upgrade),
 )

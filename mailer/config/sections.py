@@ -229,6 +229,22 @@ class AlertsSection(_Section):
         return self
 
 
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionSection(_Section):
+    """`[retention]`: after how many days what is left of a mailing is cleared away."""
+
+    #: Each SMTP transaction, after it; counts by relay and outcome stay.
+    attempts_days: Days = 90
+    #: Journals that are all in the database, which a restore may need.
+    journal_days: Days = 90
+    #: Who got a mailing, after it ended; counts stay.
+    deliveries_days: Days = 400
+    #: Rows of imports that could not be taken, with the addresses in them.
+    rejects_days: Days = 30
+
+
 class Config(_Section):
     """The whole file, with the workspace it belongs to."""
 
@@ -240,6 +256,7 @@ class Config(_Section):
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
     alerts: AlertsSection = AlertsSection()
+    retention: RetentionSection = RetentionSection()
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
     relays: Row[RelaySection] = ()

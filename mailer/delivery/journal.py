@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,8 @@ _RECORD = struct.Struct("<BxHHHQ12s")
 _CRC = struct.Struct("<I")
 RECORD_BYTES = _RECORD.size + _CRC.size
 SUFFIX = ".journal"
+#: A journal, or a part of one, that is all in the database: kept for a restore to read.
+KEPT_SUFFIX = ".kept"
 #: A journal larger than this is written anew with only what is not in the database yet.
 LARGEST_BYTES = 4_000_000
 
@@ -39,6 +42,8 @@ class Kind(IntEnum):
     REPLY = 2
     #: The transaction ended before the end of DATA was written.
     ENDED = 3
+    #: Nothing that belongs before this is missing: it was synced after everything else.
+    CLOSED = 4
 
 
 class Fate(IntEnum):
@@ -85,6 +90,10 @@ class Replay:
     header: Header
     #: (delivery id, attempt number) → reply; None for a mark without one.
     marked: dict[tuple[int, int], JournalReply | None] = field(default_factory=dict)
+    #: The last record says that nothing is missing.
+    closed: bool = False
+    #: Where the last sound record ends.
+    sound_bytes: int = 0
 
     def fate(self, delivery_id: int, attempt_number: int) -> tuple[Fate, JournalReply | None]:
         """Return what is known of one attempt."""
@@ -147,7 +156,16 @@ class Journal:
 
     def close(self) -> None:
         """Give the lock back; the file stays for whoever settles by it what is still claimed."""
+        with contextlib.suppress(JournalFull):
+            self._close_part()
         os.close(self._descriptor)
+
+    def _close_part(self) -> None:
+        """Say that nothing is missing of what was written so far."""
+        if self._broken:
+            raise JournalFull(self._broken)
+        _write_all(self._descriptor, _record_of(Kind.CLOSED, 0, 0))
+        os.fdatasync(self._descriptor)
 
     def _begin(self, path: Path) -> int:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -167,6 +185,10 @@ class Journal:
         fresh = self.path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         descriptor = self._begin(fresh)
+        # What is in the database already is kept under another name, for a restore to read.
+        with contextlib.suppress(OSError, JournalFull):
+            self._close_part()
+            os.link(self.path, _kept_name(self.path))
         # A reader that opened the old file finds it locked until the new one has its name.
         fresh.replace(self.path)
         _sync_folder(self._folder)
@@ -182,10 +204,7 @@ class Journal:
         code: int = 0,
         enhanced_code: str = "",
     ) -> None:
-        body = _RECORD.pack(
-            kind, attempt_number & 0xFFFF, code, 0, delivery_id, enhanced_code.encode()[:12]
-        )
-        record = body + _CRC.pack(zlib.crc32(body))
+        record = _record_of(kind, delivery_id, attempt_number, code, enhanced_code)
         if self._broken:
             raise JournalFull(self._broken)
         try:
@@ -198,6 +217,19 @@ class Journal:
             raise
         self._size += len(record)
         self._unread[delivery_id, attempt_number] = record
+
+
+def _record_of(
+    kind: Kind, delivery_id: int, attempt_number: int, code: int = 0, enhanced_code: str = ""
+) -> bytes:
+    body = _RECORD.pack(
+        kind, attempt_number & 0xFFFF, code, 0, delivery_id, enhanced_code.encode()[:12]
+    )
+    return body + _CRC.pack(zlib.crc32(body))
+
+
+def _kept_name(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-{secrets.token_hex(4)}{KEPT_SUFFIX}")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
@@ -225,9 +257,21 @@ class DeadJournal:
     replay: Replay
     _descriptor: int
 
-    def done(self) -> None:
-        """Remove it: everything it says is in the database now."""
-        self.path.unlink(missing_ok=True)
+    def done(self, *, whole: bool) -> None:
+        """Put it aside: everything it says is in the database now, and a restore may read it.
+
+        Args:
+            whole: nothing of it can be missing, since its owner wrote it in this boot.
+        """
+        with contextlib.suppress(OSError):
+            if whole and not self.replay.closed:
+                # A torn tail would hide what is said behind it.
+                os.truncate(self.path, self.replay.sound_bytes)
+                with self.path.open("ab") as file:
+                    file.write(_record_of(Kind.CLOSED, 0, 0))
+                    file.flush()
+                    os.fdatasync(file.fileno())
+            self.path.replace(_kept_name(self.path))
         os.close(self._descriptor)
 
     def put_back(self) -> None:
@@ -290,13 +334,15 @@ def replay(content: bytes, worker: str) -> Replay:
         header = Header(**json.loads(line)) if separator else Header(worker, 0, "")
     except (ValueError, TypeError):
         header = Header(worker, 0, "")
-    found = Replay(header)
+    found = Replay(header, sound_bytes=len(line) + len(separator))
     for start in range(0, len(records) - RECORD_BYTES + 1, RECORD_BYTES):
         body = records[start : start + _RECORD.size]
         (crc,) = _CRC.unpack_from(records, start + _RECORD.size)
         if zlib.crc32(body) != crc:
             break
         kind, attempt_number, code, _, delivery_id, enhanced = _RECORD.unpack(body)
+        found.sound_bytes = len(line) + 1 + start + RECORD_BYTES
+        found.closed = kind == Kind.CLOSED
         key = (delivery_id, attempt_number)
         if kind == Kind.MARK:
             found.marked[key] = None

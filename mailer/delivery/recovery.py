@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mailer.delivery.journal import (
     SUFFIX,
-    DeadJournal,
     Fate,
     Header,
     JournalReply,
@@ -65,7 +64,8 @@ def recover(
         replay = dead.replay if dead else Replay(Header(name, 0, ""))
         provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
         taken = _take_over(store, name, replay, relay, policy, now, jitter, provable=provable)
-        _forget(dead)
+        if dead is not None:
+            dead.done(whole=provable)
         done.append(taken)
         if taken.recorded or taken.in_doubt or taken.due_again:
             emit(
@@ -76,11 +76,6 @@ def recover(
                 due_again=taken.due_again,
             )
     return done
-
-
-def _forget(dead: DeadJournal | None) -> None:
-    if dead is not None:
-        dead.done()
 
 
 def _take_over(

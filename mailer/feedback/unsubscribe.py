@@ -8,12 +8,23 @@ RFC 8058 for the one-click request that ends here.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mailer.events import failed
 from mailer.model.audience import UnsubscriptionSource
 from mailer.store.engine import Store
-from mailer.store.public import leave_lists, may_leave, may_take_back, take_back
+from mailer.store.public import (
+    ListScope,
+    leave_lists,
+    lists_to_leave,
+    lists_to_take_back,
+    may_leave,
+    may_take_back,
+    take_back,
+)
+from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
 #: How long an unsubscription can be taken back.
@@ -36,9 +47,17 @@ class Unsubscribed:
 
 
 def unsubscribe(
-    store: Store, tokens: Tokens, token: str, source: UnsubscriptionSource, now: datetime
+    store: Store,
+    tokens: Tokens,
+    token: str,
+    source: UnsubscriptionSource,
+    now: datetime,
+    log: SuppressionLog,
 ) -> Unsubscribed:
     """Leave every list that the token's delivery came through; a second time changes nothing.
+
+    `log` has it on the disk before it is committed, so that a database put back from a copy does
+    not bring the person back; a line without a commit only bars somebody who asked for it.
 
     A token that is not ours costs the same reading of the database as one that was used before,
     and gives a result of the same shape.
@@ -54,9 +73,14 @@ def unsubscribe(
         known = False
     undo_token = tokens.person(Purpose.UNDO, person.delivery_id, person.supporter_id)
     with store.read() as connection:
-        leaving = may_leave(connection, person.delivery_id, person.supporter_id)
+        leaving = (
+            lists_to_leave(connection, person.delivery_id, person.supporter_id)
+            if may_leave(connection, person.delivery_id, person.supporter_id)
+            else ()
+        )
     left = None
     if leaving:
+        _log(log, leaving, Mark.BARRED, now)
         with store.write() as connection:
             left = leave_lists(connection, person.delivery_id, person.supporter_id, source, now)
     return Unsubscribed(
@@ -66,13 +90,34 @@ def unsubscribe(
     )
 
 
+def _log(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> None:
+    """Write what is left or come back to; a log that cannot be written stops nobody who leaves.
+
+    They are out by the database then, and the log's next line tells of the gap.
+    """
+    entries = [
+        LogEntry(
+            now,
+            one.address_digest,
+            f"list:{one.organisation}/{one.list_key}",
+            "unsubscribed",
+            mark,
+        )
+        for one in scopes
+    ]
+    try:
+        log.append(entries)
+    except LogNotWritten as error:
+        failed("suppressions.log cannot be written: mend it now", reason=error.reason)
+
+
 def _nobody_for(token: str) -> PersonToken:
     """Return ids that name nobody and differ from token to token, as those of real ones do."""
     drawn = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()[:_ID_BYTES]
     return PersonToken(int.from_bytes(drawn, "big"), _NOBODY)
 
 
-def undo(store: Store, tokens: Tokens, token: str, now: datetime) -> int:
+def undo(store: Store, tokens: Tokens, token: str, now: datetime, log: SuppressionLog) -> int:
     """Put back what the token's delivery was unsubscribed from in the last half hour.
 
     Exactly the memberships which those unsubscriptions left come back; how many is returned. An
@@ -89,5 +134,9 @@ def undo(store: Store, tokens: Tokens, token: str, now: datetime) -> int:
     with store.read() as connection:
         if not may_take_back(connection, person.delivery_id, person.supporter_id, since):
             return 0
+        back = lists_to_take_back(connection, person.delivery_id, person.supporter_id, since)
     with store.write() as connection:
-        return take_back(connection, person.delivery_id, person.supporter_id, since, now)
+        put_back = take_back(connection, person.delivery_id, person.supporter_id, since, now)
+    # After the commit: a line that is lost here leaves the person unsubscribed after a restore.
+    _log(log, back, Mark.LIFTED, now)
+    return put_back

@@ -13,6 +13,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from mailer.events import failed
+from mailer.schedule.housekeeping import Housekeeper
 from mailer.schedule.ticker import LEASE, Ticker
 from mailer.schedule.watchman import LOOK_S, Watchman
 from mailer.store.engine import Store, StoreUnavailable
@@ -22,7 +23,11 @@ TICK_S = 1
 
 
 async def run_scheduler(
-    ticker: Ticker, store: Store, stop: asyncio.Event, watchman: Watchman | None = None
+    ticker: Ticker,
+    housekeeper: Housekeeper,
+    store: Store,
+    stop: asyncio.Event,
+    watchman: Watchman | None = None,
 ) -> None:
     """Tick once a second until `stop` is set, then finish the tick under way and let go."""
     # A tick that takes longer than a second is nothing to warn of: the next one goes on.
@@ -30,7 +35,9 @@ async def run_scheduler(
 
     def tick() -> None:
         try:
-            ticker.tick()
+            # Only who holds the lease clears away.
+            if ticker.tick():
+                housekeeper.step()
         except StoreUnavailable:
             failed("tick put off")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ BUSY_TIMEOUT_S = 15.0
 ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0003_people"
+NEWEST = "0003_keeping"
 
 
 #: Where alembic keeps which migration a database is at.
@@ -255,18 +255,21 @@ def create_tables(store: Store) -> None:
         connection.execute(_version.insert().values(version_num=NEWEST))
 
 
+def known_version(store: Store) -> str | None:
+    """Return the newest migration of a database; None when it has no tables."""
+    with store.read() as connection:
+        if not inspect(connection).has_table(_version.name):
+            return None
+        return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
+
+
 def check_version(store: Store) -> None:
     """Refuse a database whose tables are not those of this program.
 
     Raises:
         StoreUnavailable: when they are older, newer or not there, saying what to do.
     """
-    with store.read() as connection:
-        known = (
-            connection.execute(select(_version.c.version_num)).scalar_one_or_none()
-            if inspect(connection).has_table(_version.name)
-            else None
-        )
+    known = known_version(store)
     if known is None:
         raise StoreUnavailable("The database has no tables", "Put it back from your copy")
     if known < NEWEST:
@@ -291,8 +294,21 @@ def take_ids(connection: Connection, name: str, count: int) -> int:
     return int(taken) - count
 
 
-def check_fingerprint(connection: Connection, name: str, fingerprint: str, file_name: str) -> None:
+def check_fingerprint(
+    connection: Connection,
+    name: str,
+    fingerprint: str,
+    file_name: str,
+    also: Collection[str] = (),
+) -> None:
     """Remember the fingerprint of a key file at its first use, and compare it ever after.
+
+    Args:
+        connection: one that may write.
+        name: under which it is remembered.
+        fingerprint: of the file's first key.
+        file_name: for the error.
+        also: fingerprints of the file's other keys: after a rotation one of them is remembered.
 
     Raises:
         WrongKeys: when the database was made with another one.
@@ -302,7 +318,7 @@ def check_fingerprint(connection: Connection, name: str, fingerprint: str, file_
     ).scalar_one_or_none()
     if known is None:
         connection.execute(setting.insert().values(name=name, value=fingerprint))
-    elif known != fingerprint:
+    elif known != fingerprint and known not in also:
         raise WrongKeys(file_name)
 
 
@@ -324,6 +340,7 @@ __all__ = [
     "check_fingerprint",
     "check_version",
     "create_tables",
+    "known_version",
     "open_store",
     "ping",
     "take_ids",

@@ -18,8 +18,10 @@ from mailer.store.mailings import list_from_document
 from mailer.store.tables import (
     delivery_list,
     mailing,
+    mailing_list,
     mailing_target,
     membership,
+    organisation,
     statement,
     supporter,
     unsubscription,
@@ -83,6 +85,50 @@ def may_leave(connection: Connection, delivery_id: int, supporter_id: int) -> bo
         membership.c.state == MembershipState.SUBSCRIBED, routes
     )
     return connection.execute(found.limit(1)).first() is not None
+
+
+@dataclass(frozen=True)
+class ListScope:
+    """A list that somebody leaves or comes back to, as `suppressions.log` keeps it."""
+
+    address_digest: bytes
+    organisation: str
+    list_key: str
+
+
+def lists_to_leave(
+    connection: Connection, delivery_id: int, supporter_id: int
+) -> tuple[ListScope, ...]:
+    """Return what `leave_lists` would leave now; takes no lock."""
+    routes = _routes(connection, delivery_id, supporter_id)
+    return _scopes(connection, and_(membership.c.state == MembershipState.SUBSCRIBED, routes))
+
+
+def lists_to_take_back(
+    connection: Connection, delivery_id: int, supporter_id: int, since: datetime
+) -> tuple[ListScope, ...]:
+    """Return what `take_back` would put back now; takes no lock."""
+    left = exists().where(
+        unsubscription_list.c.unsubscription_id == unsubscription.c.id,
+        unsubscription_list.c.list_id == membership.c.list_id,
+        unsubscription_list.c.supporter_id == membership.c.supporter_id,
+        membership.c.left_at == unsubscription.c.at,
+        _standing(delivery_id, supporter_id, since),
+    )
+    return _scopes(connection, and_(membership.c.state == MembershipState.LEFT, left))
+
+
+def _scopes(connection: Connection, which: ColumnElement[bool]) -> tuple[ListScope, ...]:
+    rows = connection.execute(
+        select(supporter.c.address_digest, organisation.c.key.label("owner"), mailing_list.c.key)
+        .select_from(membership)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .join(mailing_list, mailing_list.c.id == membership.c.list_id)
+        .join(organisation, organisation.c.id == mailing_list.c.organisation_id)
+        .where(which)
+        .order_by(mailing_list.c.id)
+    )
+    return tuple(ListScope(row.address_digest, row.owner, row.key) for row in rows)
 
 
 def leave_lists(
@@ -245,8 +291,11 @@ def _chain(connection: Connection, mailing_id: int) -> tuple[str, ...]:
 
 __all__ = [
     "LeftLists",
+    "ListScope",
     "PublicRevision",
     "leave_lists",
+    "lists_to_leave",
+    "lists_to_take_back",
     "may_leave",
     "may_take_back",
     "public_revision",

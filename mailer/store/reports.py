@@ -5,18 +5,21 @@ In: a mailing's row id. Out: a `Report` and rows without anybody's name or addre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from mailer.model.audience import MembershipState
 from mailer.model.states import DeliveryState, SkipReason
+from mailer.store.retention import check_deliveries_there, deliveries_gone_at
 from mailer.store.tables import (
     attempt,
+    attempt_count,
     delivery,
+    delivery_count,
     delivery_list,
     mailing,
     mailing_list,
@@ -49,6 +52,8 @@ class Report:
     memberships: int
     #: Ids of the deliveries in doubt, for a person to settle.
     in_doubt: tuple[int, ...] = ()
+    #: From when on the deliveries are cleared away, and these are counts of what was.
+    gone_at: datetime | None = None
 
     @property
     def people(self) -> int:
@@ -77,14 +82,25 @@ def report(connection: Connection, mailing_id: int) -> Report:
         select(delivery.c.state, delivery.c.language, delivery.c.list_id, func.count())
         .where(delivery.c.mailing_id == mailing_id)
         .group_by(delivery.c.state, delivery.c.language, delivery.c.list_id)
-    )
-    for state, language, list_id, count in rows:
+    ).all()
+    cleared = _cleared(connection, mailing_id)
+    gone = [(one.state, one.language, one.list_id, one.deliveries) for one in cleared]
+    for state, language, list_id, count in (*rows, *gone):
         by_state[state] = by_state.get(state, 0) + count
         if state is not DeliveryState.SKIPPED:
             _add(by_language, language or "", state, count)
         _add(by_list, keys.get(list_id, str(list_id)), state, count)
     memberships = _memberships(connection, mailing_id)
+    memberships += sum(one.memberships for one in cleared)
     not_mailed = _not_mailed(connection, mailing_id)
+    refusals = _refusals(connection, mailing_id)
+    for one in cleared:
+        if one.skip_reason:
+            reason = SkipReason(one.skip_reason)
+            not_mailed[reason] = not_mailed.get(reason, 0) + one.deliveries
+        if one.state is DeliveryState.REFUSED:
+            reply = f"{one.code} {one.enhanced_code}".strip()
+            refusals[reply] = refusals.get(reply, 0) + one.deliveries
     duplicates = memberships - sum(by_state.values())
     if duplicates > 0:
         not_mailed[SkipReason.DUPLICATE_ADDRESS] = duplicates
@@ -94,10 +110,18 @@ def report(connection: Connection, mailing_id: int) -> Report:
         by_list=by_list,
         by_relay=_by_relay(connection, mailing_id),
         not_mailed=not_mailed,
-        refusals=_refusals(connection, mailing_id),
+        refusals=refusals,
         memberships=memberships,
         in_doubt=_in_doubt(connection, mailing_id),
+        gone_at=deliveries_gone_at(connection, mailing_id),
     )
+
+
+def _cleared(connection: Connection, mailing_id: int) -> Sequence[Row[Any]]:
+    """Return the counts of the deliveries that were cleared away."""
+    return connection.execute(
+        select(delivery_count).where(delivery_count.c.mailing_id == mailing_id)
+    ).all()
 
 
 def _add(
@@ -153,8 +177,14 @@ def _by_relay(connection: Connection, mailing_id: int) -> dict[str, dict[str, in
         .group_by(attempt.c.relay, attempt.c.outcome)
     )
     table: dict[str, dict[str, int]] = {}
-    for relay, outcome, count in rows:
-        table.setdefault(relay, {})[outcome.value] = count
+    cleared = connection.execute(
+        select(attempt_count.c.relay, attempt_count.c.outcome, attempt_count.c.attempts).where(
+            attempt_count.c.mailing_id == mailing_id
+        )
+    )
+    for relay, outcome, count in (*rows, *cleared):
+        answers = table.setdefault(relay, {})
+        answers[outcome.value] = answers.get(outcome.value, 0) + count
     return table
 
 
@@ -226,7 +256,12 @@ class DeliveryRow:
 
 
 def deliveries(connection: Connection, mailing_id: int) -> Iterator[DeliveryRow]:
-    """Yield every delivery of a mailing in order of its id, a page at a time."""
+    """Yield every delivery of a mailing in order of its id, a page at a time.
+
+    Raises:
+        DeliveriesGone: when they are cleared away.
+    """
+    check_deliveries_there(connection, mailing_id)
     keys = _list_keys(connection, mailing_id)
     last = 0
     while True:

@@ -186,7 +186,11 @@ membership = Table(
     #: One word, "consent"; "" when none is on record: then the person is not mailed.
     Column("consent_basis", String(40), nullable=False, server_default=""),
     #: Where the consent came from, a form or an import, see `mailer.audience.consent`; or None.
-    Column("consent_source_sealed", Sealed),
+    Column(
+        "consent_source_sealed",
+        Sealed,
+        info={"bound_as": "consent_source_sealed.{list_id}", "bound_to": "supporter_id"},
+    ),
     Column("consented_at", Instant),
     Column("added_at", Instant, nullable=False),
     Column("left_at", Instant),
@@ -309,7 +313,7 @@ mailing = Table(
     Column("frozen_at", Instant),
     #: The mailing it corrects: it goes to those whom that one reached, in the same language.
     Column("corrects_id", Id),
-    #: When its deliveries were deleted, their time being over; set before the first one is.
+    #: When its deliveries were cleared away, and only counts left; set before the first one is.
     Column("deliveries_gone_at", Instant),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
@@ -473,6 +477,33 @@ attempt = Table(
     Column("reply", Text, nullable=False),
     UniqueConstraint("delivery_id", "number"),
     sqlite_autoincrement=True,
+)
+
+#: How many deliveries were cleared away, by all that a report tells of them.
+delivery_count = Table(
+    "delivery_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    #: "" where there was none, as with everything below.
+    Column("language", String(40), primary_key=True),
+    Column("state", Enum(DeliveryState), primary_key=True),
+    Column("skip_reason", String(40), primary_key=True),
+    Column("code", Integer, primary_key=True),
+    Column("enhanced_code", String(12), primary_key=True),
+    Column("deliveries", Integer, nullable=False, server_default="0"),
+    #: The lists they came through, over all of them.
+    Column("memberships", Integer, nullable=False, server_default="0"),
+)
+
+#: How many attempts were cleared away.
+attempt_count = Table(
+    "attempt_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("relay", String(60), primary_key=True),
+    Column("outcome", Enum(Outcome), primary_key=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
 )
 
 #: Append-only; senders read it to stop before DATA, undo reads it to put things back.

@@ -16,10 +16,16 @@ from sqlalchemy.types import TypeDecorator
 
 #: A 64-bit id; SQLite only counts by itself in a column that is called INTEGER.
 Id = BigInteger().with_variant(Integer(), "sqlite")
-#: Sealed bytes: key id, nonce, cipher text.
-Sealed = LargeBinary
 #: A 16-byte keyed digest.
 Digest = LargeBinary(16)
+
+
+class Sealed(TypeDecorator[bytes]):
+    """Sealed bytes: key id, nonce, cipher text. A type of its own, by which rotation finds it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
 
 _MICROSECONDS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

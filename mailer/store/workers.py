@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 
 from mailer.model.states import DeliveryState
-from mailer.store.tables import delivery, lease, setting, worker
+from mailer.store.tables import delivery, lease, worker
 
 
 def register_worker(
@@ -53,18 +53,11 @@ def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
     return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
 
 
-def has_lease(connection: Connection, name: str, now: datetime) -> bool:
-    """Tell whether a process holds the lease `name` now."""
-    found = connection.execute(
-        select(lease.c.name).where(lease.c.name == name, lease.c.expires_at > now)
-    )
-    return found.first() is not None
-
-
-def read_setting(connection: Connection, name: str) -> str:
-    """Return a fact about the database itself; "" where it has none of that name."""
-    found = connection.execute(select(setting.c.value).where(setting.c.name == name))
-    return str(found.scalar_one_or_none() or "")
+def lease_holder(connection: Connection, name: str, now: datetime) -> str | None:
+    """Return who holds a lease that has not run out; None when nobody does."""
+    return connection.execute(
+        select(lease.c.holder).where(lease.c.name == name, lease.c.expires_at > now)
+    ).scalar_one_or_none()
 
 
 def database_bytes(connection: Connection) -> int:

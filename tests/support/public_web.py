@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import re
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import httpx
 
 from mailer.config import share_dir
 from mailer.statements.catalog import Catalog, load_catalogs
+from mailer.store.suppression_log import SuppressionLog
 from mailer.web.public.app import create_public_app
 from mailer.web.public.pages import page_phrases
 from mailer.web.public.server import serve_public
@@ -101,16 +104,18 @@ def serve_app(app) -> Iterator[Site]:
 @contextlib.contextmanager
 def public_site(store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0) -> Iterator[Site]:
     """Serve the public pages over a store; answers come as soon as they can unless told."""
-    app = create_public_app(
-        store,
-        tokens,
-        spoken_catalogs(),
-        clock,
-        base_url=base_url,
-        answer_floor_s=answer_floor_s,
-    )
-    with serve_app(app) as site:
-        yield site
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_public_app(
+            store,
+            tokens,
+            spoken_catalogs(),
+            clock,
+            log=SuppressionLog(Path(folder) / "suppressions.log"),
+            base_url=base_url,
+            answer_floor_s=answer_floor_s,
+        )
+        with serve_app(app) as site:
+            yield site
 
 
 def hidden_fields(page: str) -> dict[str, str]:

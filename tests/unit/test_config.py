@@ -19,7 +19,16 @@ def test_the_example_loads_and_says_what_the_program_does_by_itself(tmp_path):
     assert ["main"] == [one.key for one in config.relays]
     bare = Config(root=tmp_path)
     own = {"workspace": {"name", "staff", "time_zone"}}
-    for name in ("workspace", "database", "keys", "web", "sandbox", "delivery", "schedule"):
+    for name in (
+        "workspace",
+        "database",
+        "keys",
+        "web",
+        "sandbox",
+        "delivery",
+        "schedule",
+        "retention",
+    ):
         assert getattr(bare, name).model_dump(exclude=own.get(name)) == getattr(
             config, name
         ).model_dump(exclude=own.get(name)), name

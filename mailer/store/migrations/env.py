@@ -8,7 +8,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
 from mailer.store.tables import metadata
-from mailer.store.types import Document, Enum, Instant
+from mailer.store.types import Document, Enum, Instant, Sealed
 
 
 def _render(kind: str, thing: Any, _autogen: AutogenContext) -> str | Literal[False]:  # noqa: ANN401  (Alembic hands over anything.)
@@ -20,6 +20,8 @@ def _render(kind: str, thing: Any, _autogen: AutogenContext) -> str | Literal[Fa
             return "sa.String(length=40)"
         if isinstance(thing, Document):
             return "sa.Text()"
+        if isinstance(thing, Sealed):
+            return "sa.LargeBinary()"
     return False
 
 

@@ -19,6 +19,7 @@ from mailer.clock import Clock
 from mailer.events import warn
 from mailer.statements.catalog import Catalog
 from mailer.store.engine import Store, StoreUnavailable, ping
+from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
 from mailer.web.public.guard import Guard
 from mailer.web.public.leaving import ANSWER_FLOOR_S, RETRY_AFTER_S, Leaving
@@ -40,6 +41,7 @@ def create_public_app(
     catalogs: Mapping[str, Catalog],
     clock: Clock,
     *,
+    log: SuppressionLog,
     base_url: str,
     answer_floor_s: float = ANSWER_FLOOR_S,
 ) -> FastAPI:
@@ -50,6 +52,7 @@ def create_public_app(
         tokens: Reads unsubscribe and undo tokens.
         catalogs: By language; the pages speak those that have all their phrases.
         clock: The hour, for undoing and publication.
+        log: Keeps who left beside the database.
         base_url: What absolute addresses begin with, and the folder the pages lie under.
         answer_floor_s: No answer to a form comes sooner, so that its time tells nothing.
 
@@ -71,7 +74,7 @@ def create_public_app(
             "auto_configure": False,
         },
     )
-    leaving = Leaving(store, tokens, pages, clock, answer_floor_s=answer_floor_s)
+    leaving = Leaving(store, tokens, pages, clock, log=log, answer_floor_s=answer_floor_s)
     statements = Statements(store, pages, clock, base_url=base_url)
     routes: tuple[tuple[str, tuple[str, ...], _Endpoint, str], ...] = (
         # One route for all its methods, so that 405 names each of them in Allow.

@@ -23,6 +23,7 @@ from mailer.events import emit, warn
 from mailer.feedback.unsubscribe import UNDO_WINDOW, Unsubscribed, undo, unsubscribe
 from mailer.model.audience import UnsubscriptionSource
 from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
 from mailer.web.public.forms import Fields, FormRefused, read_form
 from mailer.web.public.pages import Pages
@@ -80,12 +81,20 @@ class Leaving:
     """The routes of the unsubscribe link."""
 
     def __init__(
-        self, store: Store, tokens: Tokens, pages: Pages, clock: Clock, *, answer_floor_s: float
+        self,
+        store: Store,
+        tokens: Tokens,
+        pages: Pages,
+        clock: Clock,
+        *,
+        log: SuppressionLog,
+        answer_floor_s: float,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._pages = pages
         self._clock = clock
+        self._log = log
         self._answer_floor_s = answer_floor_s
         self._limiter: CapacityLimiter | None = None
 
@@ -108,7 +117,8 @@ class Leaving:
         token: str = request.path_params["token"]
 
         def leave() -> Unsubscribed:
-            return unsubscribe(self._store, self._tokens, token, source, self._clock.now())
+            now = self._clock.now()
+            return unsubscribe(self._store, self._tokens, token, source, now, self._log)
 
         try:
             done = await self._not_sooner(lambda: self._in_thread(leave))
@@ -144,7 +154,7 @@ class Leaving:
             return self._pages.private(request, "too_late.html")
 
         def take_back() -> int:
-            return undo(self._store, self._tokens, wished.token, now)
+            return undo(self._store, self._tokens, wished.token, now, self._log)
 
         try:
             put_back = await self._not_sooner(lambda: self._in_thread(take_back))

@@ -54,8 +54,8 @@ def test_a_living_owner_keeps_its_journal(tmp_path):
     (dead,) = dead_journals(tmp_path)
     assert dead.replay.fate(1, 1) == (Fate.IN_DOUBT, None)
     assert take_dead_journal(journal.path) is None
-    dead.done()
-    assert list(tmp_path.iterdir()) == []
+    dead.done(whole=True)
+    assert [".kept"] == [path.suffix for path in tmp_path.iterdir()]
 
 
 def test_a_killed_owner_leaves_its_journal_free(tmp_path):

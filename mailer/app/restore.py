@@ -1,0 +1,365 @@
+"""Put a workspace back from a backup, and make it safe to go on with.
+
+In: a backup, its key, a folder, and what survived of the dead workspace. Out: a workspace with
+every unfinished mailing held. Everything is made ready in a folder of its own first: until the last
+step, which only gives files their names, nothing of what was there is touched; what was there is
+moved aside and never deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from mailer.app.backup import DATABASE, MANIFEST, PUBLIC_KEY, Manifest, read_backup, read_manifest
+from mailer.app.failures import RestoreRefused
+from mailer.app.settling import reason_to_hold, settled
+from mailer.box import BoxError
+from mailer.clock import Clock
+from mailer.config import CONFIG_FILE
+from mailer.delivery.journal import KEPT_SUFFIX, SUFFIX
+from mailer.delivery.survival import (
+    CLEARED_UNTIL,
+    FOLDER_ID,
+    Survivors,
+    journal_files,
+    living_senders,
+    read_survivors,
+)
+from mailer.keys import load_seal_keys, load_service_keys
+from mailer.store.copying import check_sound, load_dump
+from mailer.store.engine import (
+    NEWEST,
+    Store,
+    WrongKeys,
+    known_version,
+    open_store,
+    upgrade,
+)
+from mailer.store.restoring import (
+    Replayed,
+    end_processes,
+    hold_all,
+    open_deliveries,
+    replay_log,
+    settle,
+    start_new_ids,
+)
+from mailer.store.settings import LOST_SINCE, drop_setting, read_setting, write_setting
+from mailer.store.suppression_log import FILE_NAME, LogEntry, SuppressionLog
+
+#: How long before a backup a line of the log may have been written and not committed.
+MARGIN = timedelta(hours=1)
+_CHUNK = 1_000
+#: Room wanted beyond the size of the backup.
+_SPARE_BYTES = 20_000_000
+_OWN = (CONFIG_FILE, PUBLIC_KEY, "templates", "lists")
+
+
+@dataclass
+class Restored:
+    """What a restore came to."""
+
+    made_at: datetime
+    held: int = 0
+    #: State → deliveries that were open in the backup and are now in it.
+    settled: dict[str, int] = field(default_factory=dict)
+    journals: int = 0
+    silence_proves: bool = False
+    #: None where no suppressions.log of the time since survived.
+    replayed: Replayed | None = None
+    #: From when on unsubscriptions may be lost; None when none are, or it was accepted.
+    lost_since: datetime | None = None
+    #: Where what was there is now; None when the folder was empty.
+    aside: Path | None = None
+    #: Key files that are still to be put in.
+    missing_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survived:
+    """Where to look for what a dead workspace has left; the folder itself when None."""
+
+    journals: Path | None = None
+    suppressions: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Places:
+    """What the config in the backup says of places, read without its key files being there."""
+
+    data: str
+    seal: str
+    service: str
+    url: str
+    url_env: str
+
+    def database(self, folder: Path) -> Path | None:
+        """Return where the SQLite database belongs; None for PostgreSQL."""
+        prefix = "sqlite:///"
+        if self.url_env or not self.url.startswith(prefix):
+            return None
+        return folder / self.url.removeprefix(prefix)
+
+
+def restore(
+    backup: Path,
+    key: X25519PrivateKey,
+    folder: Path,
+    clock: Clock,
+    survived: Survived,
+    *,
+    accept_lost: bool,
+) -> Restored:
+    """Put the workspace in `backup` into `folder`.
+
+    Raises:
+        BoxError: when the backup cannot be opened whole.
+        CopyFailed: when a PostgreSQL database does not take it.
+        LogNotRead: when a suppressions.log is there and cannot be read.
+        RestoreRefused: when the folder, the backup or the disk is not fit.
+        WrongKeys: when a key file in the folder is not of this backup.
+    """
+    folder = folder.resolve()
+    _check_room(backup, folder)
+    staging = folder / f".restoring-{secrets.token_hex(4)}"
+    made_folder = not folder.exists()
+    try:
+        staging.mkdir(mode=0o700, parents=True)
+        with backup.open("rb") as file:
+            manifest = _unpack(file, key, staging, backup.name)
+        places = _places(staging)
+        _check_dead(folder / places.data)
+        done = _prepare(staging, folder, places, manifest, clock, survived, accept_lost=accept_lost)
+    except OSError as error:
+        raise RestoreRefused(
+            f"{Path(error.filename).name if error.filename else backup.name}: "
+            f"{error.strerror or error}",
+            "Mend that, then try again",
+        ) from error
+    else:
+        done.aside = _give_names(staging, folder, places, clock.now())
+        return done
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if made_folder:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def accept_lost_unsubscribes(store: Store) -> datetime | None:
+    """Note that a person accepts that unsubscriptions may be lost; return since when, if any."""
+    with store.write() as connection:
+        since = read_setting(connection, LOST_SINCE)
+        drop_setting(connection, LOST_SINCE)
+    return datetime.fromisoformat(since) if since else None
+
+
+def _check_room(backup: Path, folder: Path) -> None:
+    if not backup.is_file():
+        raise RestoreRefused(f"There is no file {backup}", "Name the backup")
+    there = folder
+    while not there.exists():
+        there = there.parent
+    wanted = backup.stat().st_size + _SPARE_BYTES
+    free = shutil.disk_usage(there).free
+    if free < wanted:
+        raise RestoreRefused(
+            f"There is not enough room in {folder}: {wanted // 1_000_000} MB are wanted, "
+            f"{free // 1_000_000} MB are free",
+            "Make room or choose another folder",
+        )
+
+
+def _unpack(file: IO[bytes], key: X25519PrivateKey, staging: Path, name: str) -> Manifest:
+    """Write every file of the backup below `staging`; nothing is believed before its end."""
+    manifest: Manifest | None = None
+    for entry, content in read_backup(file, key, name):
+        if entry == MANIFEST:
+            manifest = read_manifest(content.read(), name)
+            continue
+        path = staging / entry
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
+            shutil.copyfileobj(content, out, 1 << 18)
+            out.flush()
+            os.fsync(out.fileno())
+    if manifest is None or not (staging / DATABASE).exists():
+        raise BoxError(name, "is not complete", "Take another backup")
+    if manifest.tables > NEWEST:
+        raise BoxError(name, "was written by a newer program", "Install the newer program")
+    return manifest
+
+
+def _places(staging: Path) -> _Places:
+    config: dict[str, Any] = tomllib.loads((staging / CONFIG_FILE).read_text(encoding="utf-8"))
+
+    def value(section: str, name: str, default: str) -> str:
+        return str(config.get(section, {}).get(name, default))
+
+    return _Places(
+        data=value("workspace", "data", "data"),
+        seal=value("keys", "seal", "seal.key"),
+        service=value("keys", "service", "service.key"),
+        url=value("database", "url", "sqlite:///data/mailer.db"),
+        url_env=value("database", "url_env", ""),
+    )
+
+
+def _check_dead(data: Path) -> None:
+    if living_senders(data / "journal"):
+        raise RestoreRefused(
+            "A sender of the workspace in that folder is at work",
+            "Stop `mailer run` there first, or choose another folder",
+        )
+
+
+def _prepare(
+    staging: Path,
+    folder: Path,
+    places: _Places,
+    manifest: Manifest,
+    clock: Clock,
+    survived: Survived,
+    *,
+    accept_lost: bool,
+) -> Restored:
+    """Make the database in `staging` safe, by what survived in `folder` or elsewhere."""
+    now = clock.now()
+    data = folder / places.data
+    journals = survived.journals or data / "journal"
+    survivors = read_survivors(journals, manifest.journal_folder, manifest.at - MARGIN)
+    log = SuppressionLog(survived.suppressions or data / FILE_NAME)
+    # A log that is shorter than the backup knew it is older than the backup.
+    goes_on = log.path.is_file() and log.size() >= manifest.log_bytes
+    entries = list(_since(log, manifest)) if goes_on else []
+    done = Restored(manifest.at, journals=survivors.files, silence_proves=survivors.silence_proves)
+    store = _open_copy(staging, places, manifest)
+    try:
+        done.missing_keys = _check_keys(store, folder, places)
+        _make_safe(store, done, survivors, now)
+        with store.write() as connection:
+            done.replayed = replay_log(connection, entries) if goes_on else None
+            since = manifest.at if done.replayed is None else done.replayed.gap_since
+            done.lost_since = None if accept_lost else since
+            if done.lost_since:
+                write_setting(connection, LOST_SINCE, done.lost_since.isoformat())
+            write_setting(connection, "restore.last_at", now.isoformat())
+    finally:
+        store.close()
+    _keep_files(staging, journals, log if goes_on else None, survivors)
+    return done
+
+
+def _since(log: SuppressionLog, manifest: Manifest) -> Iterator[LogEntry]:
+    for offset, entry in log.read():
+        if offset >= manifest.log_bytes or entry.at >= manifest.at - MARGIN:
+            yield entry
+
+
+def _open_copy(staging: Path, places: _Places, manifest: Manifest) -> Store:
+    if manifest.database == "sqlite":
+        store = open_store(f"sqlite:///{staging / DATABASE}")
+        check_sound(store)
+    else:
+        url = os.environ.get(places.url_env, "") if places.url_env else places.url
+        store = open_store(url)
+        with (staging / DATABASE).open("rb") as file:
+            load_dump(store, file)
+    if known_version(store) != NEWEST:
+        upgrade(store)
+    return store
+
+
+def _check_keys(store: Store, folder: Path, places: _Places) -> tuple[str, ...]:
+    """Hold the key files that are in the folder against the database; return those missing."""
+    missing = []
+    with store.read() as connection:
+        seal, service = (read_setting(connection, name) for name in ("seal_key", "service_key"))
+    if not (folder / places.seal).exists():
+        missing.append(places.seal)
+    elif seal not in (None, *load_seal_keys(folder / places.seal).fingerprints):
+        raise WrongKeys(places.seal)
+    if not (folder / places.service).exists():
+        missing.append(places.service)
+    elif service not in (None, load_service_keys(folder / places.service).fingerprint):
+        raise WrongKeys(places.service)
+    return tuple(missing)
+
+
+def _make_safe(store: Store, done: Restored, survivors: Survivors, now: datetime) -> None:
+    with store.write() as connection:
+        done.held = hold_all(connection, lambda one: reason_to_hold(one, done.made_at, now))
+        end_processes(connection, now)
+        start_new_ids(connection, now)
+    last = 0
+    while True:
+        with store.write() as connection:
+            batch = [settled(one, survivors) for one in open_deliveries(connection, last, _CHUNK)]
+            settle(connection, batch, now)
+        if not batch:
+            return
+        for one in batch:
+            done.settled[one.state.value] = done.settled.get(one.state.value, 0) + 1
+        last = batch[-1].delivery_id
+
+
+def _keep_files(
+    staging: Path, journals: Path, log: SuppressionLog | None, survivors: Survivors
+) -> None:
+    """Carry on with the log and the journals that survived, where they go on from the backup's."""
+    if log is not None:
+        shutil.copyfile(log.path, staging / FILE_NAME)
+        (staging / FILE_NAME).chmod(0o600)
+    kept = staging / "journal"
+    kept.mkdir(mode=0o700, exist_ok=True)
+    if survivors.silence_proves:
+        for path in journal_files(journals):
+            shutil.copy2(path, kept / path.name)
+        for name in (FOLDER_ID, CLEARED_UNTIL):
+            if (journals / name).exists():
+                shutil.copyfile(journals / name, kept / name)
+    for path in kept.glob(f"*{SUFFIX}"):
+        # All that they say is in the database: no sender is to take them for a dead one's.
+        path.rename(path.with_name(f"{path.stem}-{secrets.token_hex(4)}{KEPT_SUFFIX}"))
+
+
+def _give_names(staging: Path, folder: Path, places: _Places, now: datetime) -> Path | None:
+    """Move what is there aside and what was made ready into its place."""
+    database = places.database(folder)
+    data = folder / places.data
+    there = [folder / name for name in (*_OWN, places.data) if (folder / name).exists()]
+    if database and database.exists() and not database.is_relative_to(data):
+        there += [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
+    # From here on only names change, on one disk; what an error leaves is in one of two folders.
+    aside = folder / f"before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}" if there else None
+    if aside:
+        aside.mkdir(mode=0o700)
+        for path in there:
+            shutil.move(path, aside / path.name)
+    data.mkdir(mode=0o700, parents=True)
+    (staging / "journal").rename(data / "journal")
+    if (staging / FILE_NAME).exists():
+        (staging / FILE_NAME).rename(data / FILE_NAME)
+    if database:
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (staging / DATABASE).rename(database)
+    for name in _OWN:
+        if (staging / name).exists():
+            (staging / name).rename(folder / name)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return aside

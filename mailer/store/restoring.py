@@ -1,0 +1,292 @@
+"""Make a database that was put back from a copy safe to go on with.
+
+In: the copy, which is a past state, and what is known of the time since. Out: every unfinished
+mailing held, every open delivery settled or in doubt, ids that go on far above any that may have
+been given out, and who left since barred again. Everything can be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
+
+from mailer.model.audience import MembershipState, SuppressionReason
+from mailer.model.mailing import Mailing
+from mailer.model.states import DeliveryState, MailingState, Outcome
+from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
+from mailer.store.mailings import LONGEST_REASON, OPEN_STATES, list_mailings
+from mailer.store.suppression_log import LogEntry, Mark
+from mailer.store.tables import (
+    attempt,
+    delivery,
+    id_sequence,
+    lease,
+    mailing,
+    mailing_list,
+    membership,
+    metadata,
+    organisation,
+    supporter,
+    supporter_attribute,
+    supporter_tag,
+    suppression,
+    worker,
+)
+
+#: States in which a mailing sends or may come to send.
+UNFINISHED = (
+    MailingState.SCHEDULED,
+    MailingState.FREEZING,
+    MailingState.RUNNING,
+    MailingState.PAUSED,
+    MailingState.HELD,
+)
+#: Ids after a restore begin at its second since then, times this: more are never given in one.
+IDS_A_SECOND = 1 << 17
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+#: What tokens have room for.
+_LARGEST_ID = 1 << 48
+_RELAY = "journal"
+_SOURCE = "suppressions.log"
+_REASONS = {one.value: one for one in SuppressionReason}
+
+
+def hold_all(connection: Connection, reason_for: Callable[[Mailing], str]) -> int:
+    """Put every unfinished mailing aside until a person releases it; return how many."""
+    found = list_mailings(connection, UNFINISHED)
+    for one in found:
+        values: dict[str, object] = {
+            "state": MailingState.HELD,
+            "held_reason": reason_for(one)[:LONGEST_REASON],
+            # Whoever released it before the copy was made knew nothing of this.
+            "released_at": None,
+        }
+        if one.state not in (MailingState.PAUSED, MailingState.HELD):
+            values["state_before"] = one.state
+        connection.execute(update(mailing).where(mailing.c.id == one.row_id).values(**values))
+    return len(found)
+
+
+@dataclass(frozen=True)
+class OpenDelivery:
+    """A delivery without an outcome in the copy."""
+
+    delivery_id: int
+    state: DeliveryState
+    attempts: int
+
+
+def open_deliveries(connection: Connection, after: int, limit: int) -> list[OpenDelivery]:
+    """Return deliveries without an outcome, in order of their ids."""
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.state, delivery.c.attempts)
+        .where(delivery.c.id > after, delivery.c.state.in_(OPEN_STATES))
+        .order_by(delivery.c.id)
+        .limit(limit)
+    )
+    return [OpenDelivery(row.id, row.state, row.attempts) for row in rows]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a delivery becomes, and the attempt that says so."""
+
+    delivery_id: int
+    state: DeliveryState
+    attempts: int
+    code: int = 0
+    enhanced_code: str = ""
+    #: None when nothing is known of an attempt.
+    outcome: Outcome | None = None
+
+
+def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> None:
+    """Write what deliveries became after the copy was made, as if they had been claimed then."""
+    for one in batch:
+        is_open = one.state in OPEN_STATES
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id == one.delivery_id)
+            .values(
+                state=one.state,
+                attempts=one.attempts,
+                claimed_by=None,
+                next_attempt_at=now if is_open else None,
+                code=one.code or None,
+                enhanced_code=one.enhanced_code or None,
+                finished_at=None if is_open else now,
+            )
+        )
+        if one.outcome is not None:
+            connection.execute(
+                insert_or_ignore(connection, attempt).values(
+                    delivery_id=one.delivery_id,
+                    number=one.attempts,
+                    relay=_RELAY,
+                    started_at=now,
+                    duration_ms=0,
+                    outcome=one.outcome,
+                    code=one.code,
+                    enhanced_code=one.enhanced_code,
+                    reply="from the journal",
+                )
+            )
+
+
+def end_processes(connection: Connection, now: datetime) -> None:
+    """End every process that the copy thinks is alive."""
+    connection.execute(update(worker).where(worker.c.ended_at.is_(None)).values(ended_at=now))
+    connection.execute(lease.delete())
+
+
+def start_new_ids(connection: Connection, now: datetime) -> int:
+    """Let every id go on in a range nobody has been given; return its first.
+
+    The range follows from the second of the restore, so that putting the same copy back twice
+    gives two ranges, and an id that was given out after the copy is never given again.
+    """
+    first = max(int((now - _EPOCH).total_seconds()), 1) * IDS_A_SECOND
+    for table in metadata.sorted_tables:
+        if table.primary_key.columns.keys() == ["id"]:
+            highest = connection.execute(select(func.max(table.c.id))).scalar() or 0
+            first = max(first, highest + IDS_A_SECOND)
+    taken = connection.execute(select(func.max(id_sequence.c.next_id))).scalar() or 0
+    first = max(first, taken + IDS_A_SECOND)
+    if first >= _LARGEST_ID - (1 << 40):
+        raise OverflowError("the ids that tokens have room for are used up")
+    connection.execute(update(id_sequence).values(next_id=first))
+    known = set(connection.execute(select(id_sequence.c.name)).scalars())
+    if "supporter" not in known:
+        connection.execute(insert(id_sequence).values(name="supporter", next_id=first))
+    for table in metadata.sorted_tables:
+        if "id" in table.c and table.c.id.identity is not None:
+            _count_from(connection, table.name, first)
+    return first
+
+
+def _count_from(connection: Connection, table: str, first: int) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :first, false)"),
+            {"name": table, "first": first},
+        )
+        return
+    values = {"name": table, "last": first - 1}
+    changed = connection.execute(
+        text("UPDATE sqlite_sequence SET seq = :last WHERE name = :name"), values
+    )
+    if not changed.rowcount:
+        connection.execute(
+            text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values
+        )
+
+
+@dataclass
+class Replayed:
+    """What the lines of a suppression log came to."""
+
+    entries: int = 0
+    #: Leavings of a list that the copy does not know the person on: barred for its owner instead.
+    widened: int = 0
+    #: From when on lines are missing, by the log's own word.
+    gap_since: datetime | None = None
+
+
+def replay_log(connection: Connection, entries: Iterable[LogEntry]) -> Replayed:
+    """Bar again who left, complained, was suppressed or erased; lift what was lifted later."""
+    done = Replayed()
+    for entry in entries:
+        done.entries += 1
+        if entry.mark is Mark.GAP:
+            done.gap_since = min(done.gap_since or entry.at, entry.at)
+        elif entry.scope.startswith("list:"):
+            done.widened += not _replay_list(connection, entry)
+        elif entry.mark is Mark.LIFTED:
+            _lift(connection, entry.address_digest, _scope(connection, entry.scope))
+        else:
+            scope = _scope(connection, entry.scope)
+            _bar(connection, entry, scope)
+            if entry.reason == SuppressionReason.ERASED:
+                _erase(connection, entry.address_digest, scope)
+    return done
+
+
+def _scope(connection: Connection, written: str) -> str:
+    """Return a scope as the table of suppressions has it, whose organisations are numbers."""
+    if written == SCOPE_ALL:
+        return SCOPE_ALL
+    return organisation_scope(_owner(connection, written.removeprefix("organisation:")))
+
+
+def _owner(connection: Connection, key: str) -> int:
+    connection.execute(insert_or_ignore(connection, organisation).values(key=key))
+    return int(
+        connection.execute(select(organisation.c.id).where(organisation.c.key == key)).scalar_one()
+    )
+
+
+def _replay_list(connection: Connection, entry: LogEntry) -> bool:
+    """Leave a list or come back to it; False when only the owner's scope could be barred."""
+    owner_key, _, key = entry.scope.removeprefix("list:").partition("/")
+    scope = organisation_scope(_owner(connection, owner_key))
+    known = connection.execute(
+        select(membership.c.list_id, membership.c.supporter_id)
+        .join(mailing_list, mailing_list.c.id == membership.c.list_id)
+        .join(supporter, supporter.c.id == membership.c.supporter_id)
+        .where(mailing_list.c.key == key, supporter.c.address_digest == entry.address_digest)
+    ).one_or_none()
+    is_lifted = entry.mark is Mark.LIFTED
+    if known is None:
+        # The person or the list came after the copy: their next import must not mail them.
+        if is_lifted:
+            _lift(connection, entry.address_digest, scope, suppression.c.source == _SOURCE)
+        else:
+            _bar(connection, entry, scope)
+        return is_lifted
+    state = MembershipState.SUBSCRIBED if is_lifted else MembershipState.LEFT
+    connection.execute(
+        update(membership)
+        .where(
+            membership.c.list_id == known.list_id,
+            membership.c.supporter_id == known.supporter_id,
+            membership.c.state != state,
+        )
+        .values(state=state, left_at=None if is_lifted else entry.at)
+    )
+    return True
+
+
+def _bar(connection: Connection, entry: LogEntry, scope: str) -> None:
+    connection.execute(
+        insert_or_ignore(connection, suppression).values(
+            address_digest=entry.address_digest,
+            scope=scope,
+            reason=_REASONS.get(entry.reason, SuppressionReason.MANUAL),
+            source=_SOURCE,
+            since=entry.at,
+        )
+    )
+
+
+def _lift(connection: Connection, digest: bytes, scope: str, *more: ColumnElement[bool]) -> None:
+    connection.execute(
+        suppression.delete().where(
+            suppression.c.address_digest == digest, suppression.c.scope == scope, *more
+        )
+    )
+
+
+def _erase(connection: Connection, digest: bytes, scope: str) -> None:
+    """Delete a person whom the copy has brought back."""
+    rows = connection.execute(
+        select(supporter.c.id, supporter.c.organisation_id).where(
+            supporter.c.address_digest == digest
+        )
+    )
+    ids = [row.id for row in rows if scope in (SCOPE_ALL, organisation_scope(row.organisation_id))]
+    for table in (supporter_tag, supporter_attribute, membership):
+        connection.execute(table.delete().where(table.c.supporter_id.in_(ids)))
+    connection.execute(supporter.delete().where(supporter.c.id.in_(ids)))

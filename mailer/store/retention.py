@@ -1,0 +1,188 @@
+"""Clear away what is older than it needs to be, and keep counts of it.
+
+In: an instant before which things are old. Out: chunks deleted; what a report tells of them is
+counted in the same transaction, so that the counts and the rows left are the whole at any instant.
+Nothing of a mailing that has not ended is touched.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, exists, func, or_, select, update
+
+from mailer.model.states import MailingState
+from mailer.store.audience import insert_or_ignore
+from mailer.store.tables import (
+    attempt,
+    attempt_count,
+    delivery,
+    delivery_count,
+    delivery_list,
+    mailing,
+    worker,
+)
+
+_ENDED = (MailingState.FINISHED, MailingState.CANCELLED)
+
+
+class DeliveriesGone(Exception):
+    """What was asked for stood in deliveries that were cleared away."""
+
+    def __init__(self, key: str, since: datetime) -> None:
+        self.key = key
+        self.since = since
+        super().__init__(
+            f"The deliveries of {key} were cleared away on {since:%Y-%m-%d}; only counts are "
+            f"left. See: mailer report {key}"
+        )
+
+
+def check_deliveries_there(connection: Connection, mailing_id: int) -> None:
+    """Refuse to ask about deliveries that are gone.
+
+    Raises:
+        DeliveriesGone: when they are: an empty answer would be a wrong one.
+    """
+    row = connection.execute(
+        select(mailing.c.key, mailing.c.deliveries_gone_at).where(mailing.c.id == mailing_id)
+    ).one()
+    if row.deliveries_gone_at is not None:
+        raise DeliveriesGone(row.key, row.deliveries_gone_at)
+
+
+def deliveries_gone_at(connection: Connection, mailing_id: int) -> datetime | None:
+    """Return from when on a mailing's deliveries are cleared away; None while they are there."""
+    query = select(mailing.c.deliveries_gone_at).where(mailing.c.id == mailing_id)
+    gone_at: datetime | None = connection.execute(query).scalar_one()
+    return gone_at
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What one chunk came to."""
+
+    rows: int
+    #: From where to go on; None when nothing old is left behind it.
+    position: int | None
+
+
+def clear_attempts(connection: Connection, after: int, before: datetime, limit: int) -> Cleared:
+    """Delete old attempts of mailings that have ended, in order of their ids.
+
+    Ids and instants go up together, so that the first young attempt is the end.
+    """
+    rows = connection.execute(
+        select(
+            attempt.c.id,
+            attempt.c.relay,
+            attempt.c.outcome,
+            attempt.c.started_at,
+            mailing.c.id.label("mailing_id"),
+            mailing.c.state,
+        )
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(attempt.c.id > after)
+        .order_by(attempt.c.id)
+        .limit(limit)
+    ).all()
+    old = [row for row in rows if row.started_at < before]
+    gone = [row for row in old if row.state in _ENDED]
+    _delete_attempts(connection, gone)
+    is_over = len(rows) < limit or len(old) < len(rows)
+    return Cleared(len(gone), None if is_over else rows[-1].id)
+
+
+def _delete_attempts(connection: Connection, rows: Sequence[Any]) -> None:
+    counts = Counter((row.mailing_id, row.relay, row.outcome) for row in rows)
+    for (mailing_id, relay, outcome), count in counts.items():
+        key = {"mailing_id": mailing_id, "relay": relay, "outcome": outcome}
+        _add(connection, attempt_count, key, {"attempts": count})
+    if rows:
+        connection.execute(delete(attempt).where(attempt.c.id.in_([row.id for row in rows])))
+
+
+def clear_deliveries(connection: Connection, before: datetime, limit: int, now: datetime) -> int:
+    """Delete deliveries of a mailing that ended before; return how many, 0 when none is old."""
+    found = connection.execute(
+        select(mailing.c.id)
+        .where(
+            mailing.c.state.in_(_ENDED),
+            mailing.c.finished_at < before,
+            or_(
+                mailing.c.deliveries_gone_at.is_(None),
+                exists().where(delivery.c.mailing_id == mailing.c.id),
+            ),
+        )
+        .order_by(mailing.c.id)
+        .limit(1)
+    ).scalar_one_or_none()
+    if found is None:
+        return 0
+    # Said before the first is gone: from here on an answer by those left would be a wrong one.
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == found, mailing.c.deliveries_gone_at.is_(None))
+        .values(deliveries_gone_at=now)
+    )
+    rows = connection.execute(
+        select(delivery).where(delivery.c.mailing_id == found).limit(limit)
+    ).all()
+    _count_deliveries(connection, rows)
+    ids = [row.id for row in rows]
+    attempts = connection.execute(
+        select(attempt.c.id, attempt.c.relay, attempt.c.outcome, delivery.c.mailing_id)
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .where(attempt.c.delivery_id.in_(ids))
+    ).all()
+    _delete_attempts(connection, attempts)
+    connection.execute(delete(delivery_list).where(delivery_list.c.delivery_id.in_(ids)))
+    connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
+    return max(len(rows), 1)
+
+
+def _count_deliveries(connection: Connection, rows: Sequence[Any]) -> None:
+    lists = connection.execute(
+        select(delivery_list.c.delivery_id, func.count().label("lists"))
+        .where(delivery_list.c.delivery_id.in_([row.id for row in rows]))
+        .group_by(delivery_list.c.delivery_id)
+    )
+    lists_of = {row.delivery_id: row.lists for row in lists}
+    counts: Counter[tuple[Any, ...]] = Counter()
+    memberships: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        key = (
+            row.mailing_id,
+            row.list_id,
+            row.language or "",
+            row.state,
+            row.skip_reason.value if row.skip_reason else "",
+            row.code or 0,
+            row.enhanced_code or "",
+        )
+        counts[key] += 1
+        memberships[key] += lists_of.get(row.id, 0)
+    names = [column.name for column in delivery_count.primary_key.columns]
+    for key, count in counts.items():
+        more = {"deliveries": count, "memberships": memberships[key]}
+        _add(connection, delivery_count, dict(zip(names, key, strict=True)), more)
+
+
+def _add(connection: Connection, table: Table, key: dict[str, Any], more: dict[str, int]) -> None:
+    """Add to the counts of a row, which is written where it is not there yet."""
+    connection.execute(insert_or_ignore(connection, table).values(**key))
+    connection.execute(
+        update(table)
+        .where(and_(*(table.c[name] == value for name, value in key.items())))
+        .values({name: table.c[name] + count for name, count in more.items()})
+    )
+
+
+def clear_workers(connection: Connection, before: datetime) -> int:
+    """Delete the rows of sender processes that ended before; return how many."""
+    return connection.execute(delete(worker).where(worker.c.ended_at < before)).rowcount
