@@ -270,14 +270,18 @@ def _since(log: SuppressionLog, manifest: Manifest) -> Iterator[LogEntry]:
 def _open_copy(staging: Path, places: _Places, manifest: Manifest) -> Store:
     if manifest.database == "sqlite":
         store = open_store(f"sqlite:///{staging / DATABASE}")
-        check_sound(store)
     else:
-        url = os.environ.get(places.url_env, "") if places.url_env else places.url
-        store = open_store(url)
-        with (staging / DATABASE).open("rb") as file:
-            load_dump(store, file)
-    if known_version(store) != NEWEST:
-        upgrade(store)
+        store = open_store(os.environ.get(places.url_env, "") if places.url_env else places.url)
+    try:
+        check_sound(store)
+        if not store.is_sqlite:
+            with (staging / DATABASE).open("rb") as file:
+                load_dump(store, file)
+        if known_version(store) != NEWEST:
+            upgrade(store)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

@@ -1,5 +1,6 @@
 """A workspace is backed up while it works, dies, and is put back: on real databases."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -76,7 +77,7 @@ class Place:
 
     def states(self):
         """Return the state of every delivery in order."""
-        with self.opened().store.read() as connection:
+        with contextlib.closing(self.opened().store) as store, store.read() as connection:
             rows = connection.execute(delivery.select().order_by(delivery.c.id)).all()
         return [row.state for row in rows]
 
@@ -90,7 +91,7 @@ class Place:
 
     def left(self):
         """Return who is on no list any more."""
-        with self.opened().store.read() as connection:
+        with contextlib.closing(self.opened().store) as store, store.read() as connection:
             rows = connection.execute(membership.select().where(membership.c.left_at.is_not(None)))
             return [row.supporter_id for row in rows]
 
