@@ -168,6 +168,7 @@ def import_samples(workspace: Workspace) -> Iterator[tuple[str, ImportResult]]:
                 definitions[key],
                 rejects_dir=config.data_dir / "rejects",
                 now=workspace.clock.now(),
+                log=workspace.suppression_log,
             ),
         )
 

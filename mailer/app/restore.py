@@ -305,6 +305,7 @@ def _make_safe(store: Store, done: Restored, survivors: Survivors, now: datetime
     with store.write() as connection:
         done.held = hold_all(connection, lambda one: reason_to_hold(one, done.made_at, now))
         end_processes(connection, now)
+        settle_service_mails(connection, now)
         start_new_ids(connection, now)
     last = 0
     while True:

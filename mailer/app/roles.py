@@ -75,6 +75,7 @@ def _scheduler(workspace: Workspace) -> Serve:
         journals=timedelta(days=kept.journal_days),
         deliveries=timedelta(days=kept.deliveries_days),
         rejects=timedelta(days=kept.rejects_days),
+        undo=timedelta(days=kept.undo_days),
         journal_dir=config.journal_dir,
         rejects_dir=config.data_dir / "rejects",
     )

@@ -47,7 +47,8 @@ from mailer.store.audience import (
 )
 from mailer.store.engine import Connection, Store, take_ids
 from mailer.store.scratch import SeenDigests
-from mailer.store.suppressions import Suppressed, suppress
+from mailer.store.suppression_log import SuppressionLog
+from mailer.store.suppressions import Suppressed, log_entries, suppress
 
 #: Rows of one transaction: under 50 ms of write lock.
 CHUNK_ROWS = 300
@@ -160,14 +161,17 @@ def import_csv(
     encoding: str = "",
     separator: str = "",
     told: Callable[[LineTold], None] | None = None,
+    log: SuppressionLog | None = None,
 ) -> ImportResult:
     """Import a file onto a list, or with `dry_run` count what it would do and change nothing.
 
     Two imports at once take turns. `encoding` and `separator` are found out where they are empty;
-    `told` is given every line with what becomes of it, in the order of the file.
+    `told` is given every line with what becomes of it, in the order of the file; `log` has the
+    suppressions it takes over on the disk before they are committed.
 
     Raises:
         FaultsFound: when the file as a whole cannot be used; nothing is changed then.
+        LogNotWritten: when `log` cannot be written; the import is broken off then.
         WrongSealKey: when who is on record was sealed with another key.
     """
     found = survey(path, encoding, separator)
@@ -177,7 +181,9 @@ def import_csv(
     # Of two imports at once, the second would compare with what the first has not finished.
     alone = nullcontext() if dry_run else store.alone(ONE_AT_A_TIME)
     with alone, closing(SeenDigests()) as seen:
-        importer = _Importer(store, seal_keys, service_keys, definition, now, seen, dry_run=dry_run)
+        importer = _Importer(
+            store, seal_keys, service_keys, definition, now, seen, log, dry_run=dry_run
+        )
         batch = importer.begin()
         kept = None if dry_run else rejects_dir / f"{batch}.csv"
         with (
@@ -241,6 +247,7 @@ class _Importer:
         definition: ListDefinition,
         now: datetime,
         seen: SeenDigests,
+        log: SuppressionLog | None,
         *,
         dry_run: bool,
     ) -> None:
@@ -250,6 +257,7 @@ class _Importer:
         self._definition = definition
         self._now = now
         self._seen = seen
+        self._log = log
         self._dry_run = dry_run
         self._list_id = 0
         self._organisation_id = 0
@@ -348,7 +356,9 @@ class _Importer:
         ]
         self._counts["taken_over"] += len(entries)
         if not self._dry_run:
-            suppress(connection, entries)
+            changed = suppress(connection, entries)
+            if self._log is not None:
+                self._log.append(log_entries(connection, changed, self._now))
         return {entry.address_digest for entry in entries}
 
     def _suppressed(self, connection: Connection, people: Collection[bytes]) -> set[bytes]:

@@ -21,6 +21,7 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.store import suppressions, undo
 from mailer.store.engine import Connection, Store
 from mailer.store.imports import write_consent
+from mailer.store.suppression_log import Mark, SuppressionLog
 
 #: People of one transaction: under 50 ms of write lock.
 CHUNK_PEOPLE = 100
@@ -57,8 +58,9 @@ def undo_import(
     batch_id: int,
     now: datetime,
     progress: Callable[[UndoResult], None] | None = None,
+    log: SuppressionLog | None = None,
 ) -> UndoResult:
-    """Undo an import.
+    """Undo an import; `log` is told of the suppressions it lifts.
 
     Raises:
         FaultsFound: when there is none of that number, it kept nothing, or a later one must be
@@ -84,6 +86,9 @@ def undo_import(
                     undo.end_undo(connection, batch_id, now)
                     return total
                 total += UndoResult(lifted=suppressions.lift(connection, barred))
+                lifted = suppressions.log_entries(connection, barred, now, Mark.LIFTED)
+            if log is not None:
+                log.append(lifted)
 
 
 def _may_undo(connection: Connection, batch_id: int) -> Any:  # noqa: ANN401  (A row.)

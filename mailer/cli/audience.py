@@ -156,6 +156,7 @@ def import_command(
             encoding=_encoding(encoding),
             separator=_delimiter(delimiter),
             told=tell if dry_run else None,
+            log=workspace.suppression_log,
         )
     if not dry_run:
         _tell(workspace, list_key, file, result)
@@ -191,7 +192,13 @@ def _delimiter(text: str) -> str:
 
 
 def _undo(workspace: Workspace, batch_id: int, *, as_json: bool) -> None:
-    result = undo_import(workspace.store, workspace.seal_keys, batch_id, workspace.clock.now())
+    result = undo_import(
+        workspace.store,
+        workspace.seal_keys,
+        batch_id,
+        workspace.clock.now(),
+        log=workspace.suppression_log,
+    )
     if as_json:
         print_json({"batch": batch_id, **asdict(result)})
         return

@@ -31,7 +31,7 @@ from mailer.store.engine import StoreUnavailable, WrongKeys
 from mailer.store.mailings import MailingNotFound
 from mailer.store.retention import DeliveriesGone
 from mailer.store.shares import ShareNotFound
-from mailer.store.suppression_log import LogNotRead
+from mailer.store.suppression_log import LogNotRead, LogNotWritten
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,6 +111,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             ForbiddenTransition,
             KeyFileError,
             LogNotRead,
+            LogNotWritten,
             MailingNotFound,
             ProcessesRun,
             RestoreRefused,

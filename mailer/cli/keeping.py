@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mailer.app.backup import PRIVATE_KEY, PUBLIC_KEY, Manifest, check_backup, make_backup
+from mailer.alerts import backup_failed, backup_made
+from mailer.app.backup import (
+    PRIVATE_KEY,
+    PUBLIC_KEY,
+    Backup,
+    Manifest,
+    check_backup,
+    make_backup,
+)
+from mailer.app.failures import BackupFailed
 from mailer.app.quiet import check_quiet
 from mailer.app.restore import Restored, Survived, accept_lost_unsubscribes, restore
+from mailer.app.workspace import Workspace
 from mailer.box import create_backup_keys, load_private_key
 from mailer.cli.common import (
     WRONG_USE,
@@ -22,7 +33,9 @@ from mailer.cli.common import (
     workspace_folder,
 )
 from mailer.clock import SYSTEM_CLOCK
-from mailer.store.engine import NEWEST, check_version, known_version
+from mailer.keys import KeyFileError
+from mailer.store.copying import CopyFailed
+from mailer.store.engine import NEWEST, StoreUnavailable, check_version, known_version
 from mailer.store.engine import upgrade as upgrade_tables
 
 Key = Annotated[
@@ -36,6 +49,20 @@ def _key_file(key: Path | None, backup: Path) -> Path:
         return key
     beside = backup.parent / PRIVATE_KEY
     return beside if beside.exists() else workspace_folder() / PRIVATE_KEY
+
+
+def _told(workspace: Workspace, out: Path | None, keep: int) -> Backup:
+    """Write a backup; staff are told when it cannot be written, since a timer may have asked."""
+    target = out.name if out else "data/backups"
+    try:
+        done = make_backup(workspace, out, keep)
+    except (BackupFailed, CopyFailed, KeyFileError) as error:
+        with contextlib.suppress(StoreUnavailable), workspace.store.write() as connection:
+            backup_failed(connection, target, str(error), workspace.clock.now())
+        raise
+    with contextlib.suppress(StoreUnavailable), workspace.store.write() as connection:
+        backup_made(connection, target, workspace.clock.now())
+    return done
 
 
 @plain_errors
@@ -63,7 +90,7 @@ def backup(
         _print_checked(check, manifest, sizes, as_json=as_json)
         return
     workspace = open_workspace()
-    done = make_backup(workspace, out, keep)
+    done = _told(workspace, out, keep)
     if as_json:
         print_json(done)
         return

@@ -29,7 +29,8 @@ from mailer.model.audience import SuppressionReason
 from mailer.store import supporters as rows
 from mailer.store.audience import SCOPE_ALL, organisation_scope
 from mailer.store.engine import Connection
-from mailer.store.suppressions import Suppressed, lift, standing, suppress
+from mailer.store.suppression_log import Mark
+from mailer.store.suppressions import Suppressed, lift, log_entries, standing, suppress
 
 _STAFF = "staff"
 #: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
@@ -210,6 +211,8 @@ def suppress_command(address: Address = None, organisation: Organisation = "") -
     with workspace.store.write() as connection:
         entry = Suppressed(digest, scope, SuppressionReason.MANUAL, _STAFF, now)
         changed = suppress(connection, [entry])
+        # On the disk before it is committed: what cannot be written there is not done.
+        workspace.suppression_log.append(log_entries(connection, changed, now))
     console.print(
         "This address is mailed no more." if changed else "This address was not mailed before."
     )
@@ -251,6 +254,9 @@ def lift_command(
     _meant(f"Lift {', '.join(str(one.reason) for one in liftable)}?", yes=yes)
     with workspace.store.write() as connection:
         lifted = lift(connection, liftable)
+        entries = log_entries(connection, liftable, workspace.clock.now(), Mark.LIFTED)
+    # After the commit: a line that is lost here leaves the person suppressed after a restore.
+    workspace.suppression_log.append(entries)
     console.print(f"Lifted: {lifted}. Lists this person left stay left.")
 
 
@@ -270,7 +276,9 @@ def erase_command(
         scope, organisations = _scopes(connection, organisation)
     _meant("Everything on record of this person is deleted, and cannot be put back.", yes=yes)
     with workspace.store.write() as connection:
-        suppress(connection, [Suppressed(digest, scope, SuppressionReason.ERASED, _STAFF, now)])
+        entry = Suppressed(digest, scope, SuppressionReason.ERASED, _STAFF, now)
+        suppress(connection, [entry])
+        workspace.suppression_log.append(log_entries(connection, [entry], now))
         erased = rows.erase(connection, digest, organisations)
     console.print(f"Erased in {erased} organisation(s). The address is never mailed again.")
     console.print(

@@ -243,6 +243,8 @@ class RetentionSection(_Section):
     deliveries_days: Days = 400
     #: Rows of imports that could not be taken, with the addresses in them.
     rejects_days: Days = 30
+    #: What imports overwrote; so long `mailer import --undo` can put it back.
+    undo_days: Days = 30
 
 
 class Config(_Section):

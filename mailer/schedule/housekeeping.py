@@ -16,8 +16,15 @@ from mailer.clock import Clock
 from mailer.delivery.journal import KEPT_SUFFIX
 from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
-from mailer.store.engine import Store
-from mailer.store.retention import clear_attempts, clear_deliveries, clear_workers
+from mailer.store.engine import Connection, Store
+from mailer.store.retention import (
+    clear_alerts,
+    clear_attempts,
+    clear_deliveries,
+    clear_service_mails,
+    clear_workers,
+)
+from mailer.store.undo import forget_old_changes
 
 EVERY = timedelta(hours=1)
 #: Rows of one transaction: far below 50 ms of write lock.
@@ -36,6 +43,8 @@ class Retention:
     journals: timedelta
     deliveries: timedelta
     rejects: timedelta
+    #: What imports overwrote: so long they can be undone.
+    undo: timedelta
     journal_dir: Path
     rejects_dir: Path
 
@@ -50,7 +59,7 @@ class Housekeeper:
         self._next_at: datetime | None = None
         #: The attempt after which to go on; None when this hour's are done.
         self._position: int | None = 0
-        self._cleared = {"attempts": 0, "deliveries": 0, "files": 0}
+        self._cleared = {"attempts": 0, "deliveries": 0, "others": 0, "files": 0}
 
     def step(self) -> bool:
         """Clear for a moment if it is time; return whether there is more to do.
@@ -80,9 +89,17 @@ class Housekeeper:
                 return True
             gone = clear_deliveries(connection, now - kept.deliveries, CHUNK, now)
             self._cleared["deliveries"] += gone
-            if not gone:
-                clear_workers(connection, now - kept.journals)
-            return gone > 0
+            more = self._clear_rest(connection, now) if not gone else 0
+            return gone + more > 0
+
+    def _clear_rest(self, connection: Connection, now: datetime) -> int:
+        kept = self._retention
+        rows = clear_service_mails(connection, now - kept.attempts, CHUNK)
+        rows += clear_alerts(connection, now - kept.attempts, CHUNK)
+        rows += forget_old_changes(connection, now - kept.undo, CHUNK)
+        clear_workers(connection, now - kept.journals)
+        self._cleared["others"] += rows
+        return rows
 
     def _end(self, now: datetime) -> None:
         kept = self._retention

@@ -11,13 +11,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, MailingState, Outcome
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
 from mailer.store.mailings import LONGEST_REASON, OPEN_STATES, list_mailings
+from mailer.store.supporters import erase
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.tables import (
     attempt,
@@ -29,9 +40,8 @@ from mailer.store.tables import (
     membership,
     metadata,
     organisation,
+    service_mail,
     supporter,
-    supporter_attribute,
-    supporter_tag,
     suppression,
     worker,
 )
@@ -134,6 +144,29 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
                     reply="from the journal",
                 )
             )
+
+
+def settle_service_mails(connection: Connection, now: datetime) -> int:
+    """End every service mail that the copy thinks is open; return how many.
+
+    One that was claimed may have gone out, and is in doubt; one that was due may have gone out
+    since, and nobody needs a test send or an alert from then.
+    """
+    claimed = service_mail.c.state == DeliveryState.SENDING
+    return connection.execute(
+        update(service_mail)
+        .where(service_mail.c.state.in_(OPEN_STATES))
+        .values(
+            state=case(
+                (claimed, literal(DeliveryState.IN_DOUBT, service_mail.c.state.type)),
+                else_=literal(DeliveryState.CANCELLED, service_mail.c.state.type),
+            ),
+            mail_sealed=None,
+            claimed_by=None,
+            next_attempt_at=None,
+            finished_at=now,
+        )
+    ).rowcount
 
 
 def end_processes(connection: Connection, now: datetime) -> None:
@@ -282,11 +315,11 @@ def _lift(connection: Connection, digest: bytes, scope: str, *more: ColumnElemen
 def _erase(connection: Connection, digest: bytes, scope: str) -> None:
     """Delete a person whom the copy has brought back."""
     rows = connection.execute(
-        select(supporter.c.id, supporter.c.organisation_id).where(
-            supporter.c.address_digest == digest
-        )
+        select(supporter.c.organisation_id).where(supporter.c.address_digest == digest)
     )
-    ids = [row.id for row in rows if scope in (SCOPE_ALL, organisation_scope(row.organisation_id))]
-    for table in (supporter_tag, supporter_attribute, membership):
-        connection.execute(table.delete().where(table.c.supporter_id.in_(ids)))
-    connection.execute(supporter.delete().where(supporter.c.id.in_(ids)))
+    owners = [
+        row.organisation_id
+        for row in rows
+        if scope in (SCOPE_ALL, organisation_scope(row.organisation_id))
+    ]
+    erase(connection, digest, owners)

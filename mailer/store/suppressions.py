@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
 
 from mailer.model.audience import SuppressionReason
-from mailer.store.audience import insert_or_ignore
-from mailer.store.tables import suppression
+from mailer.store.audience import insert_or_ignore, organisation_scope
+from mailer.store.suppression_log import LogEntry, Mark
+from mailer.store.tables import organisation, suppression
 
 #: Of PostgreSQL's advisory locks, the one that orders suppressions: "supp" in ASCII.
 _ORDER_LOCK = 0x73757070
@@ -130,6 +131,26 @@ def of_batch(connection: Connection, batch_id: int, limit: int) -> list[Suppress
     query = select(suppression).where(suppression.c.batch_id == batch_id)
     return [
         _entry(row) for row in connection.execute(query.order_by(suppression.c.id).limit(limit))
+    ]
+
+
+def log_entries(
+    connection: Connection, entries: Sequence[Suppressed], at: datetime, mark: Mark = Mark.BARRED
+) -> list[LogEntry]:
+    """Return what `suppressions.log` is to say of suppressions made or lifted."""
+    keys = {
+        organisation_scope(row.id): row.key
+        for row in connection.execute(select(organisation.c.id, organisation.c.key))
+    }
+    return [
+        LogEntry(
+            at,
+            one.address_digest,
+            f"organisation:{keys[one.scope]}" if one.scope in keys else one.scope,
+            one.reason.value,
+            mark,
+        )
+        for one in entries
     ]
 
 

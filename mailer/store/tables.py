@@ -173,7 +173,11 @@ import_change = Table(
     #: No foreign key: the row may outlive the supporter for a moment while an import is undone.
     Column("supporter_id", Id, primary_key=True, autoincrement=False),
     #: JSON of what was on record, see `mailer.audience.undoing`; None: nobody was.
-    Column("before_sealed", Sealed),
+    Column(
+        "before_sealed",
+        Sealed,
+        info={"bound_as": "before_sealed.{batch_id}", "bound_to": "supporter_id"},
+    ),
     Index("ix_import_change_supporter_id", "supporter_id"),
 )
 
