@@ -14,7 +14,7 @@ from mailer.model.faults import Fault
 from mailer.store.engine import Connection
 from mailer.store.history import gone_deliveries, known_slugs
 
-#: Slugs that a fault lists where none is near.
+#: Slugs that a fault lists.
 _LISTED = 10
 
 
@@ -28,9 +28,8 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
     if not mentions:
         return []
     known = known_slugs(connection)
-    gone = {
-        one.slug: one for one in gone_deliveries(connection, {one.slug for one in mentions})
-    }  # fmt: skip
+    asked = {one.slug for one in mentions}
+    gone = {one.slug: one for one in gone_deliveries(connection, asked)}
     faults = []
     for mention in dict.fromkeys(mentions):
         if mention.slug not in known:
@@ -50,7 +49,6 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
 
 def _nearest(slug: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(slug, known, n=1)
-    if near:
-        return f'Did you mean "{near[0]}"'
+    hint = f'Did you mean "{near[0]}"? ' if near else ""
     listed = ", ".join(known[:_LISTED]) + (", …" if len(known) > _LISTED else "")
-    return f"There are: {listed or 'none yet'}"
+    return f"{hint}There are: {listed or 'none yet'}"
