@@ -74,6 +74,7 @@ def _print(seen: Status, zone: str) -> None:
     _say("database", ", ".join(part for part in (f"{seen.database_mb:.1f} MB", free) if part))
     backup = f"last made {_at(seen.last_backup_at, zone)}" if seen.last_backup_at else "none so far"
     _say("backup", backup)
+    _say("times", f"are those of {zone}")
 
 
 def _say(name: str, text: str, style: str = "") -> None:
@@ -130,7 +131,7 @@ def _mailing(one: MailingStatus) -> str:
 def _relay(one: RelayStatus, zone: str) -> str:
     parts = [one.key if one.verified else f"{one.key}, not verified"]
     if one.connected_at:
-        parts.append(f"last took mail {_at(one.connected_at, zone)}")
+        parts.append(f"last answered {_at(one.connected_at, zone)}")
     if one.failing:
         parts.append(f"failing since then, last {_at(one.failed_at, zone)}")
     if not one.connected_at and not one.failing:

@@ -61,7 +61,7 @@ class LaneParts:
     set_aside: Callable[[int, str], None]
     #: Told how long each transaction took, in seconds.
     took: Callable[[float], None]
-    #: Told how meeting the relay went: None when a connection was opened.
+    #: Told how meeting the relay went: None when it answered a transaction.
     met: Callable[[RelayUnavailable | None], None]
 
 

@@ -50,7 +50,7 @@ class RelayContact:
     """How the last meetings with a relay went."""
 
     relay: str
-    #: When a connection was last opened.
+    #: When it last answered a transaction of ours.
     connected_at: datetime | None
     failed_at: datetime | None
     #: At which step, and what was said; without secrets.
@@ -71,7 +71,7 @@ def relay_contacts(connection: Connection) -> list[RelayContact]:
 
 
 def relay_met(connection: Connection, key: str, now: datetime) -> None:
-    """Write that a connection to a relay was opened."""
+    """Write that a relay answered a transaction of ours."""
     _write_contact(connection, key, connected_at=now)
 
 

@@ -620,7 +620,7 @@ relay_contact = Table(
     "relay_contact",
     metadata,
     Column("relay", String(60), primary_key=True),
-    #: When a connection was last opened, logged in.
+    #: When it last answered a transaction of ours.
     Column("connected_at", Instant),
     Column("failed_at", Instant),
     #: At which step, and what was said, without secrets.
