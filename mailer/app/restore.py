@@ -53,6 +53,7 @@ from mailer.store.restoring import (
     open_deliveries,
     replay_log,
     settle,
+    settle_service_mails,
     start_new_ids,
 )
 from mailer.store.settings import LOST_SINCE, drop_setting, read_setting, write_setting

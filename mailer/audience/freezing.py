@@ -243,12 +243,11 @@ class _Step:
             rows.insert_lists(connection, self._id, route, span)
 
     def _sharing(self, connection: Connection) -> Sharing:
-        if self._timing.recipient_time:
-            return Sharing(by_zone=True)
         if not self._timing.in_shares:
             return Sharing()
-        (only,) = shares_of(connection, self._id)
-        return Sharing(only.row_id)
+        known = [] if self._timing.recipient_time else shares_of(connection, self._id)
+        # A mailing written without its share gets it with its first delivery.
+        return Sharing(known[0].row_id) if known else Sharing(by_zone=True)
 
     def _heed_other_rows(
         self, connection: Connection, freeze_pass: int, route: RouteList, span: Range

@@ -14,8 +14,12 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from mailer.alerts import mailing_paused
-from mailer.app.workspace import Workspace
-from mailer.cli.clocks import named, print_shares, shares_document
+from mailer.cli.clocks import (
+    give_up_share,
+    print_shares,
+    release_held_shares,
+    shares_document,
+)
 from mailer.cli.common import (
     Command,
     console,
@@ -28,18 +32,9 @@ from mailer.cli.common import (
 )
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState, SkipReason
-from mailer.model.timing import Share, ShareState
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
-from mailer.store.shares import (
-    expire_skipped,
-    find_share,
-    held_shares,
-    release_shares,
-    share_figures,
-    shares_of,
-    skip_share,
-)
+from mailer.store.shares import share_figures, shares_of
 from mailer.zones import canonical_zone
 
 Key = Annotated[str, typer.Argument(metavar="MAILING", help='Its key, like "her-rights-1".')]
@@ -127,7 +122,7 @@ def cancel(
     workspace = open_workspace()
     now = workspace.clock.now()
     if share:
-        _give_up(workspace, key, canonical_zone(share) or share)
+        give_up_share(workspace, key, canonical_zone(share) or share)
         return
     with _changing(key, "cancelled"), workspace.store.write() as connection:
         store_mailings.cancel(connection, key, now)
@@ -136,54 +131,6 @@ def cancel(
             if not store_mailings.cancel_open_deliveries(connection, now):
                 break
     console.print(f"{key} is cancelled. What was sent before: mailer report {key}")
-
-
-def _give_up(workspace: Workspace, key: str, zone: str) -> None:
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        mailing = store_mailings.find_mailing(connection, key)
-        found = find_share(connection, mailing.row_id, key, zone)
-        if mailing.state in (MailingState.CANCELLED, MailingState.FINISHED):
-            fail(f"{key} is {mailing.state.value}: nothing of it is left to be given up.")
-        if not skip_share(connection, mailing.row_id, found.zone):
-            fail(f"The share {zone} of {key} is given up already.")
-    # The scheduler goes on with what a sender gives back later.
-    while True:
-        with workspace.store.write() as connection:
-            if not expire_skipped(connection, now):
-                break
-    console.print(f"The share {zone} of {key} is given up. What was sent: mailer report {key}")
-
-
-def _release_shares(workspace: Workspace, key: str, zone: str | None) -> bool:
-    """Let held shares of a mailing go that is not held itself; False when it has none."""
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        mailing = store_mailings.find_mailing(connection, key)
-        held = held_shares(connection, mailing.row_id)
-        if zone is not None:
-            held = [find_share(connection, mailing.row_id, key, zone)]
-            if held[0].state is not ShareState.HELD:
-                fail(f"The share {zone} of {key} is not held: it {_stands(held[0])}.")
-        over = mailing.state in (MailingState.CANCELLED, MailingState.FINISHED)
-        if over or not held or (mailing.state is MailingState.HELD and zone is None):
-            return False
-        release_shares(connection, mailing.row_id, now, zone)
-    console.print(f"Released of {key}: {named([one.zone for one in held])}.")
-    if mailing.state is not MailingState.RUNNING:
-        console.print(f"{key} itself is {mailing.state.value}.")
-    return True
-
-
-def _stands(share: Share) -> str:
-    words = {
-        ShareState.WAITING: "waits for its hour",
-        ShareState.OPEN: "is going out",
-        ShareState.SHUT: "waits for its window",
-        ShareState.HELD: "is held",
-        ShareState.SKIPPED: "was given up",
-    }
-    return words[share.state]
 
 
 @plain_errors
@@ -199,7 +146,7 @@ def release(
     """
     workspace = open_workspace()
     zone = (canonical_zone(share) or share) if share else None
-    if _release_shares(workspace, key, zone):
+    if release_held_shares(workspace, key, zone):
         return
     with _changing(key, "released"), workspace.store.write() as connection:
         reason = store_mailings.find_mailing(connection, key).held_reason

@@ -26,6 +26,7 @@ from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, send_now
 from mailer.app.workspace import Workspace
 from mailer.cli.clocks import (
+    OVER,
     Late,
     QuietDaysText,
     RecipientTime,
@@ -60,8 +61,6 @@ from mailer.store.mailings import find_mailing, list_mailings, load_mailing
 from mailer.store.reports import progress, report
 from mailer.store.shares import held_shares, share_figures, shares_of
 
-#: A share of these is held no more.
-OVER = (MailingState.CANCELLED, MailingState.FINISHED)
 Slug = Annotated[str, typer.Option("--statement", help="Slug of the statement.")]
 Lists = Annotated[list[str], typer.Option("--list", help="Key of a list; may be repeated.")]
 SenderKey = Annotated[

@@ -248,7 +248,10 @@ def _share_for(mailing: Mailing) -> ShareFor:
     list_zones = {target.list_row_id: target.definition.time_zone for target in mailing.targets}
 
     def share_for(list_id: int, recorded: str) -> PlannedShare:
-        zone = zone_of(recorded, list_zones[list_id])
+        if mailing.timing.recipient_time:
+            zone = zone_of(recorded, list_zones[list_id])
+        else:
+            zone = zone_of(mailing.time_zone, mailing.time_zone)
         due = due_in(mailing.timing, zone)
         # Before the first share: what was said of late ones when it was scheduled holds for it.
         share = PlannedShare(zone, due, late=due < mailing.due_at)

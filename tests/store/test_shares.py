@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
 
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import LatePolicy, ShareState
-from mailer.store import mailings, shares, tables
+from mailer.store import claims, mailings, shares, tables
 from tests.support.share_world import ZONES, ShareWorld
 
 HOUR = "2026-12-01T09:00"
@@ -266,3 +267,41 @@ def test_every_zone_on_record_has_its_share(world):
     assert len(ZONES) - 1 == len(world.shares)
     assert 4 == world.shares["Europe/Chisinau"].people
     assert 2 == world.shares["Europe/Kyiv"].people
+
+
+def test_a_claim_reads_the_queue_by_its_index_and_sorts_nothing(sqlite_ground):
+    """However much is due: the index is read in its own order, for one share or for many."""
+    world = ShareWorld(sqlite_ground)
+    world.schedule(HOUR)
+    world.clock.at = instant(HOUR, "Pacific/Apia")
+    world.tick()
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if "FROM delivery" in statement and "LIMIT" in statement:
+            asked.append((statement, parameters))
+
+    with sqlite_ground.store.write() as connection:
+        connection.execute(tables.mailing_share.update().values(state=ShareState.OPEN))
+        event.listen(sqlite_ground.store.engine, "before_cursor_execute", note)
+        assert claims.claim(connection, "sender", 100, world.clock.at)
+        event.remove(sqlite_ground.store.engine, "before_cursor_execute", note)
+        plans = [
+            row[3]
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert 2 == len(asked)
+    assert {True} == {"USING COVERING INDEX ix_delivery_queue" in plan for plan in plans}
+
+
+def test_a_mailing_written_without_its_share_gets_it_when_frozen(ground):
+    """Whoever writes a mailing with quiet days need not know of shares."""
+    world = ShareWorld(ground, quiet_days="sat", recipient_time=False)
+    world.schedule(HOUR)
+    with ground.store.write() as connection:
+        connection.execute(tables.mailing_share.delete())
+    world.clock.at = instant(HOUR, "Europe/Chisinau")
+    world.tick()
+    assert {"Europe/Chisinau": "open"} == world.states()
+    assert set(world.people) == set(world.send())

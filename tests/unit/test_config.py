@@ -186,3 +186,17 @@ def test_a_key_is_lower_case_letters_digits_and_hyphens(tmp_path):
         text = changed(('key = "main"', f'key = "{key}"'))
         problem = "use lower-case letters, digits and single hyphens"
         assert [("relays[0].key", problem)] == faults(tmp_path, text)
+
+
+def test_quiet_days_are_days_and_dates(tmp_path):
+    """What is neither is named; a week without a day left is refused too."""
+    assert ("sat", "2026-12-25") == load(
+        tmp_path, changed(("quiet_days = []", 'quiet_days = ["sat", "2026-12-25"]'))
+    ).schedule.quiet_days
+    for words, problem in (
+        ('["someday"]', '"someday" is neither a day like sat nor a date'),
+        ('["mon", "tue", "wed", "thu", "fri", "sat", "sun"]', "every day is quiet"),
+    ):
+        (found,) = faults(tmp_path, changed(("quiet_days = []", f"quiet_days = {words}")))
+        assert "schedule.quiet_days" == found[0]
+        assert problem in found[1]
