@@ -63,6 +63,8 @@ def check_files(root: Path) -> list[Fault]:
     for folder in sorted(path for path in (root / "templates/statements").glob("*/")):
         found = read_folder(folder, root)
         faults += check_folder(found, catalogs) if catalogs else found.faults
+    for folder in sorted(path for path in (root / "templates/newsletters").glob("*/")):
+        faults += read_newsletter(folder, root).faults
     if (root / "seal.key").exists():
         faults += _guarded("", lambda: _looked_at(load_seal_keys(root / "seal.key")))
     if (root / "service.key").exists():
@@ -165,6 +167,10 @@ def check_statement_folder(
     faults = check_folder(found, catalogs)
     if revision is None:
         return None, faults
+    if (config.templates_dir / "newsletters" / revision.slug).is_dir():
+        place = f"templates/statements/{folder.name}/statement.toml"
+        problem = f'there is a newsletter "{revision.slug}" too, and both would have one page'
+        faults.append(Fault(place, 0, "slug", problem, "Give the statement another"))
     return revision, sorted({*faults, *check_revision_files(workspace, revision)})
 
 

@@ -15,12 +15,12 @@ from mailer.alerts import newsletter_draft_made
 from mailer.app.planning import Plan, Wish, plan_revision, prepare
 from mailer.app.workspace import Workspace
 from mailer.events import emit, warn
-from mailer.model.faults import FaultsFound
+from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.newsletter import Newsletter, StoredNewsletter
 from mailer.model.statement import Revision, StoredRevision
 from mailer.model.states import MailingState
-from mailer.schedule.cron import Recurrence
+from mailer.schedule.cron import NotCron, Recurrence
 from mailer.statements.issues import item_of, make_issue
 from mailer.store import newsletters as store_newsletters
 from mailer.store.audience import sync_lists
@@ -28,7 +28,7 @@ from mailer.store.designs import save_design
 from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import NewMailing, create_mailing
 from mailer.store.newsletters import TurnPassed
-from mailer.store.statements import save_revision
+from mailer.store.statements import is_statement, save_revision
 
 #: How long after something stopped an issue it is tried again.
 PUT_OFF_S = 60
@@ -50,8 +50,16 @@ class NextIssue:
 
 
 def load_newsletter(workspace: Workspace, newsletter: Newsletter) -> StoredNewsletter:
-    """Store a newsletter as its files say it: from now on its issues are drafted at its hours."""
+    """Store a newsletter as its files say it: from now on its issues are drafted at its hours.
+
+    Raises:
+        FaultsFound: when a statement of that slug was loaded; nothing is written.
+    """
     with workspace.store.write() as connection:
+        if is_statement(connection, newsletter.slug):
+            file = f"templates/newsletters/{newsletter.slug}/newsletter.toml"
+            problem = f'a statement "{newsletter.slug}" was loaded, and both would have one page'
+            raise FaultsFound([Fault(file, 0, "slug", problem, "Give the newsletter another")])
         return store_newsletters.save_newsletter(connection, newsletter, workspace.clock.now())
 
 
@@ -167,6 +175,7 @@ def draft_issue(
             revision_ids=[one.revision_id for one in issue.sources],
             now=now,
         )
+        # In this transaction: an alert after it could be lost to a kill.
         newsletter_draft_made(connection, issue.revision.slug, draft.key, now)
     return draft
 
@@ -222,16 +231,23 @@ class IssueDrafter:
         with self._workspace.store.read() as connection:
             newsletters = store_newsletters.list_newsletters(connection)
         for one in newsletters:
-            if one.stopped_at is None:
-                self._look_at(one, now)
+            if one.stopped_at is None and not self._is_put_off(one):
+                try:
+                    self._look_at(one, now)
+                except (FaultsFound, NotCron, StoreUnavailable) as error:
+                    # One newsletter that cannot be made keeps no other one waiting.
+                    self._put_off[one.row_id] = self._workspace.clock.monotonic() + PUT_OFF_S
+                    slug = one.newsletter.slug
+                    warn("newsletter draft put off", newsletter=slug, reason=str(error))
+
+    def _is_put_off(self, seen: StoredNewsletter) -> bool:
+        return self._workspace.clock.monotonic() < self._put_off.get(seen.row_id, 0)
 
     def _look_at(self, seen: StoredNewsletter, now: datetime) -> None:
         occurrence_at = self._latest(seen, now)
         if occurrence_at is None or occurrence_at <= seen.active_from:
             return
         if self._seen_to.get(seen.row_id) == occurrence_at:
-            return
-        if self._workspace.clock.monotonic() < self._put_off.get(seen.row_id, 0):
             return
         with self._workspace.store.read() as connection:
             done = store_newsletters.has_issue_for(connection, seen.row_id, occurrence_at)
@@ -257,10 +273,6 @@ class IssueDrafter:
             draft = draft_issue(self._workspace.reread(), seen, occurrence_at)
         except TurnPassed:
             # Another process was first; the next tick sees what it did.
-            return False
-        except (FaultsFound, StoreUnavailable) as error:
-            self._put_off[seen.row_id] = self._workspace.clock.monotonic() + PUT_OFF_S
-            warn("newsletter draft put off", newsletter=slug, reason=str(error))
             return False
         if draft is None:
             emit("newsletter has nothing new", newsletter=slug, hour=occurrence_at.isoformat())

@@ -379,7 +379,7 @@ def list_command(as_json: AsJson = False) -> None:
                 {
                     "mailing": one.key,
                     "state": one.state,
-                    "due_at": one.due_at,
+                    "due_at": None if one.state is MailingState.DRAFT else one.due_at,
                     "confirmed": one.confirmed_count,
                     "done": figures.done,
                     "held_reason": one.held_reason,
@@ -458,7 +458,7 @@ def show_command(
                 "mailing": one.key,
                 "state": one.state,
                 "held_reason": one.held_reason,
-                "due_at": one.due_at,
+                "due_at": None if one.state is MailingState.DRAFT else one.due_at,
                 "time_zone": one.time_zone,
                 "grace_s": one.grace_s,
                 "sender": one.sender.key,
@@ -474,8 +474,12 @@ def show_command(
         )
         return
     console.print(f"{one.key}: {one.state.value}", style="bold")
-    console.print(f"  due {shown(one.due_at, one.time_zone)}, grace {one.grace_s // 60} minutes")
-    print_rules(one.timing)
+    if one.state is MailingState.DRAFT:
+        console.print(f"  no hour yet. Give it one: mailer schedule --draft {one.key}")
+    else:
+        due = shown(one.due_at, one.time_zone)
+        console.print(f"  due {due}, grace {one.grace_s // 60} minutes")
+        print_rules(one.timing)
     console.print(f"  from {one.sender.key}, to {', '.join(t.definition.key for t in one.targets)}")
     if one.corrects:
         console.print(f"  corrects {one.corrects.key} of {one.corrects.day}")
@@ -483,7 +487,8 @@ def show_command(
         console.print(f"  only {one.segment}", markup=False)
     if one.exclude:
         console.print(f"  but not {one.exclude}", markup=False)
-    console.print(f"  {one.confirmed_count} people were confirmed")
+    if one.state is not MailingState.DRAFT:
+        console.print(f"  {one.confirmed_count} people were confirmed")
     console.print(f"  digest of what it pins: {one.digest}")
     if one.held_reason:
         console.print(

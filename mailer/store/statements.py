@@ -232,6 +232,12 @@ def find_source_edition(connection: Connection, slug: str, hash_start: str) -> E
     return None
 
 
+def is_statement(connection: Connection, slug: str) -> bool:
+    """Tell whether something of that slug was loaded that is no newsletter."""
+    kind = connection.execute(select(statement.c.kind).where(statement.c.slug == slug)).scalar()
+    return kind is not None and kind is not StatementKind.NEWSLETTER
+
+
 def publish(connection: Connection, slug: str, revision_id: int, at: datetime) -> None:
     """Fix the revision that a statement's public page shows, from `at` on.
 

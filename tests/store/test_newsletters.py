@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,14 +12,16 @@ import time_machine
 from sqlalchemy import func, select
 
 from mailer.app import newsletters as app_newsletters
-from mailer.app.checking import check_newsletter_folder
+from mailer.app.checking import check_workspace
 from mailer.app.languages import resolver_for
 from mailer.app.newsletters import IssueDrafter, draft_issue, load_newsletter, next_issue
 from mailer.app.planning import plan_draft, schedule_draft
 from mailer.clock import SYSTEM_CLOCK
+from mailer.model.faults import FaultsFound
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.statements.issues import items_elsewhere, items_in
+from mailer.statements.newsletters import read_newsletter
 from mailer.store import mailings, newsletters, tables
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision, publish, save_revision
@@ -50,9 +53,9 @@ def workspace(tmp_path, store, clock):
 def load(workspace):
     """Load the newsletter as its files are now."""
     folder = workspace.config.templates_dir / "newsletters" / SLUG
-    newsletter, faults = check_newsletter_folder(workspace, folder)
-    assert faults == []
-    return load_newsletter(workspace, newsletter)
+    read = read_newsletter(folder, workspace.config.root)
+    assert () == read.faults
+    return load_newsletter(workspace, read.newsletter)
 
 
 def found(workspace):
@@ -350,6 +353,28 @@ def test_what_cannot_be_drafted_is_put_off_and_made_once_it_is_mended(
     template.write_text(text)
     tick_at(workspace, clock, MONDAY + timedelta(minutes=2), drafter)
     assert 1 == len(all_drafts(workspace))
+
+
+def test_a_newsletter_and_a_statement_do_not_share_a_slug(workspace, store):
+    """Both would have one page: neither the check nor loading lets it pass."""
+    with store.write() as connection:
+        save_revision(connection, make_revision(slug="letters"), SUNDAY)
+    with pytest.raises(FaultsFound, match='a statement "letters" was loaded'):
+        load_newsletter(workspace, replace(found(workspace).newsletter, slug="letters"))
+    templates = workspace.config.templates_dir
+    (templates / "statements" / "her-rights").rename(templates / "statements" / SLUG)
+    path = templates / "statements" / SLUG / "statement.toml"
+    path.write_text(path.read_text().replace('"her-rights"', f'"{SLUG}"'))
+    said = [
+        (one.file, one.field)
+        for one in check_workspace(workspace.reread())
+        if "would have one page" in one.problem
+    ]
+    expected = [
+        (f"templates/newsletters/{SLUG}/newsletter.toml", "slug"),
+        (f"templates/statements/{SLUG}/statement.toml", "slug"),
+    ]
+    assert expected == said
 
 
 def test_statements_loaded_before_its_first_day_are_left_out(workspace, store, clock):
