@@ -23,7 +23,8 @@ from pathlib import Path
 from mailer.app.planning import Plan, Wish, make_plan, schedule
 from mailer.app.supervisor import SUPERVISED
 from mailer.app.workspace import Workspace
-from mailer.audience.imports import ImportResult, import_csv
+from mailer.audience.imports import import_csv
+from mailer.audience.results import ImportResult
 from mailer.config import CONFIG_FILE
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -15,8 +14,9 @@ from rich.table import Table
 from mailer.alerts import import_done
 from mailer.app.workspace import Workspace
 from mailer.audience.decoding import UTF_8
-from mailer.audience.imports import ImportResult, LineTold, import_csv
+from mailer.audience.imports import import_csv
 from mailer.audience.lists import block_to_add, is_key
+from mailer.audience.results import ImportResult, LineTold
 from mailer.audience.undoing import undo_import
 from mailer.cli.common import (
     NOT_DONE,
@@ -109,7 +109,7 @@ def import_command(
     """
     if list_batches or undo:
         if file is not None or list_key or dry_run or (list_batches and undo):
-            raise click.UsageError("--undo and --list-batches stand alone.")
+            raise typer.BadParameter("--undo and --list-batches stand alone.")
         workspace = open_workspace()
         if undo:
             _undo(workspace, undo, as_json=as_json)
@@ -117,7 +117,7 @@ def import_command(
             _print_batches(workspace, as_json=as_json)
         return
     if file is None or not list_key:
-        raise click.UsageError("FILE.csv and --list are needed.")
+        raise typer.BadParameter("FILE.csv and --list are needed.")
     workspace = open_workspace()
     definition = _definition(workspace, list_key)
     told: list[LineTold] = []
