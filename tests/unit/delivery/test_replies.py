@@ -58,3 +58,13 @@ def test_a_reply_is_stored_without_addresses_and_bounded():
     assert "anna" not in reply.text
     assert "example.org" not in reply.text
     assert len(reply.text) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize("code", [530, 534, 535, 538])
+def test_a_login_that_is_wanted_or_refused_is_no_refusal_of_anybody(code):
+    """RFC 4954 §6: it is about us; elsewhere than at MAIL the numbers mean what they always do."""
+    at_mail = classify(parse_reply(code, "5.7.0 Authentication required"), Stage.MAIL)
+    assert (Outcome.DEFERRED, Scope.RELAY, True) == (
+        at_mail.outcome, at_mail.scope, at_mail.reconnect,
+    )  # fmt: skip
+    assert Outcome.REFUSED is classify(parse_reply(code, "5.7.1 No"), Stage.CONTENT).outcome
