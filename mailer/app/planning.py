@@ -192,6 +192,7 @@ def schedule(
                 time_zone=time_zone,
                 grace_s=grace_s,
                 confirmed_count=plan.count,
+                rehearsal=not workspace.config.workspace.live,
             ),
             now,
         )

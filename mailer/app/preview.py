@@ -22,7 +22,7 @@ from typing import cast
 from PIL import Image, ImageChops
 
 from mailer.app.languages import resolver
-from mailer.app.sending import signers_for
+from mailer.app.sending import handling_for, signers_for
 from mailer.app.workspace import Workspace
 from mailer.cldr import is_language
 from mailer.compose.composer import MailingComposer
@@ -86,7 +86,13 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         raise FaultsFound([Fault("", 0, "--language", problem, "Add an edition or a chain")])
     signers = signers_for(workspace, mailing.sender)
     composer = MailingComposer(
-        revision, design, mailing.sender, definitions, workspace.tokens, signers
+        revision,
+        design,
+        mailing.sender,
+        definitions,
+        workspace.tokens,
+        signers,
+        handling_for(workspace, mailing.sender),
     )
     reader = OutgoingDelivery(
         delivery_id=NOBODY,

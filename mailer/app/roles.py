@@ -64,10 +64,9 @@ def _scheduler(workspace: Workspace) -> Serve:
 
 
 def _senders(workspace: Workspace) -> Serve:
-    from mailer.app.sending import build_engine
+    from mailer.app.sending import build_senders
 
-    engine = build_engine(workspace)
-    return engine.run
+    return build_senders(workspace).run
 
 
 def _web(workspace: Workspace) -> Serve:

@@ -26,6 +26,7 @@ from mailer.compose.headers import (
     check_address,
     date_header,
     list_unsubscribe_headers,
+    plain_header,
 )
 from mailer.compose.ledger import Slot, SlotKind
 from mailer.compose.rendering import EditionTemplates
@@ -33,6 +34,7 @@ from mailer.compose.wire import MalformedMail, check_message
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
+from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
 from mailer.tokens import Purpose, Tokens
 
@@ -60,6 +62,7 @@ class MailingComposer:
         targets: Sequence[ListDefinition],
         tokens: Tokens,
         signers: Sequence[Signer],
+        handling: RelayHandling = AS_IT_IS,
     ) -> None:
         """Keep what a mailing pins; nothing is rendered yet.
 
@@ -70,6 +73,7 @@ class MailingComposer:
             targets: The lists it goes to.
             tokens: Makes what identifies deliveries.
             signers: Make the DKIM signatures; none when the relay signs.
+            handling: What the relay asks of the mails it is handed.
         """
         self._revision = revision
         self._design = design
@@ -78,6 +82,10 @@ class MailingComposer:
         self._fields = frozenset(name for one in targets for name in one.attributes)
         self._tokens = tokens
         self._signers = tuple(signers)
+        self._return_path = handling.return_path
+        # Not signed: they are for the relay, which takes them out.
+        self._relay_headers = tuple(plain_header(*one) for one in handling.headers)
+        self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
         self._templates: dict[str, EditionTemplates] = {}
         self._messages: OrderedDict[tuple[str, str | None, TruthVector], CompiledMessage] = (
             OrderedDict()
@@ -151,15 +159,23 @@ class MailingComposer:
             # The body was written as its own relaxed form (RFC 6376 §3.4.4).
             body_hash = hashlib.sha256(body).digest()
             signatures = tuple(signer.sign(headers, body_hash, now) for signer in self._signers)
-        content = b"".join([*(one.wire for one in (*signatures, *headers)), b"\r\n", body])
-        check_message(content, address, utf8=utf8)
+        content = b"".join(
+            [*(one.wire for one in (*signatures, *headers, *self._relay_headers)), b"\r\n", body]
+        )
+        check_message(content, address, utf8=utf8, also=self._relay_names)
         return ComposedMail(Envelope(self._mail_from(outgoing.delivery_id), address), content)
 
     def _mail_from(self, delivery_id: int) -> str:
-        """Return the delivery's own return path (VERP), the same at every attempt."""
+        """Return where bounces go: the delivery's own address (VERP), or what the relay wants."""
         sender = self._sender
-        local = f"{sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
-        address = f"{local}@{sender.return_path_domain}"
+        match self._return_path:
+            case ReturnPath.VERP:
+                local = f"{sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
+                address = f"{local}@{sender.return_path_domain}"
+            case ReturnPath.FIXED:
+                address = fixed_return_path(sender)
+            case ReturnPath.RELAY:
+                address = sender.address
         check_address("MAIL FROM", address, utf8=False)
         return address
 
@@ -200,3 +216,9 @@ class MailingComposer:
                 self._revision, self._sender, definition, language, utf8=utf8
             )
         return self._headers[key]
+
+
+def fixed_return_path(sender: Sender) -> str:
+    """Return the one mailbox to which all bounces of a sender go."""
+    own = f"{sender.return_path_local}@{sender.return_path_domain}"
+    return sender.return_path_address or own

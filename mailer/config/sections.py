@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,7 +25,9 @@ from mailer.config.values import (
     Names,
     OptionalAddress,
     OptionalBaseUrl,
+    OptionalKey,
     Port,
+    RelayHeaders,
     RelayPort,
     Row,
     Seconds,
@@ -34,6 +36,7 @@ from mailer.config.values import (
 )
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
+from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
 CONFIG_FILE = "config.toml"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -140,6 +143,10 @@ class SenderSection(_Section):
     base_url: OptionalBaseUrl = ""
     return_path_domain: Domain
     return_path_local: LocalPart = "b"
+    #: The mailbox of return_path = "fixed"; `return_path_local` at `return_path_domain` when empty.
+    return_path_address: OptionalAddress = ""
+    #: The relay that takes this sender's mails; the first one when empty.
+    relay: OptionalKey = ""
     dkim: Row[DkimSection] = ()
 
 
@@ -147,6 +154,10 @@ class RelaySection(_Section):
     """`[[relays]]`: the SMTP server that takes our mail once the workspace is live."""
 
     key: Key
+    #: Gives the other keys their defaults, see docs/relays.md.
+    profile: Literal[
+        "plain", "postfix", "ses", "mailgun", "postmark", "brevo", "google", "microsoft"
+    ] = "plain"
     host: Host
     port: RelayPort = 587
     #: "starttls", "implicit", or "none", which only a relay on loopback may have.
@@ -156,12 +167,49 @@ class RelaySection(_Section):
     password_env: str = ""
     #: "mailer" when we sign, "relay" when it does.
     signs: Literal["mailer", "relay"] = "mailer"
-    #: Each delivery has a return path of its own; no relay that wants another is supported yet.
-    return_path: Literal["verp"] = "verp"
+    #: "verp": one of each delivery's own; "fixed": one per sender; "relay": the relay's own.
+    return_path: Literal["verp", "fixed", "relay"] = "verp"
+    #: Header fields for the relay itself, beside those that switch its tracking off.
+    headers: RelayHeaders = {}
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     messages_per_connection: Annotated[int, Field(ge=1)] = 500
     #: Name we greet with; neutral by default.
     ehlo: Host = "localhost"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_defaults(cls, data: Any) -> Any:  # noqa: ANN401  (What a TOML parser gives.)
+        if not isinstance(data, dict) or data.get("profile") not in list(ProfileName):
+            return data
+        one = PROFILES[ProfileName(data["profile"])]
+        defaults = {
+            "host": one.host, "port": one.port, "tls": one.tls, "signs": one.signs.value,
+            "return_path": one.return_path.value,
+        }  # fmt: skip
+        # A profile without a host of its own leaves it missing, as the fault will say.
+        return {**{name: value for name, value in defaults.items() if value}, **data}
+
+    @model_validator(mode="after")
+    def _check_profile(self) -> RelaySection:
+        fixed = {name.lower() for name in self.known.tracking_off}
+        if fixed & {name.lower() for name in self.headers}:
+            raise ValueError("headers names one that switches tracking off and is always sent")
+        if self.signs == "mailer" and self.known.replaces:
+            # RFC 6376 §5.4: a signature over a field that is written anew does not verify.
+            written = " and ".join(sorted(self.known.replaces))
+            raise ValueError(f'signs must be "relay": it writes {written} anew after we signed')
+        return self
+
+    @property
+    def known(self) -> RelayProfile:
+        """Return what is known of this kind of relay."""
+        return PROFILES[ProfileName(self.profile)]
+
+    @property
+    def handling(self) -> RelayHandling:
+        """Return what the relay asks of the mails it is handed."""
+        headers = {**self.known.tracking_off, **self.headers}
+        return RelayHandling(ReturnPath(self.return_path), tuple(sorted(headers.items())))
 
     @model_validator(mode="after")
     def _check_tls(self) -> RelaySection:
@@ -259,6 +307,20 @@ class Config(_Section):
             return f"{prefix}{(self.root / url.removeprefix(prefix)).resolve()}"
         return url
 
+    def relay_of(self, sender_key: str) -> RelaySection | None:
+        """Return the relay that takes a sender's mails; None when there is none.
+
+        A sender that names none, or that is gone from the file, has the first.
+        """
+        wanted = next((one.relay for one in self.senders if one.key == sender_key), "")
+        if not wanted:
+            return self.relays[0] if self.relays else None
+        return self.relay(wanted)
+
+    def relay(self, key: str) -> RelaySection | None:
+        """Return the relay of that key; None when there is none."""
+        return next((one for one in self.relays if one.key == key), None)
+
     def sender(self, key: str) -> Sender | None:
         """Return the sender of that key as a mailing pins it; None when there is none."""
         for section in self.senders:
@@ -272,6 +334,7 @@ class Config(_Section):
                     base_url=section.base_url or self.web.base_url,
                     return_path_domain=section.return_path_domain,
                     return_path_local=section.return_path_local,
+                    return_path_address=section.return_path_address,
                     dkim=tuple(
                         DkimKey(key.domain, key.selector, str(self.root / key.key_file))
                         for key in section.dkim

@@ -30,6 +30,7 @@ from mailer.delivery.session import RelaySettings
 from mailer.delivery.watch import Watch
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.claims import ClaimedDelivery
 from mailer.store.engine import Store, StoreUnavailable
 from mailer.store.workers import register_worker
@@ -59,6 +60,8 @@ class EngineParts:
     clock: Clock
     material_for: MaterialFor
     shutdown_grace_s: float = 20.0
+    #: Whose mailings it sends.
+    senders: SenderChoice = EVERY_SENDER
 
 
 class DeliveryEngine:
@@ -112,9 +115,14 @@ class DeliveryEngine:
         parts = self._parts
         self._journal = Journal(parts.journal_dir, self.worker)
         self._claimer = Claimer(
-            parts.store, parts.seal_keys, self.worker, parts.material_for, parts.clock
+            parts.store,
+            parts.seal_keys,
+            self.worker,
+            parts.material_for,
+            parts.clock,
+            parts.senders,
         )
-        self._watch = Watch(parts.store, parts.clock)
+        self._watch = Watch(parts.store, parts.clock, parts.senders)
         self._recorder = Recorder(
             parts.store,
             self.worker,
@@ -149,7 +157,12 @@ class DeliveryEngine:
     def _register(self) -> None:
         with self._parts.store.write() as connection:
             register_worker(
-                connection, self.worker, os.getpid(), boot_id(), self._parts.clock.now()
+                connection,
+                self.worker,
+                os.getpid(),
+                boot_id(),
+                self._parts.clock.now(),
+                relay=self._parts.relay.key,
             )
 
     def _recover(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 
 from mailer.clock import Clock
 from mailer.events import failed
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.engine import Store, StoreUnavailable
 from mailer.store.withdrawals import last_withdrawals, running_mailings, withdrawals_since
 
@@ -25,9 +26,10 @@ REMEMBER_S = 600.0
 class Watch:
     """What a sender process knows of withdrawals and of mailings' states."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, senders: SenderChoice = EVERY_SENDER) -> None:
         self._store = store
         self._clock = clock
+        self._senders = senders
         self.running: frozenset[int] = frozenset()
         #: Address digest → when it was first seen to withdraw, on the monotonic clock.
         self._withdrawn: dict[bytes, float] = {}
@@ -55,7 +57,7 @@ class Watch:
         """
         began = self._clock.monotonic()
         with self._store.read() as connection:
-            running = running_mailings(connection)
+            running = running_mailings(connection, self._senders)
             found = withdrawals_since(connection, *self._seen)
         seen_at = self._clock.monotonic()
         kept = {digest: at for digest, at in self._withdrawn.items() if seen_at - at < REMEMBER_S}

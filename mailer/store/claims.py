@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, String, cast, exists, func, literal, or_, select, update
 
 from mailer.model.audience import MembershipState
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, MailingState, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.deliveries import skip
@@ -28,6 +29,7 @@ from mailer.store.tables import (
     suppression,
 )
 from mailer.store.types import Instant
+from mailer.store.withdrawals import sent_by
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ class ClaimedDelivery:
     first_attempt_at: datetime
 
 
-def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[ClaimedDelivery]:
+def claim(
+    connection: Connection,
+    name: str,
+    limit: int,
+    now: datetime,
+    senders: SenderChoice = EVERY_SENDER,
+) -> list[ClaimedDelivery]:
     """Claim up to `limit` due deliveries of running mailings, oldest first.
 
     Whoever left, was suppressed or paused since the audience was frozen is skipped on the way, or
@@ -62,6 +70,7 @@ def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(
             mailing.c.state == MailingState.RUNNING,
+            sent_by(senders),
             delivery.c.state.in_(states_before(DeliveryState.SENDING)),
             delivery.c.next_attempt_at <= now,
         )

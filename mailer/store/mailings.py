@@ -53,6 +53,8 @@ class NewMailing:
     time_zone: str
     grace_s: int
     confirmed_count: int
+    #: Scheduled while the workspace was not live; what nobody says is safe.
+    rehearsal: bool = True
 
 
 class MailingNotFound(Exception):
@@ -119,6 +121,8 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             revision_id=new.revision_id,
             design_id=new.design_id,
             sender=sender_to_document(new.sender),
+            sender_key=new.sender.key,
+            rehearsal=new.rehearsal,
             state=MailingState.SCHEDULED,
             segment=new.segment,
             exclude=new.exclude,
@@ -172,6 +176,7 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         digest=row.digest,
         held_reason=row.held_reason,
         released=row.released_at is not None,
+        rehearsal=row.rehearsal,
         started_at=row.started_at,
         finished_at=row.finished_at,
     )

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import MailingState
 from mailer.store.tables import mailing, suppression, unsubscription
 
 
-def running_mailings(connection: Connection) -> frozenset[int]:
-    """Return the ids of the mailings that are being sent."""
-    rows = connection.execute(select(mailing.c.id).where(mailing.c.state == MailingState.RUNNING))
+def sent_by(senders: SenderChoice) -> ColumnElement[bool]:
+    """Return the condition that a mailing comes from one of these senders."""
+    if senders.others:
+        return mailing.c.sender_key.not_in(senders.keys) if senders.keys else true()
+    return mailing.c.sender_key.in_(senders.keys)
+
+
+def running_mailings(
+    connection: Connection, senders: SenderChoice = EVERY_SENDER
+) -> frozenset[int]:
+    """Return the ids of the mailings of these senders that are being sent."""
+    rows = connection.execute(
+        select(mailing.c.id).where(mailing.c.state == MailingState.RUNNING, sent_by(senders))
+    )
     return frozenset(rows.scalars())
 
 

@@ -156,8 +156,8 @@ def test_a_relay_configured_otherwise_than_it_was_verified_gets_nothing(live):
     assert relay.queue() == server.mails == []
 
 
-def test_what_was_scheduled_in_the_sandbox_with_http_links_is_held(live):
-    """One click needs https: such a mailing waits for a person, and nobody is mailed."""
+def test_what_was_scheduled_in_the_sandbox_never_reaches_people(live):
+    """A rehearsal stays one when the workspace goes live: it is held, and nobody is mailed."""
     folder, relay, server, _ = live
     config = (folder / "config.toml").read_text()
     (folder / "config.toml").write_text(
@@ -177,5 +177,5 @@ def test_what_was_scheduled_in_the_sandbox_with_http_links_is_held(live):
         found = find_mailing(connection, "her-rights-1")
     workspace.store.close()
     assert found.state is MailingState.HELD
-    assert "its links are not https" in found.held_reason
+    assert "before the workspace was live, as a rehearsal" in found.held_reason
     assert relay.queue() == server.mails == []
