@@ -25,6 +25,7 @@ from mailer.config.values import (
     Names,
     OptionalAddress,
     OptionalBaseUrl,
+    OptionalDomain,
     OptionalKey,
     Port,
     RelayHeaders,
@@ -175,6 +176,8 @@ class RelaySection(_Section):
     messages_per_connection: Annotated[int, Field(ge=1)] = 500
     #: Name we greet with; neutral by default.
     ehlo: Host = "localhost"
+    #: The public name of a mail server of one's own, for SPF, MX and PTR; "" when not known.
+    greets_as: OptionalDomain = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -199,6 +202,11 @@ class RelaySection(_Section):
             written = " and ".join(sorted(self.known.replaces))
             raise ValueError(f'signs must be "relay": it writes {written} anew after we signed')
         return self
+
+    @property
+    def local(self) -> bool:
+        """Return whether it is on this machine."""
+        return self.host in _LOOPBACK
 
     @property
     def known(self) -> RelayProfile:

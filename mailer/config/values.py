@@ -82,6 +82,10 @@ def _domain(value: str) -> str:
     return domain
 
 
+def _optional_domain(value: str) -> str:
+    return _domain(value) if value else ""
+
+
 def _host(value: str) -> str:
     try:
         ipaddress.ip_address(value)
@@ -182,6 +186,7 @@ OptionalBaseUrl = Annotated[str, AfterValidator(_optional_base_url)]
 Names = Annotated[dict[str, str], AfterValidator(_names)]
 LocalPart = Annotated[str, AfterValidator(_local_part)]
 Domain = Annotated[str, AfterValidator(_domain)]
+OptionalDomain = Annotated[str, AfterValidator(_optional_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
