@@ -56,15 +56,13 @@ def resolver_at(server: str) -> Resolver:
 def relay_facts(relay: RelaySection | None) -> RelayFacts:
     """Return what of a relay decides about records; of no relay, a server of one's own."""
     if relay is None:
-        return RelayFacts("", AS_IT_IS.return_path, "", signs=False, own=True)
-    own = relay.profile in (ProfileName.POSTFIX.value, ProfileName.PLAIN.value)
+        return RelayFacts(AS_IT_IS.return_path, "", signs=False, own=True)
     return RelayFacts(
-        host=relay.host,
         return_path=relay.handling.return_path,
         spf_include=relay.known.spf_include,
         signs=relay.signs == "relay",
         own=relay.profile == ProfileName.POSTFIX.value,
-        greets_as=relay.greets_as or ("" if relay.local or not own else relay.host),
+        greets_as=relay.greets_as,
     )
 
 

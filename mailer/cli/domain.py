@@ -24,6 +24,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
 )
+from mailer.cli.findings import print_findings
 from mailer.model.findings import Finding, Grade, passes
 
 app = typer.Typer(
@@ -41,18 +42,6 @@ Dns = Annotated[
     str, typer.Option("--dns", help="Ask this server, ADDRESS or ADDRESS:PORT, not the system's.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-_WORDS = {Grade.OK: "ok", Grade.ADVICE: "advice", Grade.WRONG: "wrong", Grade.UNKNOWN: "unknown"}
-_STYLES = {Grade.OK: "green", Grade.ADVICE: "yellow", Grade.WRONG: "red", Grade.UNKNOWN: "yellow"}
-
-
-def print_findings(findings: list[Finding]) -> None:
-    """Print findings one a line, and below each that wants something what to do."""
-    for one in findings:
-        console.print(f"  {_WORDS[one.grade]:8}", end="", style=_STYLES[one.grade])
-        console.print(f"{one.subject}: {one.text}.", markup=False)
-        if one.remedy:
-            console.print(f"          {one.remedy}.", markup=False)
 
 
 @app.command("key")
@@ -109,6 +98,8 @@ def records_command(sender: SenderKey = "", as_json: AsJson = False) -> None:
                 f'; DKIM: the relay "{relay.key}" signs; its own page shows the records for it.',
                 markup=False,
             )
+        elif not next(one for one in workspace.config.senders if one.key == key).dkim:
+            console.print(f"; DKIM: no key yet. Run: mailer domain key {key} --selector mail2026")
         if any(record.to_fill_in for record in records):
             console.print("; Replace what stands in <angle brackets>.", markup=False)
 

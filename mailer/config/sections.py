@@ -204,11 +204,6 @@ class RelaySection(_Section):
         return self
 
     @property
-    def local(self) -> bool:
-        """Return whether it is on this machine."""
-        return self.host in _LOOPBACK
-
-    @property
     def known(self) -> RelayProfile:
         """Return what is known of this kind of relay."""
         return PROFILES[ProfileName(self.profile)]

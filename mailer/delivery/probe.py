@@ -34,7 +34,8 @@ _EXTENSIONS: Mapping[str, tuple[str, bool]] = {
 }
 # OpenSSL's X509_V_ERR numbers, for what a person can do something about.
 _EXPIRED, _NOT_YET = 10, 9
-_SELF_SIGNED = frozenset({18, 19})
+# Seven: signed with another key than that of the authority it names.
+_SELF_SIGNED = frozenset({7, 18, 19})
 _UNKNOWN_AUTHORITY = frozenset({2, 20, 21})
 _OTHER_NAME = frozenset({62, 64})
 

@@ -61,7 +61,6 @@ class Wanted:
 class RelayFacts:
     """What of a relay decides about records."""
 
-    host: str
     return_path: ReturnPath
     #: "" where the relay's own domain is in the return path, or the server is one's own.
     spf_include: str
@@ -116,8 +115,11 @@ def spf_text(facts: RelayFacts) -> str:
     """Return the SPF record for the domain of the return path."""
     if facts.spf_include:
         return f"v=spf1 include:{facts.spf_include} -all"
-    host = facts.greets_as or ("" if facts.own else facts.host)
-    return f"v=spf1 a:{host or '<name of your mail server>'} -all"
+    if facts.greets_as:
+        return f"v=spf1 a:{facts.greets_as} -all"
+    return (
+        f"v=spf1 {'a:<name of your mail server>' if facts.own else '<what your relay says>'} -all"
+    )
 
 
 def author_domain(sender: Sender) -> str:

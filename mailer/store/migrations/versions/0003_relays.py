@@ -39,7 +39,7 @@ def upgrade() -> None:
         connection.execute(
             mailing.update()
             .where(mailing.c.id == row.id)
-            .values(sender_key=json.loads(row.sender)['key'])
+            .values(sender_key=json.loads(row.sender).get('key', ''))
         )
 
 
