@@ -121,7 +121,7 @@ def verify_command(
 _EXPLAINED = """\
 What `mailer relay verify` looks at, and why:
   header       From, Subject, Date and the List-Unsubscribe fields are there once each, and the
-               mail is not older than a week.
+               mail is not older than five days.
   links        Each leads where we wrote it. A relay that counts clicks puts its own address
                before it, and then knows who opened what.
   pictures     Nothing is loaded from anywhere. A relay that counts openings adds an invisible

@@ -27,8 +27,8 @@ from mailer.model.findings import Finding, advice, ok, unknown, wrong
 from mailer.model.mailing import Sender
 from mailer.model.relays import MatchKey, RelayHandling
 
-#: A mail older than this says nothing about the relay of today.
-OLDEST = timedelta(days=7)
+#: A mail older than this says nothing about the relay of today; its signatures expire a day later.
+OLDEST = timedelta(days=5)
 # RFC 5321 §4.4 and RFC 8601: what servers on the way write, and what mailboxes add.
 _ON_THE_WAY = re.compile(
     r"received|return-path|delivered-to|x-received|authentication-results|received-spf|arc-.*"

@@ -18,7 +18,7 @@ from mailer.store.mailings import load_mailing
 from mailer.store.reports import report
 from mailer.store.withdrawals import running_mailings
 from tests.support.clocks import NOW
-from tests.support.factories import make_revision, make_sender
+from tests.support.factories import LONG_AGO, make_revision, make_sender
 from tests.support.ground import PlainComposer
 
 LANTERN = SenderChoice(frozenset({"lantern"}))
@@ -35,7 +35,7 @@ def _two_mailings(ground):
         )
         for number in range(3):
             person = ground.add_supporter(f"{owner}{number}@example.org", key)
-            ground.add_delivery(mailing, person)
+            ground.add_delivery(mailing, person, next_attempt_at=LONG_AGO)
         mailings[owner] = mailing
     return mailings
 

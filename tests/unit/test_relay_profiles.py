@@ -49,7 +49,7 @@ def test_what_is_written_stands_before_the_profile():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"profile": "mailgun", "headers": {"x-mailgun-track": "yes"}}, "switches tracking off"),
+        ({"profile": "mailgun", "headers": {"X-MAILGUN-track": "yes"}}, "switches tracking off"),
         ({"profile": "ses", "host": "smtp.example.org", "signs": "mailer"}, "anew after we signed"),
         (
             {"profile": "plain", "host": "a.example.org", "headers": {"Bcc": "x"}},
@@ -69,7 +69,7 @@ def test_what_contradicts_itself_is_refused(values, words):
 @pytest.mark.parametrize(
     ("return_path", "changes", "expected"),
     [
-        (ReturnPath.VERP, {}, r"b\+[a-z2-7]{33}@bounces\.harbor\.example\.org"),
+        (ReturnPath.VERP, {}, r"b\+[a-z2-7]+@bounces\.harbor\.example\.org"),
         (ReturnPath.FIXED, {}, r"b@bounces\.harbor\.example\.org"),
         (ReturnPath.FIXED, {"return_path_address": "office@harbor.example.org"},
          r"office@harbor\.example\.org"),
