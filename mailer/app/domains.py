@@ -62,6 +62,7 @@ def relay_facts(relay: RelaySection | None) -> RelayFacts:
         spf_include=relay.known.spf_include,
         signs=relay.signs == "relay",
         own=relay.profile == ProfileName.POSTFIX.value,
+        keeps_from=relay.known.keeps_from,
         greets_as=relay.greets_as,
     )
 

@@ -82,7 +82,7 @@ def verify_relay(
         sent: What is on record of it when it was sent; None when nothing is.
     """
     mail = ReceivedMail.read(saved)
-    sender = _sender_of(workspace, mail)
+    sender = _sender_of(workspace, mail, section)
     if sender is None:
         text = "the From address is of none of the senders in config.toml"
         return [wrong("From", text, "Save a mail that `mailer test-send` sent, whole")]
@@ -107,10 +107,12 @@ def verify_relay(
     return found
 
 
-def _sender_of(workspace: Workspace, mail: ReceivedMail) -> Sender | None:
+def _sender_of(workspace: Workspace, mail: ReceivedMail, section: RelaySection) -> Sender | None:
+    """Return the sender a mail comes from, rather one of this relay where several could be."""
     config = workspace.config
     senders = [config.sender(one.key) for one in config.senders]
     same = [one for one in senders if one and one.address.lower() == mail.from_address]
+    same.sort(key=lambda one: config.relay_of(one.key) != section)
     return same[0] if same else None
 
 

@@ -109,9 +109,10 @@ def relay_digest(section: RelaySection) -> str:
     """Return a digest over what decides where mail goes and what is done to it there."""
     profile = section.model_dump(
         include={
-            "key", "profile", "host", "port", "tls", "username", "signs", "return_path", "headers",
+            "key", "profile", "host", "port", "tls", "username", "signs", "return_path",
         }
     )  # fmt: skip
+    profile["headers"] = section.handling.headers
     return hashlib.sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
 
 

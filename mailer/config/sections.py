@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from mailer.config.relay import RelaySection, Section
 from mailer.config.values import (
     Address,
     BaseUrl,
@@ -25,11 +26,8 @@ from mailer.config.values import (
     Names,
     OptionalAddress,
     OptionalBaseUrl,
-    OptionalDomain,
     OptionalKey,
     Port,
-    RelayHeaders,
-    RelayPort,
     Row,
     Seconds,
     Selector,
@@ -37,21 +35,13 @@ from mailer.config.values import (
 )
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
-from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
 CONFIG_FILE = "config.toml"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
 _LONGEST_NAME = 253
 
 
-class _Section(BaseModel):
-    """A table of the file: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class WorkspaceSection(_Section):
+class WorkspaceSection(Section):
     """`[workspace]`."""
 
     #: Shown in the terminal.
@@ -66,7 +56,7 @@ class WorkspaceSection(_Section):
     time_zone: Zone = "UTC"
 
 
-class DatabaseSection(_Section):
+class DatabaseSection(Section):
     """`[database]`."""
 
     #: SQLAlchemy address; SQLite paths are relative to the workspace.
@@ -75,7 +65,7 @@ class DatabaseSection(_Section):
     url_env: str = ""
 
 
-class KeysSection(_Section):
+class KeysSection(Section):
     """`[keys]`."""
 
     seal: str = "seal.key"
@@ -88,7 +78,7 @@ class KeysSection(_Section):
         return self
 
 
-class WebSection(_Section):
+class WebSection(Section):
     """`[web]`: the public pages."""
 
     #: What links in mails begin with; https once the workspace is live.
@@ -97,7 +87,7 @@ class WebSection(_Section):
     port: Port = 8025
 
 
-class SandboxSection(_Section):
+class SandboxSection(Section):
     """`[sandbox]`: the built-in SMTP catcher, always on loopback."""
 
     smtp_port: Port = 8026
@@ -109,14 +99,14 @@ class SandboxSection(_Section):
     misbehave: bool = False
 
 
-class OrganisationSection(_Section):
+class OrganisationSection(Section):
     """`[[organisations]]`: who owns lists of people."""
 
     key: Key
     name: Names
 
 
-class DkimSection(_Section):
+class DkimSection(Section):
     """`[[senders.dkim]]`: one signature."""
 
     #: The From address's domain or one above it, or the signature would count for nothing.
@@ -132,7 +122,7 @@ class DkimSection(_Section):
         return self
 
 
-class SenderSection(_Section):
+class SenderSection(Section):
     """`[[senders]]`: who a mailing comes from."""
 
     key: Key
@@ -151,81 +141,7 @@ class SenderSection(_Section):
     dkim: Row[DkimSection] = ()
 
 
-class RelaySection(_Section):
-    """`[[relays]]`: the SMTP server that takes our mail once the workspace is live."""
-
-    key: Key
-    #: Gives the other keys their defaults, see docs/relays.md.
-    profile: Literal[
-        "plain", "postfix", "ses", "mailgun", "postmark", "brevo", "google", "microsoft"
-    ] = "plain"
-    host: Host
-    port: RelayPort = 587
-    #: "starttls", "implicit", or "none", which only a relay on loopback may have.
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    username: str = ""
-    password_file: str = ""
-    password_env: str = ""
-    #: "mailer" when we sign, "relay" when it does.
-    signs: Literal["mailer", "relay"] = "mailer"
-    #: "verp": one of each delivery's own; "fixed": one per sender; "relay": the relay's own.
-    return_path: Literal["verp", "fixed", "relay"] = "verp"
-    #: Header fields for the relay itself, beside those that switch its tracking off.
-    headers: RelayHeaders = {}
-    connections: Annotated[int, Field(ge=1, le=100)] = 4
-    messages_per_connection: Annotated[int, Field(ge=1)] = 500
-    #: Name we greet with; neutral by default.
-    ehlo: Host = "localhost"
-    #: The public name of a mail server of one's own, for SPF, MX and PTR; "" when not known.
-    greets_as: OptionalDomain = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_defaults(cls, data: Any) -> Any:  # noqa: ANN401  (What a TOML parser gives.)
-        if not isinstance(data, dict) or data.get("profile") not in list(ProfileName):
-            return data
-        one = PROFILES[ProfileName(data["profile"])]
-        defaults = {
-            "host": one.host, "port": one.port, "tls": one.tls, "signs": one.signs.value,
-            "return_path": one.return_path.value,
-        }  # fmt: skip
-        # A profile without a host of its own leaves it missing, as the fault will say.
-        return {**{name: value for name, value in defaults.items() if value}, **data}
-
-    @model_validator(mode="after")
-    def _check_profile(self) -> RelaySection:
-        fixed = {name.lower() for name in self.known.tracking_off}
-        if fixed & {name.lower() for name in self.headers}:
-            raise ValueError("headers names one that switches tracking off and is always sent")
-        if self.signs == "mailer" and self.known.replaces:
-            # RFC 6376 §5.4: a signature over a field that is written anew does not verify.
-            written = " and ".join(sorted(self.known.replaces))
-            raise ValueError(f'signs must be "relay": it writes {written} anew after we signed')
-        return self
-
-    @property
-    def known(self) -> RelayProfile:
-        """Return what is known of this kind of relay."""
-        return PROFILES[ProfileName(self.profile)]
-
-    @property
-    def handling(self) -> RelayHandling:
-        """Return what the relay asks of the mails it is handed."""
-        headers = {**self.known.tracking_off, **self.headers}
-        return RelayHandling(ReturnPath(self.return_path), tuple(sorted(headers.items())))
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> RelaySection:
-        if self.tls == "none" and self.host not in _LOOPBACK:
-            raise ValueError('tls = "none" is for a relay on this machine only')
-        if self.username and not (self.password_file or self.password_env):
-            raise ValueError("username needs password_file or password_env")
-        if self.password_file and self.password_env:
-            raise ValueError("the password comes from password_file or password_env, not both")
-        return self
-
-
-class DeliverySection(_Section):
+class DeliverySection(Section):
     """`[delivery]`."""
 
     #: Connections to the sandbox.
@@ -246,14 +162,14 @@ class DeliverySection(_Section):
         return self
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     """`[schedule]`."""
 
     #: A mailing later than this is held for a person.
     grace_s: Annotated[int, Field(ge=1, le=31_536_000)] = 7_200
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file, with the workspace it belongs to."""
 
     workspace: WorkspaceSection = WorkspaceSection()

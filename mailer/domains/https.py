@@ -34,8 +34,11 @@ def check_https(base_url: str, patience_s: float = PATIENCE_S) -> Finding:
         return wrong(subject, problem, "Renew it, or let the web server get one")
     except ssl.SSLError as error:
         return wrong(subject, f"TLS fails: {error.reason}", "See the web server's settings")
-    except socket.gaierror:
-        return wrong(subject, "the name has no address, or the DNS could not be asked",
+    except socket.gaierror as error:
+        if error.errno != socket.EAI_NONAME:
+            problem, remedy = "the DNS could not be asked", "Check the network of this machine"
+            return unknown(subject, problem, remedy)
+        return wrong(subject, "the name has no address",
                      "Add A and AAAA records")  # fmt: skip
     except ConnectionRefusedError:
         return wrong(subject, "nobody answers there", "Start the web server")

@@ -68,6 +68,8 @@ class RelayFacts:
     signs: bool
     #: A server of one's own, whose name or addresses SPF has to name.
     own: bool
+    #: With the return path "relay": the From address stays the return path.
+    keeps_from: bool = False
     #: The name it greets other servers with; "" when it is not known.
     greets_as: str = ""
 
@@ -136,7 +138,7 @@ def bounce_domain(sender: Sender, facts: RelayFacts) -> str:
             address = sender.return_path_address
             return address.rpartition("@")[2].lower() if address else sender.return_path_domain
         case ReturnPath.RELAY:
-            return ""
+            return author_domain(sender) if facts.keeps_from else ""
 
 
 def wanted_records(
@@ -154,6 +156,8 @@ def wanted_records(
     if bounces:
         text = spf_text(facts)
         purpose = f"SPF: which servers may send with the return path at {bounces}"
+        if bounces == author:
+            purpose += "; join it with the record that is there"
         found.append(Wanted(bounces, RecordType.TXT, text, purpose, "<" in text))
         if bounces != author:
             host = facts.greets_as or "<name of the server that takes your bounces>"

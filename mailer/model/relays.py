@@ -76,6 +76,8 @@ class RelayProfile:
     replaces: frozenset[str] = frozenset()
     #: What SPF of the return path's domain includes; "" where the relay uses its own domain.
     spf_include: str = ""
+    #: It leaves the From address as the return path, so that its domain's SPF counts.
+    keeps_from: bool = False
     #: What the provider is known to take, in words; "" when nothing is known.
     limits: str = ""
     #: Its DKIM records are CNAMEs that the provider's page shows.
@@ -147,6 +149,7 @@ PROFILES: Mapping[ProfileName, RelayProfile] = {
             return_path=ReturnPath.RELAY,
             match=MatchKey.MESSAGE_ID,
             spf_include="spf.protection.outlook.com",
+            keeps_from=True,
             limits="30 mails a minute, 10,000 recipients a day",
             dkim_by_provider=True,
         ),
