@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from mailer.app.sending import relay_settings, signers_for
+from mailer.app.sending import check_relay, signers_for
 from mailer.app.workspace import Workspace
 from mailer.audience.mentions import mention_faults
 from mailer.audience.segments import Place, load_segments, read_expression, saved_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
+from mailer.config import RelaySection
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
@@ -273,8 +274,16 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
         sender = config.sender(section.key)
         if sender is not None:
             yield from _guarded(section.key, partial(_signers, workspace, sender))
-    yield from _guarded("relays", lambda: _looked_at(relay_settings(workspace)))
+    if config.workspace.live:
+        used = {relay.key: relay for one in config.senders if (relay := config.relay_of(one.key))}
+        for relay in used.values():
+            yield from _guarded(relay.key, partial(_relay, workspace, relay))
 
 
 def _signers(workspace: Workspace, sender: Sender) -> Iterable[Fault]:
     return _looked_at(signers_for(workspace, sender))
+
+
+def _relay(workspace: Workspace, relay: RelaySection) -> Iterable[Fault]:
+    check_relay(workspace, relay)
+    return ()

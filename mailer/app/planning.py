@@ -329,7 +329,7 @@ def schedule(
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)
-        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        new = _new_mailing(workspace, plan, design_id, due_at, time_zone, grace_s)
         return create_mailing(connection, new, now)
 
 
@@ -352,12 +352,17 @@ def schedule_draft(
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)
-        new = _new_mailing(plan, design_id, due_at, time_zone, grace_s)
+        new = _new_mailing(workspace, plan, design_id, due_at, time_zone, grace_s)
         return pin_draft(connection, draft.row_id, new)
 
 
 def _new_mailing(
-    plan: Plan, design_id: int, due_at: datetime, time_zone: str, grace_s: int
+    workspace: Workspace,
+    plan: Plan,
+    design_id: int,
+    due_at: datetime,
+    time_zone: str,
+    grace_s: int,
 ) -> NewMailing:
     return NewMailing(
         statement_id=plan.stored.statement_id,
@@ -378,4 +383,5 @@ def _new_mailing(
         shares=plan.clocks.shares if plan.clocks else (),
         zones=plan.clocks.zones if plan.clocks else (),
         corrects=plan.correction.corrects if plan.correction else None,
+        rehearsal=not workspace.config.workspace.live,
     )

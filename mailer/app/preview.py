@@ -22,7 +22,7 @@ from typing import cast
 from PIL import Image, ImageChops
 
 from mailer.app.languages import resolver
-from mailer.app.sending import signers_for
+from mailer.app.sending import handling_for, signers_for
 from mailer.app.workspace import Workspace
 from mailer.cldr import is_language
 from mailer.compose.composer import MailingComposer
@@ -81,6 +81,7 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         definitions,
         workspace.tokens,
         signers,
+        handling_for(workspace, mailing.sender),
         corrects=mailing.corrects.day if mailing.corrects else None,
     )
     reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)

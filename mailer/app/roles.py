@@ -88,15 +88,11 @@ def _scheduler(workspace: Workspace) -> Serve:
 
 
 def _senders(workspace: Workspace) -> Serve:
-    from mailer.app.sending import build_engine
-    from mailer.app.service import build_service_engines, run_engines
+    from mailer.app.sending import sender_engines
+    from mailer.app.service import build_service_engines
+    from mailer.delivery.fleet import Fleet
 
-    engines = [build_engine(workspace), *build_service_engines(workspace)]
-
-    async def serve(stop: asyncio.Event) -> None:
-        await run_engines(engines, stop)
-
-    return serve
+    return Fleet([*sender_engines(workspace), *build_service_engines(workspace)]).run
 
 
 def _web(workspace: Workspace) -> Serve:

@@ -1,6 +1,6 @@
-"""Build the delivery engine of a workspace, and send one mailing in the foreground.
+"""Build the delivery engines of a workspace, and send one mailing in the foreground.
 
-In: a workspace. Out: a `DeliveryEngine` wired to the sandbox, or to the relay once live.
+In: a workspace. Out: a `Fleet` wired to the sandbox, or once live to the relays its senders use.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import uvloop
 
@@ -20,13 +21,15 @@ from mailer.app.languages import resolver_for
 from mailer.app.workspace import Workspace
 from mailer.compose.composer import MailingComposer
 from mailer.compose.dkim import Signer, load_signers
-from mailer.config import RelaySection
+from mailer.config import Config, RelaySection
 from mailer.delivery.claims import Material, MaterialFor
 from mailer.delivery.engine import DeliveryEngine, EngineParts
+from mailer.delivery.fleet import Fleet
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing, Sender
+from mailer.model.relays import AS_IT_IS, EVERY_SENDER, RelayHandling, SenderChoice
 from mailer.model.states import MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.store.designs import load_design
@@ -41,36 +44,43 @@ SANDBOX = "sandbox"
 ENDED = (MailingState.FINISHED, MailingState.CANCELLED, MailingState.HELD, MailingState.PAUSED)
 
 
-def relay_settings(workspace: Workspace) -> RelaySettings:
-    """Return where mail goes: the sandbox, unless the workspace is live.
+def unverified(workspace: Workspace, section: RelaySection) -> Fault | None:
+    """Return that a relay has not been verified as it is configured now; None when it has."""
+    with workspace.store.read() as connection:
+        if is_relay_verified(connection, section.key, relay_digest(section)):
+            return None
+    return Fault(
+        "config.toml",
+        0,
+        "workspace.live",
+        f'is true, but the relay "{section.key}" has not been verified as it stands',
+        f"Run: mailer relay verify {section.key}, or set live = false: "
+        "the sandbox takes everything until then",
+    )
+
+
+def relay_settings(workspace: Workspace, section: RelaySection) -> RelaySettings:
+    """Return how a relay is reached, be it verified or not.
 
     Raises:
-        FaultsFound: when it is live and its relay is not verified, or has no password.
+        FaultsFound: when its password cannot be read.
     """
-    config = workspace.config
-    if not config.workspace.live:
-        return sandbox_settings(workspace)
-    section: RelaySection = config.relays[0]
-    with workspace.store.read() as connection:
-        verified = is_relay_verified(connection, section.key, relay_digest(section))
-        lost_since = read_setting(connection, LOST_SINCE)
-    if lost_since is not None:
-        problem = f"is true, but unsubscriptions since {lost_since[:16]} UTC may be lost"
-        remedy = "See who may have left, then run: mailer restore --accept-lost-unsubscribes"
-        raise FaultsFound([Fault("config.toml", 0, "workspace.live", problem, remedy)])
-    if not verified:
-        raise FaultsFound(
-            [
-                Fault(
-                    "config.toml",
-                    0,
-                    "workspace.live",
-                    f'is true, but the relay "{section.key}" has not been verified as it stands',
-                    "Set live = false: the sandbox takes everything until a relay is verified",
-                )
-            ]
-        )
-    return settings_of(workspace, section)
+    password = workspace.config.relay_password(section) if section.username else ""
+    return _settings(section, password)
+
+
+def _settings(section: RelaySection, password: str) -> RelaySettings:
+    return RelaySettings(
+        key=section.key,
+        host=section.host,
+        port=section.port,
+        encryption=Encryption(section.tls),
+        username=section.username,
+        password=password,
+        ehlo=section.ehlo,
+        connections=section.connections,
+        messages_per_connection=section.messages_per_connection,
+    )
 
 
 def sandbox_settings(workspace: Workspace) -> RelaySettings:
@@ -85,31 +95,40 @@ def sandbox_settings(workspace: Workspace) -> RelaySettings:
     )
 
 
-def settings_of(workspace: Workspace, section: RelaySection) -> RelaySettings:
-    """Return how a relay of the config is reached, verified or not.
+def check_relay(workspace: Workspace, section: RelaySection) -> None:
+    """Make sure that a relay may be handed mailings.
 
     Raises:
-        FaultsFound: when it has no password.
+        FaultsFound: when it is not verified, its password cannot be read, or people may be mailed
+            who left before a restore.
     """
-    return RelaySettings(
-        key=section.key,
-        host=section.host,
-        port=section.port,
-        encryption=Encryption(section.tls),
-        username=section.username,
-        password=workspace.config.relay_password(section) if section.username else "",
-        ehlo=section.ehlo,
-        connections=section.connections,
-        messages_per_connection=section.messages_per_connection,
-    )
+    with workspace.store.read() as connection:
+        lost_since = read_setting(connection, LOST_SINCE)
+    if lost_since is not None:
+        problem = f"is true, but unsubscriptions since {lost_since[:16]} UTC may be lost"
+        remedy = "See who may have left, then run: mailer restore --accept-lost-unsubscribes"
+        raise FaultsFound([Fault("config.toml", 0, "workspace.live", problem, remedy)])
+    fault = unverified(workspace, section)
+    if fault is not None:
+        raise FaultsFound([fault])
+    relay_settings(workspace, section)
 
 
 def relay_digest(section: RelaySection) -> str:
     """Return a digest over what decides where mail goes and what is done to it there."""
     profile = section.model_dump(
-        include={"key", "host", "port", "tls", "username", "signs", "return_path"}
-    )
+        include={
+            "key", "profile", "host", "port", "tls", "username", "signs", "return_path",
+        }
+    )  # fmt: skip
+    profile["headers"] = section.handling.headers
     return hashlib.sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
+
+
+def relay_in_use(workspace: Workspace, sender_key: str) -> RelaySection | None:
+    """Return the relay a sender's mails go to; None for the sandbox, which takes all else."""
+    config = workspace.config
+    return config.relay_of(sender_key) if config.workspace.live else None
 
 
 def signers_for(workspace: Workspace, sender: Sender) -> tuple[Signer, ...]:
@@ -118,10 +137,14 @@ def signers_for(workspace: Workspace, sender: Sender) -> tuple[Signer, ...]:
     Raises:
         FaultsFound: when a key file cannot be used.
     """
-    config = workspace.config
-    if config.workspace.live and config.relays and config.relays[0].signs == "relay":
-        return ()
-    return load_signers(sender)
+    relay = relay_in_use(workspace, sender.key)
+    return () if relay is not None and relay.signs == "relay" else load_signers(sender)
+
+
+def handling_for(workspace: Workspace, sender: Sender) -> RelayHandling:
+    """Return what the relay in use asks of a sender's mails."""
+    relay = relay_in_use(workspace, sender.key)
+    return AS_IT_IS if relay is None else relay.handling
 
 
 def check_ready(workspace: Workspace, sender: Sender) -> None:
@@ -132,9 +155,40 @@ def check_ready(workspace: Workspace, sender: Sender) -> None:
         KeyFileError: when `seal.key` or `service.key` cannot be used.
         WrongKeys: when one of them belongs to another database.
     """
-    relay_settings(workspace)
+    relay = relay_in_use(workspace, sender.key)
+    if relay is not None:
+        check_relay(workspace, relay)
     signers_for(workspace, sender)
     _ = workspace.seal_keys, workspace.service_keys
+
+
+def _check_may_go(workspace: Workspace, mailing: Mailing) -> None:
+    """Make sure that a mailing may go where this workspace sends its mails now.
+
+    Raises:
+        FaultsFound: when it may not, with what a person can do.
+    """
+    config = workspace.config
+    if mailing.rehearsal is not (not config.workspace.live):
+        problem, remedy = (
+            ("was scheduled before the workspace was live, as a rehearsal", "Schedule it anew")
+            if mailing.rehearsal
+            else ("is for people, and the workspace is not live", "Set live = true, then release")
+        )
+        raise FaultsFound([Fault("", 0, mailing.key, problem, remedy)])
+    if not config.workspace.live:
+        return
+    if config.sender(mailing.sender.key) is None:
+        problem = f'its sender "{mailing.sender.key}" is not in config.toml any more'
+        raise FaultsFound([Fault("", 0, mailing.key, problem, "Put it back, or cancel")])
+    relay = config.relay_of(mailing.sender.key)
+    if relay is not None:
+        check_relay(workspace, relay)
+    if not mailing.sender.base_url.startswith("https://"):
+        # RFC 8058 §3.1: one click works by https. The config is held to it when it is read;
+        # this mailing keeps the sender it was scheduled with.
+        problem = "its links are not https"
+        raise FaultsFound([Fault("", 0, mailing.key, problem, "Cancel it and schedule it anew")])
 
 
 def material_for(workspace: Workspace) -> MaterialFor:
@@ -145,13 +199,7 @@ def material_for(workspace: Workspace) -> MaterialFor:
             mailing = load_mailing(connection, row_id)
             revision = load_revision(connection, mailing.revision_id).revision
             design = load_design(connection, mailing.design_id)
-        if workspace.config.workspace.live and not mailing.sender.base_url.startswith("https://"):
-            # RFC 8058 §3.1: one click works by https. The config is held to it when it is read;
-            # this mailing keeps the sender it was scheduled with.
-            problem = "was scheduled before the workspace was live, and its links are not https"
-            raise FaultsFound(
-                [Fault("", 0, mailing.key, problem, "Cancel it and schedule it anew")]
-            )
+        _check_may_go(workspace, mailing)
         composer = MailingComposer(
             revision,
             design,
@@ -159,6 +207,7 @@ def material_for(workspace: Workspace) -> MaterialFor:
             [target.definition for target in mailing.targets],
             workspace.tokens,
             signers_for(workspace, mailing.sender),
+            handling_for(workspace, mailing.sender),
             corrects=mailing.corrects.day if mailing.corrects else None,
         )
         keys = {target.list_row_id: target.definition.key for target in mailing.targets}
@@ -177,20 +226,76 @@ def retry_policy(workspace: Workspace) -> RetryPolicy:
     )
 
 
-def build_engine(workspace: Workspace) -> DeliveryEngine:
-    """Return a sender for the workspace."""
+def sender_engines(workspace: Workspace) -> list[DeliveryEngine]:
+    """Return one engine for the sandbox, or once live one for each relay that a sender uses.
+
+    A relay that is not verified or has no password stops no other: what its senders have to send
+    is held, with the reason.
+    """
+    config = workspace.config
+    if not config.workspace.live:
+        return [_engine(workspace, sandbox_settings(workspace), EVERY_SENDER)]
+    return [
+        _relay_engine(workspace, section) for section in config.relays if _used(config, section)
+    ]
+
+
+def build_senders(workspace: Workspace) -> Fleet:
+    """Return the engines that send mailings, as one."""
+    return Fleet(sender_engines(workspace))
+
+
+def _used(config: Config, section: RelaySection) -> bool:
+    first = section == config.relays[0]
+    return first or any(config.relay_of(one.key) == section for one in config.senders)
+
+
+def _senders_of(config: Config, section: RelaySection) -> SenderChoice:
+    others = {one.key for one in config.senders if config.relay_of(one.key) != section}
+    if section == config.relays[0]:
+        # Also what comes from a sender that is gone from the file, to be held with that reason.
+        return SenderChoice(frozenset(others), others=True)
+    return SenderChoice(frozenset(one.key for one in config.senders) - others)
+
+
+def _relay_engine(workspace: Workspace, section: RelaySection) -> DeliveryEngine:
+    try:
+        settings = relay_settings(workspace, section)
+    except FaultsFound as error:
+        # Nothing reaches it: every mailing is held with the fault before a connection is made.
+        failure = error
+        return _engine(
+            workspace,
+            _settings(section, ""),
+            _senders_of(workspace.config, section),
+            lambda _row_id: _raise(failure),
+        )
+    return _engine(workspace, settings, _senders_of(workspace.config, section))
+
+
+def _raise(failure: FaultsFound) -> NoReturn:
+    raise failure
+
+
+def _engine(
+    workspace: Workspace,
+    relay: RelaySettings,
+    senders: SenderChoice,
+    material: MaterialFor | None = None,
+) -> DeliveryEngine:
     config = workspace.config
     return DeliveryEngine(
         EngineParts(
             store=workspace.store,
             seal_keys=workspace.seal_keys,
             tokens=workspace.tokens,
-            relay=relay_settings(workspace),
+            relay=relay,
             journal_dir=config.journal_dir,
             policy=retry_policy(workspace),
             clock=workspace.clock,
-            material_for=material_for(workspace),
+            material_for=material or material_for(workspace),
             shutdown_grace_s=config.delivery.shutdown_grace_s,
+            senders=senders,
         )
     )
 
@@ -213,7 +318,7 @@ def send_now(workspace: Workspace, row_id: int, show: Callable[[Mailing, Progres
             resolver_for(workspace.store),
             before_freezing=lambda: heed_discreet_lists(workspace),
         )
-        sending = asyncio.create_task(build_engine(workspace).run(stop))
+        sending = asyncio.create_task(build_senders(workspace).run(stop))
         ended = False
         while not stop.is_set() and not sending.done():
             with contextlib.suppress(StoreUnavailable):

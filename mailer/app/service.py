@@ -7,9 +7,7 @@ are reached by a real relay (invariant 13); the sandbox takes all else.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -17,9 +15,9 @@ from zoneinfo import ZoneInfo
 from mailer.app.sending import (
     SANDBOX,
     relay_digest,
+    relay_settings,
     retry_policy,
     sandbox_settings,
-    settings_of,
 )
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
@@ -36,6 +34,7 @@ from mailer.events import failed
 from mailer.model.alerts import Alert, alert_text
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
+from mailer.model.relays import AS_IT_IS, RelayHandling
 from mailer.model.service import ServiceMail, ServicePurpose
 from mailer.store.alerts import alerts_to_mail, mark_mailed
 from mailer.store.engine import Connection
@@ -59,21 +58,27 @@ def is_staff(workspace: Workspace, address: str) -> bool:
     return wanted in known
 
 
-def relay_for(workspace: Workspace, purpose: ServicePurpose, address: str) -> RelaySettings:
-    """Return the relay that a service mail goes by.
+def relay_for(
+    workspace: Workspace, purpose: ServicePurpose, address: str, sender_key: str
+) -> RelaySettings:
+    """Return the relay that a service mail goes by: for alerts their own, else the sender's.
 
     Raises:
         FaultsFound: when the relay has no password, or may not take this mail yet.
     """
-    section = _section_for(workspace, purpose, address)
-    return sandbox_settings(workspace) if section is None else settings_of(workspace, section)
+    section = _section_for(workspace, purpose, address, sender_key)
+    return sandbox_settings(workspace) if section is None else relay_settings(workspace, section)
 
 
 def _section_for(
-    workspace: Workspace, purpose: ServicePurpose, address: str
+    workspace: Workspace, purpose: ServicePurpose, address: str, sender_key: str
 ) -> RelaySection | None:
     """Return the relay that a service mail goes by; None for the sandbox."""
-    section = _alert_relay(workspace) if purpose is ServicePurpose.ALERT else _first(workspace)
+    section = (
+        _alert_relay(workspace)
+        if purpose is ServicePurpose.ALERT
+        else workspace.config.relay_of(sender_key)
+    )
     to_staff = is_staff(workspace, address)
     if section is None or not (workspace.config.workspace.live or to_staff):
         return None
@@ -114,6 +119,12 @@ def service_signers(workspace: Workspace, sender: Sender, relay: str) -> tuple[S
     return load_signers(sender)
 
 
+def service_handling(workspace: Workspace, relay: str) -> RelayHandling:
+    """Return what the relay of a service mail asks of it."""
+    section = workspace.config.relay(relay)
+    return AS_IT_IS if section is None else section.handling
+
+
 def write_alert_mails(workspace: Workspace) -> None:
     """Make service mails of the alerts that nobody was mailed about yet: one to each address.
 
@@ -146,7 +157,7 @@ def _write_alert_mail(
         return
     now = workspace.clock.now()
     # Its password may be missing by now: then the mail waits for it.
-    section = _section_for(workspace, ServicePurpose.ALERT, address)
+    section = _section_for(workspace, ServicePurpose.ALERT, address, sender.key)
     relay = SANDBOX if section is None else section.key
     service_id = take_service_id(connection)
     mail = compose_service_mail(
@@ -157,6 +168,7 @@ def _write_alert_mail(
         ServiceTokens(workspace.service_keys),
         _signers_if_any(workspace, sender, relay),
         now,
+        service_handling(workspace, relay),
     )
     write_service_mail(
         connection,
@@ -200,14 +212,16 @@ def build_service_engines(workspace: Workspace) -> list[DeliveryEngine]:
 
     A relay that cannot be used is left out and logged: mailings and the other relays go on.
     """
-    sections = [one for one in (_first(workspace), _alert_relay(workspace)) if one is not None]
+    config = workspace.config
+    used = [*(config.relay_of(one.key) for one in config.senders), _alert_relay(workspace)]
+    sections = [one for one in used if one is not None]
     relays: dict[str, RelaySettings] = {}
     if not workspace.config.workspace.live:
         sandbox = sandbox_settings(workspace)
         relays[sandbox.key] = sandbox
     for section in sections:
         try:
-            relays[section.key] = settings_of(workspace, section)
+            relays[section.key] = relay_settings(workspace, section)
         except FaultsFound:
             failed("service mails cannot go by this relay", relay=section.key)
     alerting = _alert_relay(workspace)
@@ -258,21 +272,3 @@ def service_engine(
 
 def _no_mailing(mailing_id: int) -> Material:
     raise FaultsFound([Fault("", 0, "", f"mailing {mailing_id} is no service mail")])
-
-
-async def run_engines(engines: Sequence[DeliveryEngine], stop: asyncio.Event) -> None:
-    """Run engines until `stop` is set or one of them ends; then end all of them in good order.
-
-    Raises:
-        JournalFull: when the journal of one cannot be written.
-        StoreUnavailable: when the database does not answer at the beginning.
-    """
-    ending = asyncio.Event()
-    told = asyncio.create_task(stop.wait())
-    tasks = [asyncio.create_task(one.run(ending)) for one in engines]
-    await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    ending.set()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        task.result()

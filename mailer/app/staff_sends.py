@@ -23,17 +23,17 @@ from mailer.app.service import (
     digest_of,
     is_staff,
     relay_for,
-    run_engines,
     service_engine,
+    service_handling,
     service_signers,
 )
 from mailer.app.workspace import Workspace
 from mailer.compose.checks import check_revision_with_design
 from mailer.compose.composer import CannotCompose, MailingComposer
 from mailer.compose.design import read_design
-from mailer.compose.facts import sent_facts
 from mailer.compose.fixed import check_headers
 from mailer.delivery.session import RelaySettings
+from mailer.domains.received import facts_of
 from mailer.model.audience import LanguageChoice, ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Sender
@@ -112,7 +112,7 @@ def plan_staff_send(workspace: Workspace, wish: StaffWish) -> StaffPlan:
     else:
         revision, design, sender, definition = _of_statement(workspace, wish)
     choice = choice_for(revision, definition, wish.language or revision.source_language)
-    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0])
+    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0], sender.key)
     return StaffPlan(revision, design, sender, definition, choice, addresses, relay)
 
 
@@ -197,7 +197,7 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        sending = asyncio.create_task(run_engines([engine], stop))
+        sending = asyncio.create_task(engine.run(stop))
         deadline = time.monotonic() + PATIENCE_S
         while not stop.is_set() and not sending.done() and time.monotonic() < deadline:
             with suppress(StoreUnavailable):
@@ -233,6 +233,7 @@ def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, st
         [plan.definition],
         ServiceTokens(workspace.service_keys),
         service_signers(workspace, plan.sender, plan.relay.key),
+        service_handling(workspace, plan.relay.key),
     )
     # Opened before the database is written: that they belong to it is looked up there.
     seal_keys = workspace.seal_keys
@@ -257,7 +258,7 @@ def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, st
             mail_from=mail_from,
             content=mail.content,
             relay=plan.relay.key,
-            facts=sent_facts(mail.content, mail_from, plan.relay.key).to_document(),
+            facts=facts_of(mail.content).to_document(),
         )
         with workspace.store.write() as connection:
             write_service_mail(connection, seal_keys, made, now)

@@ -151,7 +151,7 @@ class _Look:
         keys = self._keys()
         senders = {
             name.split("-", 1)[0]
-            for name, _ in workers
+            for name, _, _ in workers
             if is_owned(config.journal_dir / f"{name}{SUFFIX}")
         }
         seen = Status(
@@ -226,6 +226,11 @@ class _Look:
                 found[path.name] = error.problem
         return found
 
+    def _is_used(self, relay: str) -> bool:
+        """Tell whether some sender's mails go by a relay."""
+        used = (self._config.relay_of(one.key) for one in self._config.senders)
+        return any(one is not None and one.key == relay for one in used)
+
     def _free_mb(self) -> int | None:
         with suppress(OSError):
             return shutil.disk_usage(self._config.data_dir).free // _MB
@@ -244,8 +249,8 @@ class _Look:
             if key in recent:
                 yield f"{key} has {count} in doubt. See: mailer report {key}"
         for relay in seen.relays:
-            if seen.live and not relay.verified and relay.key == self._config.relays[0].key:
-                yield f"The relay {relay.key} is not verified: no mailing is sent."
+            if seen.live and not relay.verified and self._is_used(relay.key):
+                yield f"The relay {relay.key} is not verified: no mailing goes by it."
             if relay.failing and relay.failed_at and self._now - relay.failed_at < _LATELY:
                 yield f"The relay {relay.key} could not be reached: {relay.failure}"
         limit_mb = self._config.alerts.disk_low_mb

@@ -45,6 +45,8 @@ HOMES = {
     "release": "control",
     "report": "control",
     "deliveries": "control",
+    "relay": "relay",
+    "domain": "domain",
     "run": "run",
     "demo": "demo",
 }

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from mailer.app.roles import run_role
+from mailer.app.sending import unverified
 from mailer.app.supervisor import RestartPolicy, Role, supervise, taken_ports
-from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_errors
+from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_errors, report_faults
 from mailer.events import configure_logging
 from mailer.model.faults import FaultsFound
 
@@ -47,6 +48,10 @@ def run(
         errors.print("Not live: the sandbox takes every mail.")
         errors.print(f"  inbox   http://127.0.0.1:{config.sandbox.inbox_port}/", markup=False)
     errors.print(f"  pages   http://{config.web.host}:{config.web.port}/", markup=False)
+    if config.workspace.live:
+        # What goes by another relay goes; what would go by one of these is held, with the same words.
+        report_faults(fault for one in config.relays if (fault := unverified(workspace, one)))
+        workspace.store.close()
     configure_logging(process="supervisor")
     clean = asyncio.run(
         supervise(roles, config.root, config.delivery.shutdown_grace_s, RestartPolicy())

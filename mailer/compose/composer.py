@@ -27,13 +27,16 @@ from mailer.compose.headers import (
     check_address,
     date_header,
     list_unsubscribe_headers,
+    plain_header,
 )
 from mailer.compose.ledger import Slot, SlotKind
 from mailer.compose.rendering import EditionTemplates
+from mailer.compose.return_path import return_path
 from mailer.compose.wire import MalformedMail, check_message
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
+from mailer.model.relays import AS_IT_IS, RelayHandling
 from mailer.model.statement import Revision, localized
 from mailer.tokens import Purpose, Tokens
 
@@ -61,6 +64,7 @@ class MailingComposer:
         targets: Sequence[ListDefinition],
         tokens: Tokens,
         signers: Sequence[Signer],
+        handling: RelayHandling = AS_IT_IS,
         *,
         corrects: date | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class MailingComposer:
             targets: The lists it goes to.
             tokens: Makes what identifies deliveries.
             signers: Make the DKIM signatures; none when the relay signs.
+            handling: What the relay asks of the mails it is handed.
             corrects: The day on which what it corrects was sent; None for most.
         """
         self._revision = revision
@@ -83,6 +88,10 @@ class MailingComposer:
         self._tokens = tokens
         self._signers = tuple(signers)
         self._corrects = corrects
+        self._return_path = handling.return_path
+        # Not signed: they are for the relay, which takes them out.
+        self._relay_headers = tuple(plain_header(*one) for one in handling.headers)
+        self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
         self._templates: dict[str, EditionTemplates] = {}
         self._messages: OrderedDict[tuple[Reading, TruthVector], CompiledMessage] = OrderedDict()
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
@@ -154,17 +163,16 @@ class MailingComposer:
             # The body was written as its own relaxed form (RFC 6376 §3.4.4).
             body_hash = hashlib.sha256(body).digest()
             signatures = tuple(signer.sign(headers, body_hash, now) for signer in self._signers)
-        content = b"".join([*(one.wire for one in (*signatures, *headers)), b"\r\n", body])
-        check_message(content, address, utf8=utf8)
-        return ComposedMail(Envelope(self._mail_from(outgoing.delivery_id), address), content)
-
-    def _mail_from(self, delivery_id: int) -> str:
-        """Return the delivery's own return path (VERP), the same at every attempt."""
-        sender = self._sender
-        local = f"{sender.return_path_local}+{self._tokens.return_path(delivery_id)}"
-        address = f"{local}@{sender.return_path_domain}"
-        check_address("MAIL FROM", address, utf8=False)
-        return address
+        content = b"".join(
+            [*(one.wire for one in (*signatures, *headers, *self._relay_headers)), b"\r\n", body]
+        )
+        check_message(content, address, utf8=utf8, also=self._relay_names)
+        mail_from = return_path(
+            self._sender,
+            self._return_path,
+            lambda: self._tokens.return_path(outgoing.delivery_id),
+        )
+        return ComposedMail(Envelope(mail_from, address), content)
 
     def _message(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> CompiledMessage:
         """Return the compiled message for a supporter, compiling it if it is the first."""

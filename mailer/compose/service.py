@@ -17,15 +17,16 @@ from mailer.compose.encoding import Flavor, quoted_printable
 from mailer.compose.headers import (
     Header,
     address_header,
-    check_address,
     date_header,
     mailbox_header,
     plain_header,
     text_header,
 )
 from mailer.compose.ledger import Ledger
+from mailer.compose.return_path import return_path
 from mailer.compose.wire import check_message
 from mailer.model.mailing import ComposedMail, Envelope, Sender
+from mailer.model.relays import AS_IT_IS, RelayHandling
 from mailer.model.statement import localized
 from mailer.tokens import ServiceTokens
 
@@ -49,6 +50,7 @@ def compose_service_mail(
     tokens: ServiceTokens,
     signers: Sequence[Signer],
     now: datetime,
+    handling: RelayHandling = AS_IT_IS,
 ) -> ComposedMail:
     """Return a service mail.
 
@@ -60,6 +62,7 @@ def compose_service_mail(
         tokens: Make them.
         signers: Make the DKIM signatures; none when the relay signs.
         now: This instant.
+        handling: What the relay asks of the mails it is handed.
 
     Raises:
         UnfitForHeader: when a text or address cannot stand in a header.
@@ -82,12 +85,11 @@ def compose_service_mail(
     body = _body(said.text)
     body_hash = hashlib.sha256(body).digest()
     signatures = tuple(signer.sign(headers, body_hash, now) for signer in signers)
-    content = b"".join([*(one.wire for one in (*signatures, *headers)), b"\r\n", body])
-    check_message(content, address, utf8=utf8, listed=False)
-    mail_from = (
-        f"{sender.return_path_local}+{tokens.return_path(service_id)}@{sender.return_path_domain}"
-    )
-    check_address("MAIL FROM", mail_from, utf8=False)
+    asked = tuple(plain_header(*one) for one in handling.headers)
+    content = b"".join([*(one.wire for one in (*signatures, *headers, *asked)), b"\r\n", body])
+    also = frozenset(one.name.encode("ascii") for one in asked)
+    check_message(content, address, utf8=utf8, listed=False, also=also)
+    mail_from = return_path(sender, handling.return_path, lambda: tokens.return_path(service_id))
     return ComposedMail(Envelope(mail_from, address), content)
 
 

@@ -51,7 +51,14 @@ class MalformedMail(Exception):
         super().__init__(problem)
 
 
-def check_message(content: bytes, recipient: str, *, utf8: bool, listed: bool = True) -> None:
+def check_message(
+    content: bytes,
+    recipient: str,
+    *,
+    utf8: bool,
+    listed: bool = True,
+    also: frozenset[bytes] = frozenset(),
+) -> None:
     """Refuse a message that is not as every message of ours must be.
 
     Args:
@@ -59,6 +66,7 @@ def check_message(content: bytes, recipient: str, *, utf8: bool, listed: bool = 
         recipient: The one address that To must hold.
         utf8: The message goes by SMTPUTF8: its header may hold UTF-8.
         listed: It came by a list and must say how to leave it.
+        also: Header fields that the relay in use asks for, and no other relay gets.
 
     Raises:
         MalformedMail: with the first thing that is wrong.
@@ -71,15 +79,18 @@ def check_message(content: bytes, recipient: str, *, utf8: bool, listed: bool = 
         raise MalformedMail("a CR or LF stands by itself")
     if not body.isascii() or not (utf8 or head.isascii()):
         raise MalformedMail("an octet has its eighth bit set")
-    check_header(head, recipient, listed=listed)
+    check_header(head, recipient, also, listed=listed)
 
 
-def check_header(head: bytes, recipient: str, *, listed: bool = True) -> None:
+def check_header(
+    head: bytes, recipient: str, also: frozenset[bytes] = frozenset(), *, listed: bool = True
+) -> None:
     """Refuse a header with other fields, more recipients or longer lines than it may have.
 
     Args:
         head: The header, its lines joined by CRLF, without the empty line after it.
         recipient: The one address that To must hold.
+        also: Header fields that may stand beside those every mail may have.
         listed: The mail came by a list and must say how to leave it.
 
     Raises:
@@ -101,7 +112,7 @@ def check_header(head: bytes, recipient: str, *, listed: bool = True) -> None:
         if found is None and not line.endswith(b":"):
             raise MalformedMail("a line of the header is no field")
         name = found[1] if found is not None else line[:-1]
-        if name not in ALLOWED_HEADERS:
+        if name not in ALLOWED_HEADERS and name not in also:
             raise MalformedMail("it has a header field that is not allowed")
         # RFC 5322 §3.6: at most one of each; of signatories there may be two.
         if name in fields and name != b"DKIM-Signature":

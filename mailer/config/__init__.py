@@ -5,6 +5,7 @@ there are, `checks` what they may not say of each other, and `loading` reads the
 """
 
 from mailer.config.loading import load_config, share_dir
+from mailer.config.relay import RelaySection
 from mailer.config.sections import (
     CONFIG_FILE,
     AlertsSection,
@@ -14,7 +15,6 @@ from mailer.config.sections import (
     DkimSection,
     KeysSection,
     OrganisationSection,
-    RelaySection,
     RetentionSection,
     SandboxSection,
     ScheduleSection,

@@ -180,6 +180,12 @@ class _CrossChecks:
                     ("senders", index, "name"), "has no language", 'Write name = { en = "…" }',
                     field=f"{name}.name",
                 )  # fmt: skip
+            relays = self.kept.all_keys("relays")
+            if sender.relay and relays is not None and sender.relay not in relays:
+                yield self._fault(
+                    ("senders", index, "relay"), f'there is no relay "{sender.relay}"',
+                    "Add it under [[relays]] or mend the key", field=f"{name}.relay",
+                )  # fmt: skip
             for number, dkim in enumerate(sender.dkim):
                 yield from self._signature(index, sender, number, dkim)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from mailer.config.relay import RelaySection, Section
 from mailer.config.values import (
     Address,
     BaseUrl,
@@ -28,7 +29,6 @@ from mailer.config.values import (
     OptionalKey,
     Port,
     QuietDayWords,
-    RelayPort,
     Row,
     Seconds,
     Selector,
@@ -38,18 +38,11 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
 
 CONFIG_FILE = "config.toml"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
 _LONGEST_NAME = 253
 
 
-class _Section(BaseModel):
-    """A table of the file: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class WorkspaceSection(_Section):
+class WorkspaceSection(Section):
     """`[workspace]`."""
 
     #: Shown in the terminal.
@@ -64,7 +57,7 @@ class WorkspaceSection(_Section):
     time_zone: Zone = "UTC"
 
 
-class DatabaseSection(_Section):
+class DatabaseSection(Section):
     """`[database]`."""
 
     #: SQLAlchemy address; SQLite paths are relative to the workspace.
@@ -73,7 +66,7 @@ class DatabaseSection(_Section):
     url_env: str = ""
 
 
-class KeysSection(_Section):
+class KeysSection(Section):
     """`[keys]`."""
 
     seal: str = "seal.key"
@@ -86,7 +79,7 @@ class KeysSection(_Section):
         return self
 
 
-class WebSection(_Section):
+class WebSection(Section):
     """`[web]`: the public pages."""
 
     #: What links in mails begin with; https once the workspace is live.
@@ -95,7 +88,7 @@ class WebSection(_Section):
     port: Port = 8025
 
 
-class SandboxSection(_Section):
+class SandboxSection(Section):
     """`[sandbox]`: the built-in SMTP catcher, always on loopback."""
 
     smtp_port: Port = 8026
@@ -107,14 +100,14 @@ class SandboxSection(_Section):
     misbehave: bool = False
 
 
-class OrganisationSection(_Section):
+class OrganisationSection(Section):
     """`[[organisations]]`: who owns lists of people."""
 
     key: Key
     name: Names
 
 
-class DkimSection(_Section):
+class DkimSection(Section):
     """`[[senders.dkim]]`: one signature."""
 
     #: The From address's domain or one above it, or the signature would count for nothing.
@@ -130,7 +123,7 @@ class DkimSection(_Section):
         return self
 
 
-class SenderSection(_Section):
+class SenderSection(Section):
     """`[[senders]]`: who a mailing comes from."""
 
     key: Key
@@ -142,41 +135,14 @@ class SenderSection(_Section):
     base_url: OptionalBaseUrl = ""
     return_path_domain: Domain
     return_path_local: LocalPart = "b"
+    #: The mailbox of return_path = "fixed"; `return_path_local` at `return_path_domain` when empty.
+    return_path_address: OptionalAddress = ""
+    #: The relay that takes this sender's mails; the first one when empty.
+    relay: OptionalKey = ""
     dkim: Row[DkimSection] = ()
 
 
-class RelaySection(_Section):
-    """`[[relays]]`: the SMTP server that takes our mail once the workspace is live."""
-
-    key: Key
-    host: Host
-    port: RelayPort = 587
-    #: "starttls", "implicit", or "none", which only a relay on loopback may have.
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    username: str = ""
-    password_file: str = ""
-    password_env: str = ""
-    #: "mailer" when we sign, "relay" when it does.
-    signs: Literal["mailer", "relay"] = "mailer"
-    #: Each delivery has a return path of its own; no relay that wants another is supported yet.
-    return_path: Literal["verp"] = "verp"
-    connections: Annotated[int, Field(ge=1, le=100)] = 4
-    messages_per_connection: Annotated[int, Field(ge=1)] = 500
-    #: Name we greet with; neutral by default.
-    ehlo: Host = "localhost"
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> RelaySection:
-        if self.tls == "none" and self.host not in _LOOPBACK:
-            raise ValueError('tls = "none" is for a relay on this machine only')
-        if self.username and not (self.password_file or self.password_env):
-            raise ValueError("username needs password_file or password_env")
-        if self.password_file and self.password_env:
-            raise ValueError("the password comes from password_file or password_env, not both")
-        return self
-
-
-class DeliverySection(_Section):
+class DeliverySection(Section):
     """`[delivery]`."""
 
     #: Connections to the sandbox.
@@ -197,7 +163,7 @@ class DeliverySection(_Section):
         return self
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     """`[schedule]`."""
 
     #: A mailing later than this is held for a person.
@@ -206,7 +172,7 @@ class ScheduleSection(_Section):
     quiet_days: QuietDayWords = ()
 
 
-class AlertsSection(_Section):
+class AlertsSection(Section):
     """`[alerts]`: how staff learn what should not wait."""
 
     #: Who is mailed; each is in `staff` of [workspace].
@@ -232,7 +198,7 @@ class AlertsSection(_Section):
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
-class RetentionSection(_Section):
+class RetentionSection(Section):
     """`[retention]`: after how many days what is left of a mailing is cleared away."""
 
     #: Each SMTP transaction, after it; counts by relay and outcome stay.
@@ -247,7 +213,7 @@ class RetentionSection(_Section):
     undo_days: Days = 30
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file, with the workspace it belongs to."""
 
     workspace: WorkspaceSection = WorkspaceSection()
@@ -306,6 +272,20 @@ class Config(_Section):
             return f"{prefix}{(self.root / url.removeprefix(prefix)).resolve()}"
         return url
 
+    def relay_of(self, sender_key: str) -> RelaySection | None:
+        """Return the relay that takes a sender's mails; None when there is none.
+
+        A sender that names none, or that is gone from the file, has the first.
+        """
+        wanted = next((one.relay for one in self.senders if one.key == sender_key), "")
+        if not wanted:
+            return self.relays[0] if self.relays else None
+        return self.relay(wanted)
+
+    def relay(self, key: str) -> RelaySection | None:
+        """Return the relay of that key; None when there is none."""
+        return next((one for one in self.relays if one.key == key), None)
+
     def sender(self, key: str) -> Sender | None:
         """Return the sender of that key as a mailing pins it; None when there is none."""
         for section in self.senders:
@@ -319,6 +299,7 @@ class Config(_Section):
                     base_url=section.base_url or self.web.base_url,
                     return_path_domain=section.return_path_domain,
                     return_path_local=section.return_path_local,
+                    return_path_address=section.return_path_address,
                     dkim=tuple(
                         DkimKey(key.domain, key.selector, str(self.root / key.key_file))
                         for key in section.dkim

@@ -87,6 +87,10 @@ def _domain(value: str) -> str:
     return domain
 
 
+def _optional_domain(value: str) -> str:
+    return _domain(value) if value else ""
+
+
 def _host(value: str) -> str:
     try:
         ipaddress.ip_address(value)
@@ -161,6 +165,22 @@ def _quiet_days(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+# RFC 5322 §2.2: names of our own making stay out of a relay's way, so that only X- names pass.
+_RELAY_HEADER = re.compile(r"X-[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+_LONGEST_HEADER = 60
+
+
+def _relay_headers(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not _RELAY_HEADER.fullmatch(name) or len(name) > _LONGEST_HEADER:
+            raise ValueError("has a name that is none for a relay, like X-SES-CONFIGURATION-SET")
+        if not re.fullmatch(r"[!-~]{1,60}", text):
+            raise ValueError(f"{name} wants up to 60 letters, digits and signs without blanks")
+    if len({name.lower() for name in value}) < len(value):
+        raise ValueError("names one field twice")
+    return value
+
+
 def _tuple(value: object) -> object:
     # The parser of TOML gives lists; what is frozen holds tuples.
     return tuple(value) if isinstance(value, list) else value
@@ -168,6 +188,7 @@ def _tuple(value: object) -> object:
 
 Key = Annotated[str, AfterValidator(_key)]
 OptionalKey = Annotated[str, AfterValidator(_optional_key)]
+RelayHeaders = Annotated[dict[str, str], AfterValidator(_relay_headers)]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -175,6 +196,7 @@ OptionalBaseUrl = Annotated[str, AfterValidator(_optional_base_url)]
 Names = Annotated[dict[str, str], AfterValidator(_names)]
 LocalPart = Annotated[str, AfterValidator(_local_part)]
 Domain = Annotated[str, AfterValidator(_domain)]
+OptionalDomain = Annotated[str, AfterValidator(_optional_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]

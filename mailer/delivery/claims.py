@@ -17,6 +17,7 @@ from mailer.clock import Clock
 from mailer.keys import SealKeys, WrongSealKey
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail, OutgoingDelivery
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.claims import ClaimedDelivery, claim
 from mailer.store.engine import Store
 from mailer.store.service_mails import ClaimedService
@@ -76,12 +77,14 @@ class Claimer:
         worker: str,
         material_for: MaterialFor,
         clock: Clock,
+        senders: SenderChoice = EVERY_SENDER,
     ) -> None:
         self._store = store
         self._seal_keys = seal_keys
         self._worker = worker
         self._material_for = material_for
         self._clock = clock
+        self._senders = senders
         self._materials: dict[int, Material] = {}
 
     def claim(self, limit: int) -> Claimed:
@@ -92,7 +95,7 @@ class Claimer:
         """
         claimed_at = self._clock.monotonic()
         with self._store.write() as connection:
-            rows = claim(connection, self._worker, limit, self._clock.now())
+            rows = claim(connection, self._worker, limit, self._clock.now(), self._senders)
         found = Claimed([], {}, [], [])
         for one in rows:
             material = self._material(one.mailing_id, found)

@@ -34,6 +34,7 @@ from mailer.delivery.work import DELIVERIES, Work
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
 from mailer.model.alerts import AlertKind
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.claims import ClaimedDelivery
 from mailer.store.engine import Connection, Store, StoreUnavailable
 from mailer.store.relays import relay_failed, relay_met
@@ -70,6 +71,8 @@ class EngineParts:
     shutdown_grace_s: float = 20.0
     #: What it sends; the deliveries of mailings when None.
     work: Work | None = None
+    #: Whose mailings it sends.
+    senders: SenderChoice = EVERY_SENDER
 
 
 class DeliveryEngine:
@@ -147,9 +150,17 @@ class DeliveryEngine:
         parts = self._parts
 
         def claims_for(worker: str) -> Claimer:
-            return Claimer(parts.store, parts.seal_keys, worker, parts.material_for, parts.clock)
+            return Claimer(
+                parts.store,
+                parts.seal_keys,
+                worker,
+                parts.material_for,
+                parts.clock,
+                parts.senders,
+            )
 
-        return Work(DELIVERIES, claims_for, Watch(parts.store, parts.clock), IDLE_S)
+        watch = Watch(parts.store, parts.clock, parts.senders)
+        return Work(DELIVERIES, claims_for, watch, IDLE_S)
 
     def _lane_parts(self) -> LaneParts:
         parts = self._parts
@@ -174,7 +185,12 @@ class DeliveryEngine:
     def _register(self) -> None:
         with self._parts.store.write() as connection:
             register_worker(
-                connection, self.worker, os.getpid(), boot_id(), self._parts.clock.now()
+                connection,
+                self.worker,
+                os.getpid(),
+                boot_id(),
+                self._parts.clock.now(),
+                relay=self._parts.relay.key,
             )
 
     def _recover(self) -> None:

@@ -56,14 +56,16 @@ def recover(
     with store.read() as connection:
         workers = unended_workers(connection)
     done = []
-    for name, registered_boot in workers:
+    for name, registered_boot, its_relay in workers:
         path = journal_dir / f"{name}{SUFFIX}"
         dead = take_dead_journal(path)
         if dead is None and path.exists():
             continue
         replay = dead.replay if dead else Replay(Header(name, 0, ""))
         provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
-        taken = _take_over(store, name, replay, relay, policy, now, jitter, provable=provable)
+        taken = _take_over(
+            store, name, replay, its_relay or relay, policy, now, jitter, provable=provable
+        )
         if dead is not None:
             dead.done(whole=provable)
         done.append(taken)

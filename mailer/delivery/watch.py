@@ -11,6 +11,7 @@ import asyncio
 
 from mailer.clock import Clock
 from mailer.events import failed
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.engine import Store, StoreUnavailable
 from mailer.store.shares import Lane, open_lanes
 from mailer.store.withdrawals import last_withdrawals, withdrawals_since
@@ -26,9 +27,10 @@ REMEMBER_S = 600.0
 class Watch:
     """What a sender process knows of withdrawals and of what may go out."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, senders: SenderChoice = EVERY_SENDER) -> None:
         self._store = store
         self._clock = clock
+        self._senders = senders
         #: Running mailings with a share that is open, or without shares.
         self.running: frozenset[int] = frozenset()
         self._lanes: frozenset[Lane] = frozenset()
@@ -58,7 +60,7 @@ class Watch:
         """
         began = self._clock.monotonic()
         with self._store.read() as connection:
-            lanes = open_lanes(connection, self._clock.now())
+            lanes = open_lanes(connection, self._clock.now(), self._senders)
             found = withdrawals_since(connection, *self._seen)
         seen_at = self._clock.monotonic()
         kept = {digest: at for digest, at in self._withdrawn.items() if seen_at - at < REMEMBER_S}

@@ -45,6 +45,8 @@ class Sender:
     return_path_domain: str
     #: Local part before the plus sign of the VERP return path.
     return_path_local: str = "b"
+    #: The one mailbox for bounces where the return path is fixed; "" for the local part's own.
+    return_path_address: str = ""
     dkim: tuple[DkimKey, ...] = ()
 
 
@@ -115,6 +117,8 @@ class Mailing:
     held_reason: str = ""
     #: A person let it go although it was late or larger than confirmed.
     released: bool = False
+    #: It was scheduled while the workspace was not live, and never leaves the sandbox.
+    rehearsal: bool = True
     started_at: datetime | None = None
     finished_at: datetime | None = None
     timing: Timing = AT_ONCE

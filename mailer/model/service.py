@@ -32,39 +32,21 @@ class ServicePurpose(StrEnum):
 class SentFacts:
     """What a test send was when it left, for holding what came back against it."""
 
-    #: Whole, without its angle brackets.
+    #: The field, with its angle brackets.
     message_id: str
-    subject: str
-    from_address: str
-    #: The return path it was handed over with.
-    mail_from: str
-    #: Value of List-Unsubscribe, unfolded; "" for none.
+    #: The field, unfolded; "" for none.
     list_unsubscribe: str
-    list_unsubscribe_post: str
-    #: Every web address in the mail's HTML and text, in the order met, each once.
+    #: Every web address that a reader could follow, each once, sorted.
     links: tuple[str, ...]
-    #: SHA-256 in hex over the text of the plain part, decoded, its lines stripped at their ends.
-    text_digest: str
-    #: The same over the HTML part.
-    html_digest: str
-    #: Domains that signed it: d= of each signature; none where the relay signs.
-    signed_by: tuple[str, ...]
-    #: Key of the relay it was handed to.
-    relay: str
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        return {name: _plain(value) for name, value in vars(self).items()}
+        return {**vars(self), "links": list(self.links)}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> SentFacts:
         """Return what `to_document` was called on."""
-        lists = {name: tuple(document[name]) for name in ("links", "signed_by")}
-        return cls(**{**document, **lists})
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+        return cls(**{**document, "links": tuple(document["links"])})
 
 
 @dataclass(frozen=True, repr=False)

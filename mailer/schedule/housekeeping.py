@@ -16,9 +16,9 @@ from mailer.clock import Clock
 from mailer.delivery.journal import KEPT_SUFFIX
 from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
+from mailer.store.alerts import forget_alerts
 from mailer.store.engine import Connection, Store
 from mailer.store.retention import (
-    clear_alerts,
     clear_attempts,
     clear_deliveries,
     clear_service_mails,
@@ -95,8 +95,8 @@ class Housekeeper:
     def _clear_rest(self, connection: Connection, now: datetime) -> int:
         kept = self._retention
         rows = clear_service_mails(connection, now - kept.attempts, CHUNK)
-        rows += clear_alerts(connection, now - kept.attempts, CHUNK)
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
+        forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)
         self._cleared["others"] += rows
         return rows

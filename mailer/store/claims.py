@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.deliveries import skip
@@ -64,13 +65,19 @@ class ClaimedDelivery:
     share_id: int = 0
 
 
-def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[ClaimedDelivery]:
+def claim(
+    connection: Connection,
+    name: str,
+    limit: int,
+    now: datetime,
+    senders: SenderChoice = EVERY_SENDER,
+) -> list[ClaimedDelivery]:
     """Claim up to `limit` due deliveries of what may go out now, the oldest mailing's first.
 
     Whoever left, was suppressed, paused or marked discreet since the audience was frozen, or is on a
     list that was, is skipped on the way, or reached through another list they are still on.
     """
-    ids = _due(connection, limit, now)
+    ids = _due(connection, limit, now, senders)
     if not ids:
         return []
     refused = _withdrawn(connection, ids, now)
@@ -94,7 +101,7 @@ def claim(connection: Connection, name: str, limit: int, now: datetime) -> list[
     return _persons(connection, ids)
 
 
-def _due(connection: Connection, limit: int, now: datetime) -> list[int]:
+def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoice) -> list[int]:
     """Return ids of due deliveries, and lock them where the database locks rows.
 
     The index is read in its own order, retries before first tries, and no further than `limit`:
@@ -102,7 +109,7 @@ def _due(connection: Connection, limit: int, now: datetime) -> list[int]:
     """
     ids: list[int] = []
     shares: dict[int, list[int]] = {}
-    for lane in open_lanes(connection, now):
+    for lane in open_lanes(connection, now, senders):
         shares.setdefault(lane.mailing_id, []).append(lane.share_id)
     for mailing_id, share_ids in shares.items():
         for state in (DeliveryState.DEFERRED, DeliveryState.DUE):

@@ -70,6 +70,8 @@ class NewMailing:
     corrects: Corrected | None = None
     #: A draft waits for a person to schedule it.
     state: MailingState = MailingState.SCHEDULED
+    #: Scheduled while the workspace was not live; what nobody says is safe.
+    rehearsal: bool = True
 
 
 class MailingNotFound(Exception):
@@ -138,6 +140,8 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             revision_id=new.revision_id,
             design_id=new.design_id,
             sender=sender_to_document(new.sender),
+            sender_key=new.sender.key,
+            rehearsal=new.rehearsal,
             state=new.state,
             segment=new.segment,
             exclude=new.exclude,
@@ -190,6 +194,8 @@ def schedule_draft(connection: Connection, row_id: int, new: NewMailing) -> Mail
         MailingState.SCHEDULED,
         design_id=new.design_id,
         sender=sender_to_document(new.sender),
+        sender_key=new.sender.key,
+        rehearsal=new.rehearsal,
         segment=new.segment,
         exclude=new.exclude,
         due_at=new.due_at,
@@ -231,6 +237,7 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         digest=row.digest,
         held_reason=row.held_reason,
         released=row.released_at is not None,
+        rehearsal=row.rehearsal,
         started_at=row.started_at,
         finished_at=row.finished_at,
         timing=timing_from_document(row.timing),

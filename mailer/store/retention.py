@@ -15,11 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, exists, func, or_, select, update
 
-from mailer.model.alerts import AlertKind
 from mailer.model.states import MailingState
 from mailer.store.audience import insert_or_ignore
 from mailer.store.tables import (
-    alert,
     attempt,
     attempt_count,
     delivery,
@@ -191,22 +189,6 @@ def clear_service_mails(connection: Connection, before: datetime, limit: int) ->
     old = select(service_mail.c.id).where(service_mail.c.finished_at < before).limit(limit)
     ids = list(connection.execute(old).scalars())
     connection.execute(delete(service_mail).where(service_mail.c.id.in_(ids)))
-    return len(ids)
-
-
-def clear_alerts(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete alerts raised before, but for conditions that last; return how many."""
-    lasting = [kind for kind in AlertKind if kind.lasts]
-    old = (
-        select(alert.c.id)
-        .where(
-            alert.c.raised_at < before,
-            or_(alert.c.kind.not_in(lasting), alert.c.resolved_at.is_not(None)),
-        )
-        .limit(limit)
-    )
-    ids = list(connection.execute(old).scalars())
-    connection.execute(delete(alert).where(alert.c.id.in_(ids)))
     return len(ids)
 
 

@@ -294,3 +294,17 @@ def find_sent_facts(connection: Connection, service_id: int) -> Mapping[str, Any
         )
     ).scalar_one_or_none()
     return found if isinstance(found, dict) else None
+
+
+def last_sent_facts(connection: Connection, relay: str) -> Mapping[str, Any] | None:
+    """Return what the last test send by a relay was when it left; None when there was none."""
+    found = connection.execute(
+        select(service_mail.c.facts)
+        .where(
+            service_mail.c.relay == relay,
+            service_mail.c.purpose == ServicePurpose.TEST_SEND,
+        )
+        .order_by(service_mail.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return found if isinstance(found, dict) else None

@@ -12,8 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
+from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import (
     AT_ONCE,
@@ -260,7 +273,16 @@ class Lane:
     share_id: int
 
 
-def open_lanes(connection: Connection, now: datetime) -> list[Lane]:
+def _sent_by(senders: SenderChoice) -> ColumnElement[bool]:
+    """Return the condition that a mailing comes from one of these senders."""
+    if senders.others:
+        return mailing.c.sender_key.not_in(senders.keys) if senders.keys else true()
+    return mailing.c.sender_key.in_(senders.keys)
+
+
+def open_lanes(
+    connection: Connection, now: datetime, senders: SenderChoice = EVERY_SENDER
+) -> list[Lane]:
     """Return what may go out at `now`, the mailing whose hour came first in front.
 
     A share whose opening has ended is not open, whether or not the scheduler has shut it yet.
@@ -271,6 +293,7 @@ def open_lanes(connection: Connection, now: datetime) -> list[Lane]:
         .join(mailing_share, mailing_share.c.mailing_id == mailing.c.id, isouter=True)
         .where(
             mailing.c.state == MailingState.RUNNING,
+            _sent_by(senders),
             or_(
                 ~mailing.c.in_shares,
                 (mailing_share.c.state == ShareState.OPEN)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 
 from mailer.model.alerts import AlertKind
@@ -288,6 +289,10 @@ mailing = Table(
     Column("design_id", Id, ForeignKey("design.id"), nullable=False),
     #: The sender as it was when scheduled.
     Column("sender", Document, nullable=False),
+    #: Its key: which relay takes the mails is looked up by it when they are sent.
+    Column("sender_key", String(80), nullable=False, server_default=""),
+    #: Scheduled while the workspace was not live: it never leaves the sandbox.
+    Column("rehearsal", Boolean, nullable=False, server_default=true()),
     Column("state", Enum(MailingState), nullable=False),
     #: What it goes back to when resumed or released.
     Column("state_before", Enum(MailingState)),
@@ -543,6 +548,8 @@ worker = Table(
     Column("pid", Integer, nullable=False),
     #: The kernel's boot id: another one means that the power was cut.
     Column("boot_id", String(60), nullable=False),
+    #: Key of the relay it hands mail to; "" for what began before this was kept.
+    Column("relay", String(80), nullable=False, server_default=""),
     Column("started_at", Instant, nullable=False),
     #: Set once everything it claimed has its outcome.
     Column("ended_at", Instant),

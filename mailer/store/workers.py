@@ -15,10 +15,12 @@ from mailer.store.tables import delivery, lease, worker
 
 
 def register_worker(
-    connection: Connection, name: str, pid: int, boot_id: str, now: datetime
+    connection: Connection, name: str, pid: int, boot_id: str, now: datetime, relay: str = ""
 ) -> None:
     """Write that a sender process has begun; its claims carry its name."""
-    connection.execute(worker.insert().values(name=name, pid=pid, boot_id=boot_id, started_at=now))
+    connection.execute(
+        worker.insert().values(name=name, pid=pid, boot_id=boot_id, relay=relay, started_at=now)
+    )
 
 
 def end_worker(connection: Connection, name: str, now: datetime) -> None:
@@ -26,12 +28,12 @@ def end_worker(connection: Connection, name: str, now: datetime) -> None:
     connection.execute(update(worker).where(worker.c.name == name).values(ended_at=now))
 
 
-def unended_workers(connection: Connection) -> list[tuple[str, str]]:
-    """Return name and boot id of every worker whose claims may be open."""
+def unended_workers(connection: Connection) -> list[tuple[str, str, str]]:
+    """Return name, boot id and relay of every worker whose claims may be open."""
     rows = connection.execute(
-        select(worker.c.name, worker.c.boot_id).where(worker.c.ended_at.is_(None))
+        select(worker.c.name, worker.c.boot_id, worker.c.relay).where(worker.c.ended_at.is_(None))
     )
-    return [(row.name, row.boot_id) for row in rows]
+    return [(row.name, row.boot_id, row.relay) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import base64
 import json
 import os
 import re
+import smtplib
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dkim
 import pytest
@@ -18,11 +19,17 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from mailer.app.sending import relay_digest, send_now
+from mailer.app.preview import preview_mail
+from mailer.app.relays import verify_relay
+from mailer.app.sending import relay_digest, send_now, unverified
 from mailer.app.workspace import Workspace
+from mailer.domains.records import quoted
+from mailer.domains.resolver import SystemResolver
+from mailer.model.findings import Grade
 from mailer.model.states import MailingState
 from mailer.store.mailings import find_mailing
 from mailer.store.relays import mark_relay_verified
+from tests.support.dns_server import dns_server
 from tests.support.mail import html_of, raw_headers, text_of
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -37,12 +44,15 @@ PEOPLE = {
 }
 
 
-def _mailer(folder, *arguments):
-    return subprocess.run(
+def _mailer(folder, *arguments, given=None):
+    ended = subprocess.run(
         [sys.executable, "-m", "mailer", "-w", str(folder), *arguments],
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, timeout=90, check=False, input=given,
         env={**os.environ, "COLUMNS": "140"},
     )  # fmt: skip
+    return subprocess.CompletedProcess(
+        ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
+    )
 
 
 def _write_key(path, key):
@@ -156,8 +166,56 @@ def test_a_relay_configured_otherwise_than_it_was_verified_gets_nothing(live):
     assert relay.queue() == server.mails == []
 
 
-def test_what_was_scheduled_in_the_sandbox_with_http_links_is_held(live):
-    """One click needs https: such a mailing waits for a person, and nobody is mailed."""
+def _set_live(folder, value):
+    config = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(re.sub("live = (true|false)", f"live = {value}", config))
+
+
+def _quoted(records):
+    return {
+        (name.rstrip("."), "TXT"): [quoted(value.decode())] for name, value in records.items()
+    } | {(f"_dmarc.{DOMAIN}", "TXT"): [quoted("v=DMARC1; p=none")]}
+
+
+def test_a_mail_that_came_through_verifies_the_relay_and_one_that_was_changed_does_not(live):
+    """Composed here, through Postfix, received, and given to the commands: then live is accepted."""
+    folder, relay, server, records = live
+    checked = _mailer(folder, "relay", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "It can be reached. Nothing was sent." in checked.stdout
+    _set_live(folder, "false")
+    hour = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M}"
+    planned = _mailer(folder, "schedule", *SEND[1:], "--at", hour, "--timezone", "UTC")
+    assert planned.returncode == 0, planned.stderr
+    workspace = Workspace.open(folder)
+    with workspace.store.read() as connection:
+        mailing = find_mailing(connection, "her-rights-1")
+    source = preview_mail(workspace, mailing, "ro").source
+    with smtplib.SMTP(relay.host, relay.port) as client:
+        client.sendmail(f"b@bounces.{DOMAIN}", ["anna@inbox.example.net"], source)
+    (mail,) = server.wait_for(1, 30)
+    _set_live(folder, "true")
+    workspace = Workspace.open(folder)
+    (section,) = workspace.config.relays
+    with dns_server(_quoted(records)) as dns:
+        tampered = mail.content.replace(b"https://mail.harbor", b"https://click.example")
+        found = verify_relay(workspace, section, tampered, SystemResolver(dns.host, dns.port))
+        assert {"links", "DKIM", "DMARC"} <= {
+            one.subject for one in found if one.grade is Grade.WRONG
+        }
+        assert unverified(workspace, section) is not None
+        verified = _mailer(
+            folder, "relay", "verify", "--dns", f"{dns.host}:{dns.port}", given=mail.content
+        )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "The relay leaves our mails alone." in verified.stdout
+    assert "anna@" not in verified.stdout + verified.stderr
+    assert unverified(workspace, section) is None
+    workspace.store.close()
+
+
+def test_what_was_scheduled_in_the_sandbox_never_reaches_people(live):
+    """A rehearsal stays one when the workspace goes live: it is held, and nobody is mailed."""
     folder, relay, server, _ = live
     config = (folder / "config.toml").read_text()
     (folder / "config.toml").write_text(
@@ -177,5 +235,5 @@ def test_what_was_scheduled_in_the_sandbox_with_http_links_is_held(live):
         found = find_mailing(connection, "her-rights-1")
     workspace.store.close()
     assert found.state is MailingState.HELD
-    assert "its links are not https" in found.held_reason
+    assert "before the workspace was live, as a rehearsal" in found.held_reason
     assert relay.queue() == server.mails == []

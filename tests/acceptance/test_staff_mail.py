@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from mailer.app.workspace import Workspace
-from mailer.compose.facts import sent_facts
+from mailer.domains.received import facts_of
 from mailer.model.service import SentFacts
 from mailer.store.service_mails import find_sent_facts
 from mailer.tokens import ServiceTokens
@@ -79,7 +79,7 @@ def test_a_test_send_is_the_mail_a_supporter_would_get_and_unsubscribes_nobody(
     with workspace.store.read() as connection:
         kept = SentFacts.from_document(find_sent_facts(connection, service_id))
     workspace.store.close()
-    assert sent_facts(mail.content, mail.mail_from, "main") == kept
+    assert facts_of(mail.content) == kept
     assert link in kept.links
     with running(folder, "--only", "web"):
         until(lambda: answers(ports(folder)[0]), "the pages to answer")

@@ -11,7 +11,7 @@ import pytest
 
 from mailer.app.backup import make_backup
 from mailer.app.restore import Survived, restore
-from mailer.app.sending import relay_settings
+from mailer.app.sending import check_relay
 from mailer.app.workspace import Workspace
 from mailer.box import create_backup_keys, load_private_key
 from mailer.delivery.journal import Journal
@@ -166,7 +166,8 @@ def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
         '[[relays]]\nkey = "main"\nhost = "smtp.example.org"\n'
     )
     with pytest.raises(FaultsFound, match="accept-lost-unsubscribes"):
-        relay_settings(place.opened())
+        reopened = place.opened()
+        check_relay(reopened, reopened.config.relays[0])
 
 
 def test_a_log_that_cannot_be_read_stops_it_before_anything_changes(place, saved, monkeypatch):

@@ -60,5 +60,5 @@ def test_a_link_of_a_service_mail_names_nobody(service_keys):
 
 def test_facts_of_a_test_send_come_back_from_json_as_they_were():
     """Lists are tuples again."""
-    facts = SentFacts("m", "s", "f", "p", "u", "o", ("a", "b"), "t", "h", ("example.org",), "main")
+    facts = SentFacts("<m@example.org>", "<https://example.org/u/x>", ("a", "b"))
     assert facts == SentFacts.from_document(facts.to_document())

@@ -1,0 +1,96 @@
+"""`[[relays]]` of `config.toml`: one SMTP server, its profile, and what is written beside it.
+
+In: a table of the file as the TOML parser gives it. Out: a `RelaySection` whose keys are all known,
+those of its profile where nothing was written.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mailer.config.values import Host, Key, OptionalDomain, RelayHeaders, RelayPort
+from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RelaySection(Section):
+    """`[[relays]]`: the SMTP server that takes our mail once the workspace is live."""
+
+    key: Key
+    #: Gives the other keys their defaults, see docs/relays.md.
+    profile: Literal[
+        "plain", "postfix", "ses", "mailgun", "postmark", "brevo", "google", "microsoft"
+    ] = "plain"
+    host: Host
+    port: RelayPort = 587
+    #: "starttls", "implicit", or "none", which only a relay on loopback may have.
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    username: str = ""
+    password_file: str = ""
+    password_env: str = ""
+    #: "mailer" when we sign, "relay" when it does.
+    signs: Literal["mailer", "relay"] = "mailer"
+    #: "verp": one of each delivery's own; "fixed": one per sender; "relay": the relay's own.
+    return_path: Literal["verp", "fixed", "relay"] = "verp"
+    #: Header fields for the relay itself, beside those that switch its tracking off.
+    headers: RelayHeaders = {}
+    connections: Annotated[int, Field(ge=1, le=100)] = 4
+    messages_per_connection: Annotated[int, Field(ge=1)] = 500
+    #: Name we greet with; neutral by default.
+    ehlo: Host = "localhost"
+    #: The public name of a mail server of one's own, for SPF, MX and PTR; "" when not known.
+    greets_as: OptionalDomain = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_defaults(cls, data: Any) -> Any:  # noqa: ANN401  (What a TOML parser gives.)
+        if not isinstance(data, dict) or data.get("profile") not in list(ProfileName):
+            return data
+        one = PROFILES[ProfileName(data["profile"])]
+        defaults = {
+            "host": one.host, "port": one.port, "tls": one.tls, "signs": one.signs.value,
+            "return_path": one.return_path.value,
+        }  # fmt: skip
+        # A profile without a host of its own leaves it missing, as the fault will say.
+        return {**{name: value for name, value in defaults.items() if value}, **data}
+
+    @model_validator(mode="after")
+    def _check_profile(self) -> RelaySection:
+        fixed = {name.lower() for name in self.known.tracking_off}
+        if fixed & {name.lower() for name in self.headers}:
+            raise ValueError("headers names one that switches tracking off and is always sent")
+        if self.signs == "mailer" and self.known.replaces:
+            # RFC 6376 §5.4: a signature over a field that is written anew does not verify.
+            written = " and ".join(sorted(self.known.replaces))
+            raise ValueError(f'signs must be "relay": it writes {written} anew after we signed')
+        return self
+
+    @property
+    def known(self) -> RelayProfile:
+        """Return what is known of this kind of relay."""
+        return PROFILES[ProfileName(self.profile)]
+
+    @property
+    def handling(self) -> RelayHandling:
+        """Return what the relay asks of the mails it is handed."""
+        headers = {**self.known.tracking_off, **self.headers}
+        return RelayHandling(ReturnPath(self.return_path), tuple(sorted(headers.items())))
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> RelaySection:
+        if self.tls == "none" and self.host not in _LOOPBACK:
+            raise ValueError('tls = "none" is for a relay on this machine only')
+        if self.username and not (self.password_file or self.password_env):
+            raise ValueError("username needs password_file or password_env")
+        if self.password_file and self.password_env:
+            raise ValueError("the password comes from password_file or password_env, not both")
+        return self

@@ -1,0 +1,39 @@
+"""Run one engine per relay, side by side in one process, and end them together.
+
+In: engines. Out: nothing; each records its own outcomes. One that fails does not cut the others off
+in the middle of a mail: they are told to stop, finish what is open, and then the failure is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mailer.delivery.engine import DeliveryEngine
+
+
+class Fleet:
+    """The engines of a sender process."""
+
+    def __init__(self, engines: Sequence[DeliveryEngine]) -> None:
+        self._engines = tuple(engines)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until `stop` is set or one engine fails.
+
+        Raises:
+            JournalFull: when a journal cannot be written: nothing may be sent then.
+            StoreUnavailable: when the database does not answer at the beginning.
+        """
+        ending = asyncio.Event()
+        running = [asyncio.create_task(engine.run(ending)) for engine in self._engines]
+        told = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+            ending.set()
+            ended = await asyncio.gather(*running, return_exceptions=True)
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one

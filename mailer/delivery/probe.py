@@ -1,0 +1,265 @@
+"""See whether a relay can be reached as it is configured, step by step; no mail is handed over.
+
+In: a relay's settings. Out: findings, one per step: name, connection and greeting, TLS with its
+certificate, login, extensions. The first step that fails is the last. Each waits a few seconds and
+no longer. Standards: RFC 5321 §3.1, RFC 3207, RFC 8314, RFC 4954 (login), RFC 8689 (REQUIRETLS).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+
+import aiosmtplib
+
+from mailer.delivery.replies import parse_reply
+from mailer.delivery.session import Encryption, RelaySettings
+from mailer.model.findings import Finding, advice, ok, wrong
+
+#: How long a step may take, in seconds.
+PATIENCE_S = 15.0
+#: A certificate that ends sooner is worth a look.
+_SOON_DAYS = 14
+#: Extension as EHLO names it → what it is good for, and whether its absence is worth a word.
+_EXTENSIONS: Mapping[str, tuple[str, bool]] = {
+    "pipelining": ("sending is quicker", True),
+    "8bitmime": ("not needed: our mails are 7-bit", False),
+    "smtputf8": ("reaches addresses like елена@", True),
+    "dsn": ("bounces can be told apart by their id", True),
+    "requiretls": ("TLS all the way", False),
+}
+# OpenSSL's X509_V_ERR numbers, for what a person can do something about.
+_EXPIRED, _NOT_YET = 10, 9
+# Seven: signed with another key than that of the authority it names.
+_SELF_SIGNED = frozenset({7, 18, 19})
+_UNKNOWN_AUTHORITY = frozenset({2, 20, 21})
+_OTHER_NAME = frozenset({62, 64})
+
+
+class _Failed(Exception):
+    """A step failed, and none follows."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.text)
+
+
+async def probe(
+    relay: RelaySettings, now: datetime, patience_s: float = PATIENCE_S
+) -> list[Finding]:
+    """Return what each step found; the last is wrong when one failed.
+
+    Args:
+        relay: How it is reached.
+        now: This instant, to tell how long its certificate is good for.
+        patience_s: How long a step may take.
+    """
+    found: list[Finding] = []
+    try:
+        async for one in _steps(relay, now, patience_s):
+            found.append(one)  # noqa: PERF401  (What was found before a failure is kept.)
+    except _Failed as failed:
+        found.append(failed.finding)
+    return found
+
+
+async def _steps(relay: RelaySettings, now: datetime, patience_s: float) -> AsyncIterator[Finding]:
+    yield await _looked_up(relay, patience_s)
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        local_hostname=relay.ehlo,
+        timeout=patience_s,
+        use_tls=relay.encryption is Encryption.IMPLICIT,
+        # STARTTLS is a step of its own here, and never left out where it was asked for.
+        start_tls=False,
+        tls_context=relay.tls_context,
+    )
+    try:
+        yield await _connected(client, relay)
+        if relay.encryption is Encryption.STARTTLS:
+            await _upgraded(client, relay)
+        if relay.encryption is Encryption.NONE:
+            yield ok("TLS", "none, as configured: the relay is on this machine")
+        else:
+            for one in _certificate(client, now):
+                yield one
+        if relay.username:
+            yield await _logged_in(client, relay)
+        else:
+            yield ok("login", "none, as configured")
+        await _greeted(client)
+        for one in _features(client):
+            yield one
+    finally:
+        client.close()
+
+
+async def _looked_up(relay: RelaySettings, patience_s: float) -> Finding:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await asyncio.wait_for(
+            loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM), patience_s
+        )
+    except (socket.gaierror, TimeoutError, UnicodeError):
+        remedy = "Mend host, or check the network of this machine"
+        raise _Failed(wrong("name", f"{relay.host} has no address", remedy)) from None
+    addresses = ", ".join(sorted({str(one[4][0]) for one in found}))
+    return ok("name", f"{relay.host} is {addresses}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error and what it came from, the first cause last."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    return chain
+
+
+async def _connected(client: aiosmtplib.SMTP, relay: RelaySettings) -> Finding:
+    try:
+        reply = await client.connect()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise _Failed(_no_connection(error, relay)) from None
+    text = parse_reply(reply.code, reply.message).text.splitlines()
+    return ok(
+        "connection", f"{relay.host} port {relay.port}: {reply.code} {text[0] if text else ''}"
+    )
+
+
+def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
+    place = f"{relay.host} port {relay.port}"
+    chain = _causes(error)
+    if isinstance(error, aiosmtplib.SMTPConnectResponseError):
+        reply = parse_reply(error.code, error.message)
+        text = f"it does not want to talk: {reply.code} {reply.enhanced_code} {reply.text}"
+        return wrong("greeting", " ".join(text.split()), "Ask the relay's operator why")
+    if any(isinstance(one, ssl.SSLError | ssl.CertificateError) for one in chain):
+        return _bad_tls(error)
+    if any(isinstance(one, ConnectionRefusedError) for one in chain):
+        remedy = "Mend host and port, or start the relay"
+        return wrong("connection", f"nobody listens at {place}", remedy)
+    if any(isinstance(one, aiosmtplib.SMTPReadTimeoutError) for one in chain):
+        remedy = 'With tls = "implicit" the port is 465; with "starttls" it is 587'
+        return wrong("greeting", f"{place} says nothing", remedy)
+    if any(isinstance(one, TimeoutError) for one in chain):
+        remedy = "A firewall may drop it: ask who runs this machine to let the port out"
+        return wrong("connection", f"{place} does not answer in time", remedy)
+    remedy = "Try again; then ask the relay's operator"
+    return wrong("connection", f"{place} closes the connection", remedy)
+
+
+async def _upgraded(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
+    await _greeted(client)
+    if "starttls" not in client.esmtp_extensions:
+        remedy = 'Take the port for encrypted connections, 465 with tls = "implicit"'
+        raise _Failed(wrong("TLS", f"{relay.host} does not offer STARTTLS", remedy))
+    try:
+        await client.starttls()
+    except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
+        raise _Failed(_bad_tls(error)) from None
+
+
+def _bad_tls(error: Exception) -> Finding:
+    for one in _causes(error):
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return _bad_certificate(one)
+        if isinstance(one, ssl.SSLError):
+            reason = one.reason or "no common version"
+            remedy = 'With tls = "implicit" the port is 465; with "starttls" it is 587'
+            return wrong("TLS", f"the connection cannot be encrypted: {reason}", remedy)
+    return wrong("TLS", "the connection ends while it is being encrypted", "Try again")
+
+
+def _bad_certificate(error: ssl.SSLCertVerificationError) -> Finding:
+    code = error.verify_code
+    if code == _EXPIRED:
+        return wrong("certificate", "has expired", "Ask the relay's operator to renew it")
+    if code == _NOT_YET:
+        return wrong("certificate", "is not valid yet", "See whether this machine's clock is right")
+    if code in _OTHER_NAME:
+        remedy = "Write the name that the operator gives, not an address or another name"
+        return wrong("certificate", "is for another host", remedy)
+    if code in _SELF_SIGNED:
+        remedy = "Give the relay a certificate of an authority, or add its own to the system's"
+        return wrong("certificate", "is signed by nobody this machine trusts", remedy)
+    if code in _UNKNOWN_AUTHORITY:
+        remedy = "Ask the operator to send the whole chain, or add the authority to the system's"
+        return wrong("certificate", "comes from an authority this machine does not know", remedy)
+    return wrong("certificate", f"is not valid: {error.verify_message}", "Ask the operator")
+
+
+def _certificate(client: aiosmtplib.SMTP, now: datetime) -> list[Finding]:
+    encrypted = client.get_transport_info("ssl_object")
+    if encrypted is None:
+        return [wrong("TLS", "the connection is not encrypted", "See tls in config.toml")]
+    cipher = (encrypted.cipher() or ("?",))[0]
+    found = [ok("TLS", f"{encrypted.version()}, {cipher}")]
+    told = encrypted.getpeercert() or {}
+    names = ", ".join(value for _, value in told.get("subjectAltName", ()))
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(told["notAfter"]), UTC)
+    days = (until - now).days
+    text = f"for {names}, until {until:%Y-%m-%d} ({days} days)"
+    if days < _SOON_DAYS:
+        return [*found, advice("certificate", text, "See that it is renewed in time")]
+    return [*found, ok("certificate", text)]
+
+
+async def _logged_in(client: aiosmtplib.SMTP, relay: RelaySettings) -> Finding:
+    try:
+        await client.login(relay.username, relay.password)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        reply = parse_reply(error.code, error.message)
+        text = f"refused: {reply.code} {reply.enhanced_code} {reply.text}"
+        raise _Failed(wrong("login", " ".join(text.split()), _login_remedy(error.code))) from None
+    except aiosmtplib.SMTPException:
+        remedy = "Take username out, or take the port for those who log in (587 or 465)"
+        raise _Failed(wrong("login", "no way to log in is offered that we know", remedy)) from None
+    except (OSError, ValueError):
+        text = "the connection ended"
+        raise _Failed(wrong("login", text, "Try again; then ask the operator")) from None
+    return ok("login", "accepted")
+
+
+def _login_remedy(code: int) -> str:
+    # RFC 4954 §6: what each code of a refused login means.
+    match code:
+        case 534 | 538:
+            return "The mechanism is too weak for this relay: see its page on SMTP passwords"
+        case 530:
+            return "It wants encryption first: see tls in config.toml"
+        case 454 | 421:
+            return "It cannot check logins now: try again later"
+        case _:
+            return "Check username and password; some relays want one made for SMTP alone"
+
+
+async def _greeted(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        code = getattr(error, "code", "")
+        text = f"EHLO was not accepted{f': {code}' if code else ''}"
+        raise _Failed(wrong("greeting", text, "See ehlo in config.toml")) from None
+
+
+def _features(client: aiosmtplib.SMTP) -> list[Finding]:
+    offered = {name.lower(): value for name, value in client.esmtp_extensions.items()}
+    found: list[Finding] = []
+    for name, (good_for, missed) in _EXTENSIONS.items():
+        if name in offered:
+            found.append(ok(name.upper(), "offered"))
+        elif missed:
+            found.append(advice(name.upper(), f"not offered; with it {good_for}"))
+        else:
+            found.append(ok(name.upper(), f"not offered ({good_for})"))
+    size = offered.get("size", "")
+    limit = re.sub(r"\D", "", size)
+    text = f"mails of up to {int(limit):,} octets" if limit and int(limit) else "no limit announced"
+    return [*found, ok("SIZE", text)]

@@ -1,0 +1,52 @@
+"""Say of each mailing by which sender it is found, and whether it was a rehearsal.
+
+Before this no relay could be verified, so that whatever was scheduled was for the sandbox, and
+stays there. A worker says which relay it hands mail to.
+
+Revision: 0003_relays; follows 0003_keeping; made 2026-12-01.
+"""
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0003_relays'
+down_revision = '0003_keeping'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the change."""
+    with op.batch_alter_table('mailing', schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column('sender_key', sa.String(length=80), server_default='', nullable=False)
+        )
+        batch_op.add_column(
+            sa.Column('rehearsal', sa.Boolean(), server_default=sa.true(), nullable=False)
+        )
+    with op.batch_alter_table('worker', schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column('relay', sa.String(length=80), server_default='', nullable=False)
+        )
+    connection = op.get_bind()
+    mailing = sa.table(
+        'mailing', sa.column('id', sa.BigInteger()), sa.column('sender', sa.Text()),
+        sa.column('sender_key', sa.String()),
+    )
+    for row in connection.execute(sa.select(mailing.c.id, mailing.c.sender)).all():
+        connection.execute(
+            mailing.update()
+            .where(mailing.c.id == row.id)
+            .values(sender_key=json.loads(row.sender).get('key', ''))
+        )
+
+
+def downgrade() -> None:
+    """Take the change back."""
+    with op.batch_alter_table('worker', schema=None) as batch_op:
+        batch_op.drop_column('relay')
+    with op.batch_alter_table('mailing', schema=None) as batch_op:
+        batch_op.drop_column('rehearsal')
+        batch_op.drop_column('sender_key')

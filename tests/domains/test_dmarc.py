@@ -1,0 +1,79 @@
+"""DMARC by the DNS tree walk, on a real DNS server."""
+
+import pytest
+
+from mailer.domains.dmarc import is_aligned, organizational_domain, parse_policy, policy_of
+from mailer.domains.resolver import NoAnswer, SystemResolver
+from tests.support.dns_server import dns_server
+
+
+def _text(name, value):
+    return {(f"_dmarc.{name}", "TXT"): [f'"{value}"']}
+
+
+def _resolver(server):
+    return SystemResolver(server.host, server.port, patience_s=2)
+
+
+@pytest.mark.parametrize(
+    ("records", "domain", "expected"),
+    [
+        ({}, "news.harbor.example.org", "news.harbor.example.org"),
+        (_text("harbor.example.org", "v=DMARC1; p=none"), "news.harbor.example.org",
+         "harbor.example.org"),
+        (_text("news.harbor.example.org", "v=DMARC1; p=none")
+         | _text("example.org", "v=DMARC1; p=none"), "news.harbor.example.org", "example.org"),
+        (_text("news.harbor.example.org", "v=DMARC1; psd=n")
+         | _text("example.org", "v=DMARC1; p=none"), "news.harbor.example.org",
+         "news.harbor.example.org"),
+        (_text("example.org", "v=DMARC1; psd=y"), "news.harbor.example.org", "harbor.example.org"),
+        (_text("f.example.org", "v=DMARC1; p=none"), "a.b.c.d.e.f.example.org", "f.example.org"),
+    ],
+)  # fmt: skip
+def test_the_tree_walk_finds_the_organization(records, domain, expected):
+    """RFC 9989: psd=n and psd=y end it; else the shortest name with a record."""
+    with dns_server(records) as server:
+        assert expected == organizational_domain(domain, _resolver(server))
+
+
+def test_a_deep_name_costs_at_most_eight_questions():
+    """RFC 9989 §4.10: from more than eight labels the walk goes on with seven."""
+    deep = ".".join("abcdefghijklmnop") + ".example.org"
+    with dns_server({}) as server:
+        organizational_domain(deep, _resolver(server))
+        assert 8 == len(server.asked)
+        assert ("_dmarc.l.m.n.o.p.example.org", "TXT") == server.asked[1]
+
+
+def test_two_records_at_a_name_are_none():
+    """Receivers take neither."""
+    records = {("_dmarc.example.org", "TXT"): ['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"']}
+    with dns_server(records) as server:
+        assert policy_of("example.org", _resolver(server)) is None
+
+
+def test_alignment_is_relaxed_unless_strict_is_asked_for():
+    """A sibling below the same organization counts; with adkim=s only the same domain does."""
+    with dns_server(_text("example.org", "v=DMARC1; p=none")) as server:
+        resolver = _resolver(server)
+        assert is_aligned("news.example.org", "mail.example.org", resolver, strict=False)
+        assert not is_aligned("news.example.org", "mail.example.org", resolver, strict=True)
+        assert not is_aligned("news.example.org", "example.net", resolver, strict=False)
+        assert is_aligned("News.example.org", "news.example.org.", resolver, strict=True)
+
+
+@pytest.mark.parametrize("text", ["v=dmarc1; p=none", "p=none; v=DMARC1", "v=spf1 -all", ""])
+def test_other_texts_are_no_policy(text):
+    """The version comes first and its case counts."""
+    assert parse_policy("example.org", text) is None
+
+
+def test_an_unreadable_policy_asks_for_nothing():
+    """RFC 9989 §4.7: as if p=none were said."""
+    assert "none" == parse_policy("example.org", "v=DMARC1; p=perhaps").wants
+
+
+def test_silence_is_no_missing_record():
+    """A server that does not answer is told apart from a name that is not there."""
+    with dns_server({}, silent=["_dmarc.example.org"]) as server, pytest.raises(NoAnswer):
+        policy_of("example.org", SystemResolver(server.host, server.port, patience_s=0.3))
