@@ -119,7 +119,7 @@ def draft_issue(
 ) -> Mailing | None:
     """Make an issue of what is new: one revision, and one mailing of it in state draft.
 
-    Both are written in one transaction with what the issue tells of, or nothing is.
+    Both are written in one transaction with what the issue tells of, or neither is.
 
     Args:
         workspace: Its lists, senders and mail templates as the files have them now are pinned.
@@ -141,9 +141,12 @@ def draft_issue(
         return None
     prepared = prepare(workspace, wish_of(seen.newsletter), issue.revision)
     with workspace.store.write() as connection:
+        # Apart, so that the write lock is not held for long; both are the same when written twice.
+        ids = sync_lists(connection, prepared.lists, now)
+        design_id = save_design(connection, prepared.design, now)
+    with workspace.store.write() as connection:
         store_newsletters.take_turn(connection, seen)
         stored = save_revision(connection, issue.revision, now)
-        ids = sync_lists(connection, prepared.lists, now)
         draft = create_mailing(
             connection,
             NewMailing(
@@ -151,7 +154,7 @@ def draft_issue(
                 slug=issue.revision.slug,
                 revision_id=stored.revision_id,
                 revision_digest=issue.revision.digest,
-                design_id=save_design(connection, prepared.design, now),
+                design_id=design_id,
                 design_digest=prepared.design.digest,
                 sender=prepared.sender,
                 lists=[(ids[one.key], one) for one in prepared.lists],
