@@ -163,6 +163,9 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_by_one_command(mai
     with sqlite3.connect(workspace / "data" / "mailer.db") as database:
         database.execute("ALTER TABLE membership DROP COLUMN consent_source_sealed")
         database.execute("ALTER TABLE membership ADD COLUMN consent_source TEXT DEFAULT ''")
+        database.execute("ALTER TABLE mailing DROP COLUMN deliveries_gone_at")
+        database.execute("DROP TABLE delivery_count")
+        database.execute("DROP TABLE attempt_count")
         database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.close()
     refused = mailer(workspace, "lists")
