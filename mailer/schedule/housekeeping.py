@@ -28,7 +28,7 @@ from mailer.store.undo import forget_old_changes
 
 EVERY = timedelta(hours=1)
 #: Rows of one transaction: far below 50 ms of write lock.
-CHUNK = 300
+CHUNK = 100
 #: A step clears this long, then lets the ticker tick.
 BUDGET_S = 0.3
 #: Between two chunks the write lock is free for others.

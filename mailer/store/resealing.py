@@ -18,7 +18,7 @@ from mailer.store.tables import metadata
 from mailer.store.types import Sealed
 
 #: Values sealed anew in one transaction: a few milliseconds of write lock.
-CHUNK = 500
+CHUNK = 100
 #: Sealed value, table, column as it is bound, row → the value sealed anew.
 Reseal = Callable[[bytes, str, str, int], bytes]
 

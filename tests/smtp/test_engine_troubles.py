@@ -210,7 +210,7 @@ async def test_a_full_disk_under_the_journal_sends_nothing_and_says_so(sqlite_wo
     assert raised.value.reason == "No space left on device"
     assert server.recipients == []
     assert _states(store, mailing) == {DeliveryState.DUE: 6}
-    assert list((folder / "journal").iterdir()) == []
+    assert list((folder / "journal").glob("*.journal")) == []
 
 
 async def test_what_is_open_when_the_grace_ends_is_in_doubt_and_the_rest_due(sqlite_world):
@@ -223,7 +223,7 @@ async def test_what_is_open_when_the_grace_ends_is_in_doubt_and_the_rest_due(sql
     stop.set()
     await asyncio.wait_for(running, 10)
     assert _states(store, mailing) == {DeliveryState.IN_DOUBT: 4, DeliveryState.DUE: 2}
-    assert list((folder / "journal").iterdir()) == []
+    assert list((folder / "journal").glob("*.journal")) == []
 
 
 async def test_stopping_while_the_relay_does_not_greet_leaves_everything_due(sqlite_world):

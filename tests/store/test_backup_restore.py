@@ -165,8 +165,8 @@ def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
         f'{config.read_text()}[workspace]\nlive = true\n[web]\nbase_url = "https://m.example.org"\n'
         '[[relays]]\nkey = "main"\nhost = "smtp.example.org"\n'
     )
+    reopened = place.opened()
     with pytest.raises(FaultsFound, match="accept-lost-unsubscribes"):
-        reopened = place.opened()
         check_relay(reopened, reopened.config.relays[0])
 
 
