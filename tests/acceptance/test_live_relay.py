@@ -32,7 +32,7 @@ from mailer.store.relays import mark_relay_verified
 from tests.support.dns_server import dns_server
 from tests.support.mail import html_of, raw_headers, text_of
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 DOMAIN = "harbor.example.org"
 PEOPLE = {
