@@ -37,6 +37,7 @@ HOMES = {
     "report": "control",
     "deliveries": "control",
     "run": "run",
+    "deploy": "deploy",
     "demo": "demo",
 }
 
