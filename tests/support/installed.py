@@ -54,7 +54,9 @@ def install(wheel: Path, folder: Path) -> Path:
 def _link(name: str, packages: Path) -> None:
     """Link what belongs to a package into another environment."""
     there = distribution(name)
-    tops = {path.parts[0] for path in there.files or () if path.parts[0] not in ("..", "__pycache__")}
+    tops = {
+        path.parts[0] for path in there.files or () if path.parts[0] not in ("..", "__pycache__")
+    }
     for top in tops:
         if not (packages / top).exists():
             (packages / top).symlink_to(Path(str(there.locate_file(top))).resolve())

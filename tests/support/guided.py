@@ -1,0 +1,247 @@
+"""Do what docs/first-mailing.md says, in a folder that stands for the server, on loopback.
+
+In: the guide and the program as a wheel installs it. Out: for each command, what it printed. Paths,
+ports and hours of the guide are replaced by a small table; what would change the real system is
+marked in the guide, and for some of that something here stands in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from mailer.app.sending import relay_digest
+from mailer.app.workspace import Workspace
+from mailer.config.sections import RelaySection
+from mailer.store.relays import mark_relay_verified
+from tests.support.guide import Block, Typed, blocks, unlike
+from tests.support.postfix import Postfix, free_port, start_postfix
+
+GUIDE = Path(__file__).parent.parent.parent / "docs" / "first-mailing.md"
+#: Whose mailbox takes what comes back, where the tests run: no user is made for them.
+READER = "daemon"
+#: The hour of the real mailing in the guide; here it is near.
+HOUR, ZONE, SOON_S = "2026-12-01T09:00", "Europe/Chisinau", 4
+PORTS = ("2525", "8025", "8026", "8027")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command of the guide printed."""
+
+    block: Block
+    typed: Typed
+    printed: list[str]
+    status: int
+
+    @property
+    def fault(self) -> str:
+        """Return "" when the guide is right about it."""
+        if self.status:
+            return f"`{self.typed.command}` ended with {self.status}: {self.printed}"
+        different = unlike(self.typed.shown, self.printed)
+        return different and f"`{self.typed.command}`: {different}"
+
+
+class Server:
+    """The folder that stands for the server, with the home of the user mailer, and a Postfix."""
+
+    def __init__(
+        self,
+        folder: Path,
+        program: Path,
+        postfix: Postfix,
+        run: Callable[[Path, list[str]], contextlib.AbstractContextManager[object]],
+    ) -> None:
+        """Make what is there before the guide begins.
+
+        Args:
+            folder: Empty, to work in.
+            program: The command `mailer`, installed.
+            postfix: The files of a Postfix that is not started.
+            run: Runs a command in the background of a folder, until its block ends.
+        """
+        self.folder, self.postfix, self._program = folder, postfix, program
+        self.config = postfix.folder / "config"
+        self.home = folder / "home"
+        self.workspace = self.home / "campaign"
+        self._bin = folder / "bin"
+        for path in (self.home, self._bin, folder / "etc" / "caddy"):
+            path.mkdir(parents=True)
+        self._cwd = {True: folder, False: self.home}
+        (self._bin / "mailer").symlink_to(program)
+        shim = self._bin / "postconf"
+        shim.write_text(f'#!/bin/sh\nexec /usr/sbin/postconf -c {self.config} "$@"\n')
+        shim.chmod(0o755)
+        self.ports = {port: str(free_port()) for port in PORTS}
+        self._to_here = {
+            "/var/lib/mailer": str(self.home),
+            "/etc/postfix": str(self.config),
+            "/etc/": f"{folder}/etc/",
+            **self.ports,
+        }
+        if "fixed" not in get_args(RelaySection.model_fields["return_path"].annotation):
+            # The program has no other return path yet; it leads to the same mailbox.
+            self._to_here['return_path = "fixed"'] = 'return_path = "verp"'
+        self._run = run
+        self._running = contextlib.ExitStack()
+        #: By how a command begins, what stands in for it.
+        self._stand_ins: dict[str, Callable[[], None]] = {
+            "systemctl restart postfix": lambda: start_postfix(postfix),
+            "systemctl enable --now mailer": self._restart,
+            "systemctl restart mailer": self._restart,
+            "mailer domain key": self._make_dkim_key,
+            "mailer relay verify": self._verify_relay,
+        }
+
+    # ------------------------------------------------------------------ the guide, step by step
+
+    def follow(self, text: str, *, is_run: Callable[[Block], bool]) -> list[Said]:
+        """Do everything a guide says, in order, and return what was printed."""
+        said = []
+        for block in blocks(text):
+            if block.file:
+                self._write(block)
+            elif block.is_console:
+                for typed in block.typed():
+                    if is_run(block):
+                        said.append(self._type(block, typed))
+                    else:
+                        self._stand_in(typed.command)
+        return said
+
+    def close(self) -> None:
+        """End what was started."""
+        self._running.close()
+
+    def _here(self, text: str) -> str:
+        """Return a text of the guide as it is meant on this server."""
+        pattern = "|".join(map(re.escape, sorted(self._to_here, key=len, reverse=True)))
+        text = re.sub(pattern, lambda found: self._to_here[found[0]], text)
+        soon = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=SOON_S)
+        return text.replace(HOUR, f"{soon:%Y-%m-%dT%H:%M:%S}")
+
+    def _there(self, text: str) -> str:
+        """Return what was printed here as it would be printed on the guide's server."""
+        for there, here in self._to_here.items():
+            text = text.replace(here, there)
+        return text
+
+    def _write(self, block: Block) -> None:
+        name, body = block.file, self._here(block.body)
+        adds = name.startswith(">> ")
+        path = self._cwd[False] / self._here(name.removeprefix(">> "))
+        if path.parent == self.config:
+            body = re.sub(r"(?m) mailer$", f" {READER}", body)
+        with path.open("a" if adds else "w", encoding="utf-8") as file:
+            file.write(body)
+
+    def _type(self, block: Block, typed: Typed) -> Said:
+        self._wait_for_what_it_tells(typed.command)
+        place = self.folder / "pwd"
+        script = f"{self._here(typed.command)}\nstatus=$?; pwd > {place}; exit $status"
+        ended = subprocess.run(
+            ["/bin/bash", "-c", script], cwd=self._cwd[typed.is_root], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+            env=self._environment(),
+        )  # fmt: skip
+        self._cwd[typed.is_root] = Path(place.read_text().strip())
+        return Said(block, typed, self._there(ended.stdout).splitlines(), ended.returncode)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self._bin}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "COLUMNS": "100",
+        }
+
+    def mailer(self, *arguments: str) -> str:
+        """Run a command of the program in the workspace, and return what it printed."""
+        ended = subprocess.run(
+            [self._program, *arguments], cwd=self.workspace, env=self._environment(),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def _wait_for_what_it_tells(self, command: str) -> None:
+        """Let time pass as the guide's reader would before they ask what became of a mailing."""
+        found = re.fullmatch(r"mailer report (\S+)", command)
+        deadline = time.monotonic() + 40
+        while found and time.monotonic() < deadline:
+            if json.loads(self.mailer("report", found[1], "--json"))["state"] == "finished":
+                return
+            time.sleep(0.2)
+
+    # ------------------------------------------------------------------------- what stands in
+
+    def _stand_in(self, command: str) -> None:
+        for begins, do in self._stand_ins.items():
+            if command.startswith(begins):
+                do()
+
+    def _restart(self) -> None:
+        """Do as systemd: end the program, if it runs, and start it in the workspace."""
+        self._running.close()
+        self._running.enter_context(self._run(self.workspace, [str(self._program), "-w", str(self.workspace), "run"]))
+
+    def _make_dkim_key(self) -> None:
+        key = rsa.generate_private_key(65537, 2048)
+        path = self.workspace / "mail2026.key"
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        path.chmod(0o600)
+
+    def _verify_relay(self) -> None:
+        workspace = Workspace.open(self.workspace)
+        (section,) = workspace.config.relays
+        with workspace.store.write() as connection:
+            mark_relay_verified(connection, section.key, relay_digest(section))
+        workspace.store.close()
+
+
+def open_folder(stack: contextlib.ExitStack) -> Path:
+    """Make a folder into which every user of the system may write, until the stack ends."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailer-spool-")))
+    os.chmod(folder, 0o1777)  # noqa: PTH101
+    return folder
+
+
+def filled(text: str, said: list[Said], has_command: Callable[[str], bool]) -> str:
+    """Return the guide with what was printed in the place of what it showed and that differs.
+
+    Marks of commands that the program has by now are taken out.
+    """
+    by_block: dict[int, list[Said]] = {}
+    for one in said:
+        by_block.setdefault(one.block.start, []).append(one)
+    for block in sorted(blocks(text), key=lambda one: one.start, reverse=True):
+        told = by_block.get(block.start)
+        if not told:
+            continue
+        lines = [
+            line
+            for one in told
+            for line in (one.typed.lines if not one.fault else [one.typed.lines[0], *one.printed])
+        ]
+        fence = "console\n" + "".join(f"{line.rstrip()}\n" for line in lines)
+        text = text[: block.start] + fence + text[block.end :]
+    return re.sub(
+        r"<!-- not yet: ([^>]+?) -->\n",
+        lambda found: "" if has_command(found[1]) else found[0],
+        text,
+    )
