@@ -97,6 +97,8 @@ class Server:
         if "fixed" not in get_args(RelaySection.model_fields["return_path"].annotation):
             # The program has no other return path yet; it leads to the same mailbox.
             self._to_here['return_path = "fixed"'] = 'return_path = "verp"'
+        #: The guide's hour as it is printed here, once it was typed.
+        self._hour = ""
         self._run = run
         self._running = contextlib.ExitStack()
         #: By how a command begins, what stands in for it.
@@ -132,14 +134,17 @@ class Server:
         """Return a text of the guide as it is meant on this server."""
         pattern = "|".join(map(re.escape, sorted(self._to_here, key=len, reverse=True)))
         text = re.sub(pattern, lambda found: self._to_here[found[0]], text)
-        soon = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=SOON_S)
-        return text.replace(HOUR, f"{soon:%Y-%m-%dT%H:%M:%S}")
+        if HOUR in text:
+            soon = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=SOON_S)
+            self._hour = f"{soon:%Y-%m-%d %H:%M}"
+            text = text.replace(HOUR, f"{soon:%Y-%m-%dT%H:%M:%S}")
+        return text
 
     def _there(self, text: str) -> str:
         """Return what was printed here as it would be printed on the guide's server."""
         for there, here in self._to_here.items():
             text = text.replace(here, there)
-        return text
+        return text.replace(self._hour, HOUR.replace("T", " ")) if self._hour else text
 
     def _write(self, block: Block) -> None:
         name, body = block.file, self._here(block.body)
@@ -156,7 +161,7 @@ class Server:
         script = f"{self._here(typed.command)}\nstatus=$?; pwd > {place}; exit $status"
         ended = subprocess.run(
             ["/bin/bash", "-c", script], cwd=self._cwd[typed.is_root], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
             env=self._environment(),
         )  # fmt: skip
         self._cwd[typed.is_root] = Path(place.read_text().strip())
@@ -174,7 +179,7 @@ class Server:
         """Run a command of the program in the workspace, and return what it printed."""
         ended = subprocess.run(
             [self._program, *arguments], cwd=self.workspace, env=self._environment(),
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
@@ -198,7 +203,9 @@ class Server:
     def _restart(self) -> None:
         """Do as systemd: end the program, if it runs, and start it in the workspace."""
         self._running.close()
-        self._running.enter_context(self._run(self.workspace, [str(self._program), "-w", str(self.workspace), "run"]))
+        self._running.enter_context(
+            self._run(self.workspace, [str(self._program), "-w", str(self.workspace), "run"])
+        )
 
     def _make_dkim_key(self) -> None:
         key = rsa.generate_private_key(65537, 2048)
@@ -221,6 +228,12 @@ def open_folder(stack: contextlib.ExitStack) -> Path:
     return folder
 
 
+def _as_shown(said: Said) -> list[str]:
+    """Return a command and what it printed, hours as "…" except the guide's own."""
+    instant = re.compile(rf"(?!{HOUR.replace('T', ' ')})\d{{4}}-\d\d-\d\d \d\d:\d\d")
+    return [said.typed.lines[0], *(instant.sub("…", line) for line in said.printed)]
+
+
 def filled(text: str, said: list[Said], has_command: Callable[[str], bool]) -> str:
     """Return the guide with what was printed in the place of what it showed and that differs.
 
@@ -234,9 +247,7 @@ def filled(text: str, said: list[Said], has_command: Callable[[str], bool]) -> s
         if not told:
             continue
         lines = [
-            line
-            for one in told
-            for line in (one.typed.lines if not one.fault else [one.typed.lines[0], *one.printed])
+            line for one in told for line in (one.typed.lines if not one.fault else _as_shown(one))
         ]
         fence = "console\n" + "".join(f"{line.rstrip()}\n" for line in lines)
         text = text[: block.start] + fence + text[block.end :]
