@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailer.cli.main import app
-from tests.acceptance.processes import background
+from tests.acceptance.processes import Nursery, background
 from tests.support import postfix as postfix_support
 from tests.support.certificates import Authority
 from tests.support.guide import blocks
@@ -93,7 +93,8 @@ def evening(program, tmp_path_factory):
         files = stack.enter_context(
             postfix_support.postfix_files(world.port, mail_spool_directory=str(spool))
         )
-        server = Server(tmp_path_factory.mktemp("server"), program, files, background)
+        folder = tmp_path_factory.mktemp("server")
+        server = Server(folder, program, files, background, Nursery)
         stack.callback(server.close)
         text = GUIDE.read_text(encoding="utf-8")
         fills = bool(os.environ.get("MAILER_FILL_GUIDE"))
