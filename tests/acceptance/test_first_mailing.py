@@ -9,6 +9,8 @@ import contextlib
 import email
 import os
 import smtplib
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +110,23 @@ def evening(program, tmp_path_factory):
         if fills:
             GUIDE.write_text(filled(text, said, has_command), encoding="utf-8")
         yield Evening(server, said, world, spool / READER)
+
+
+def test_the_wheel_requires_all_it_has_and_brings_all_it_needs(program):
+    """Nothing but what requirements.lock names is beside it, and pip finds nothing wanting.
+
+    That everything of it can be imported there is shown by the commands below.
+    """
+    checked = subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(program.parent / "python"), "check"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert 0 == checked.returncode, checked.stdout + checked.stderr
+    (share,) = program.parent.parent.rglob("mailer/share")
+    assert {"deploy", "lists", "templates", "config.example.toml"} == {
+        path.name for path in share.iterdir()
+    }
+    assert (share / "deploy" / "systemd" / "mailer.service").is_file()
 
 
 def test_every_command_prints_what_the_guide_shows(evening):
