@@ -21,6 +21,8 @@ _PLACE = re.compile(r"@([A-Z]+)@")
 #: systemd takes these in a path only when they are quoted in its own way.
 _AWKWARD = re.compile(r"[^\w/.+,:=-]")
 
+#: ProtectHome= of the units hides what is below these.
+_HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -38,7 +40,8 @@ def server_files(config: Config, site: Site) -> dict[str, str]:
     """Return the shipped files, filled in: path below the target folder → text.
 
     Raises:
-        FaultsFound: when a path cannot stand in a unit, or links are not https yet.
+        FaultsFound: when a path cannot stand in a unit or is hidden from it, or links are not
+            https yet.
     """
     faults = [*_site_faults(config, site), *_link_faults(config)]
     if faults:
@@ -93,6 +96,14 @@ def _site_faults(config: Config, site: Site) -> list[Fault]:
         )
         for path in (config.root, site.program)
         if _AWKWARD.search(str(path))
+    ]  # fmt: skip
+    faults += [
+        Fault(
+            str(path), 0, "path", "is in a home folder, which a service does not see",
+            "Make the workspace below /var/lib, and install the program with PIPX_HOME=/opt/pipx",
+        )
+        for path in (config.root, site.program)
+        if any(path.is_relative_to(hidden) for hidden in _HIDDEN)
     ]  # fmt: skip
     if not _USER.fullmatch(site.user):
         problem = "is no name of a user on Debian"

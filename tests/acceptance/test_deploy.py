@@ -7,9 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from mailer.app.deploying import Site, server_files
+from mailer.config import load_config
+from mailer.model.faults import FaultsFound
 from tests.acceptance.processes import ENVIRONMENT, answers, ports, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("deploy")]
@@ -39,10 +43,20 @@ def systemd():
 
 
 @pytest.fixture
-def deployed(mailer, workspace, change):
+def deploy(mailer):
+    """A function that runs `mailer deploy`, the program being found in the workspace."""
+
+    def run(workspace, *arguments):
+        return mailer(workspace, "deploy", *arguments, PATH=f"{workspace}:/usr/bin")
+
+    return run
+
+
+@pytest.fixture
+def deployed(deploy, program, workspace, change):
     """The files, written for a workspace with https, below server/ in it."""
     change(workspace / "config.toml", 'base_url = "http://', 'base_url = "https://pages.')
-    ended = mailer(workspace, "deploy", "server", PATH=f"{workspace}:/usr/bin")
+    ended = deploy(workspace, "server")
     assert (0, "") == (ended.status, ended.err)
     told = re.findall(r"(?m)^  (\S+)  +→", ended.out)
     found = {str(path.relative_to(workspace)) for path in (workspace / "server").rglob("*.*")}
@@ -59,14 +73,14 @@ def program(workspace):
     return path
 
 
-def test_systemd_takes_every_unit(program, deployed, systemd):
+def test_systemd_takes_every_unit(deployed, systemd):
     """Without a word: no key is unknown, no command missing."""
     for name in UNITS:
         ended = systemd("verify", deployed / "systemd" / name)
         assert (0, "") == (ended.returncode, ended.stdout + ended.stderr), name
 
 
-def test_what_the_services_may_do_is_little(program, deployed, systemd):
+def test_what_the_services_may_do_is_little(deployed, systemd):
     """By systemd's own measure, of 10 for everything and 0 for nothing."""
     for name in SERVICES:
         ended = systemd("security", "--offline=true", "--threshold=15", deployed / "systemd" / name)
@@ -74,7 +88,7 @@ def test_what_the_services_may_do_is_little(program, deployed, systemd):
         assert re.search(r"Overall exposure level for \S+: 1\.[0-5]", ended.stdout)
 
 
-def test_the_services_name_this_program_workspace_and_user(program, mailer, deployed, workspace):
+def test_the_services_name_this_program_workspace_and_user(program, deploy, deployed, workspace):
     """Nothing is left to fill in, and everything is ours."""
     texts = {path: path.read_text() for path in deployed.rglob("*") if path.is_file()}
     assert [] == [path for path, text in texts.items() if re.search(r"@[A-Z]+@", text)]
@@ -87,34 +101,50 @@ def test_the_services_name_this_program_workspace_and_user(program, mailer, depl
     web = ports(workspace)[0]
     caddy = texts[deployed / "caddy" / "Caddyfile"]
     assert f"reverse_proxy 127.0.0.1:{web} " in caddy
-    mailer(workspace, "deploy", "server", "--user", "campaign")
+    deploy(workspace, "server", "--user", "campaign")
     assert "\nUser=campaign\n" in (deployed / "systemd" / "mailer.service").read_text()
 
 
-def test_every_sender_has_its_host_in_the_caddyfile(mailer, deployed, workspace, change):
+def test_every_sender_has_its_host_in_the_caddyfile(deploy, deployed, workspace, change):
     """Each once, in the order of the settings."""
     change(workspace / "config.toml", 'base_url = ""', 'base_url = "https://links.example.net"')
-    assert 0 == mailer(workspace, "deploy", "server").status
+    assert 0 == deploy(workspace, "server").status
     hosts = re.search(r"(?m)^(\S.*) \{$", (deployed / "caddy" / "Caddyfile").read_text())[1]
     assert re.fullmatch(r"pages\.\S+, links\.example\.net", hosts)
 
 
-def test_it_says_what_it_cannot_do_and_writes_nothing(mailer, workspace, change):
+def test_it_says_what_it_cannot_do_and_writes_nothing(deploy, program, workspace, change):
     """Links without https, a name that is no user's, a folder that is a file."""
-    for arguments, status, told in (
-        (["server"], 1, "web.base_url: is http://"),
-        (["server", "--user", "two words"], 1, "is no name of a user on Debian"),
+    for arguments, told in (
+        (["server"], "web.base_url: is http://"),
+        (["server", "--user", "two words"], "is no name of a user on Debian"),
     ):
-        ended = mailer(workspace, "deploy", *arguments)
-        assert status == ended.status
+        ended = deploy(workspace, *arguments)
+        assert 1 == ended.status
         assert told in ended.err
     change(workspace / "config.toml", 'base_url = "http://', 'base_url = "https://pages.')
-    ended = mailer(workspace, "deploy", "server", "--user", "Root!")
-    assert 2 == ended.status
+    assert 2 == deploy(workspace, "server", "--user", "Root!").status
     assert not (workspace / "server").exists()
     (workspace / "server").write_text("mine")
-    assert 2 == mailer(workspace, "deploy", "server").status
+    assert 2 == deploy(workspace, "server").status
     assert "mine" == (workspace / "server").read_text()
+
+
+@pytest.mark.parametrize("home", ["/home/anna", "/root"])
+def test_a_program_in_a_home_is_refused_since_no_service_sees_it(home, prepared):
+    """It says where to install it."""
+    place = f"{home}/.local/bin/mailer"
+    config = load_config(prepared)
+    https = config.model_copy(
+        update={"web": config.web.model_copy(update={"base_url": "https://mail.example.org"})}
+    )
+    with pytest.raises(FaultsFound) as raised:
+        server_files(https, Site(Path(place), "mailer"))
+    (fault,) = raised.value.faults
+    assert (place, "is in a home folder, which a service does not see") == (
+        fault.file,
+        fault.problem,
+    )
 
 
 def test_the_program_bears_what_the_unit_forbids(workspace):

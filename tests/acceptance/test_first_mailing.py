@@ -11,6 +11,7 @@ import os
 import smtplib
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailer.cli.main import app
+from mailer.config.sections import RelaySection
 from tests.acceptance.processes import Nursery, background
 from tests.support import postfix as postfix_support
 from tests.support.certificates import Authority
@@ -133,6 +135,13 @@ def test_every_command_prints_what_the_guide_shows(evening):
     """Nobody who follows it meets a line they were not told of."""
     assert [] == [one.fault for one in evening.said if one.fault]
     assert len(evening.said) > 40
+
+
+def test_the_providers_relay_is_one_that_config_takes():
+    """What is shown in place of Postfix is not run, but it is sound."""
+    (shown,) = [one for one in blocks(GUIDE.read_text(encoding="utf-8")) if one.info == "toml"]
+    (relay,) = tomllib.loads(shown.body)["relays"]
+    assert "relay.password" == RelaySection.model_validate(relay).password_file
 
 
 def test_no_command_that_there_is_is_marked_as_not_there_yet():
