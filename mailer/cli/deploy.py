@@ -29,8 +29,10 @@ _HOMES = {
 
 
 def _this_program() -> Path:
-    """Return where the command is that was called, its name in a PATH, and not what it links to."""
-    called = shutil.which(sys.argv[0]) or shutil.which("mailer") or sys.argv[0]
+    """Return where the command is that was called: its own path, and not what that links to."""
+    called = shutil.which(sys.argv[0]) or shutil.which("mailer")
+    if called is None:
+        fail("There is no command mailer in the PATH.", "Install it as docs/first-mailing.md says.")
     return Path(called).absolute()
 
 

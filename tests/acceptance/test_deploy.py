@@ -81,11 +81,10 @@ def test_systemd_takes_every_unit(deployed, systemd):
 
 
 def test_what_the_services_may_do_is_little(deployed, systemd):
-    """By systemd's own measure, of 10 for everything and 0 for nothing."""
+    """By systemd's own measure, of 100 for everything and 0 for nothing."""
     for name in SERVICES:
         ended = systemd("security", "--offline=true", "--threshold=15", deployed / "systemd" / name)
         assert 0 == ended.returncode, ended.stdout
-        assert re.search(r"Overall exposure level for \S+: 1\.[0-5]", ended.stdout)
 
 
 def test_the_services_name_this_program_workspace_and_user(program, deploy, deployed, workspace):

@@ -27,10 +27,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mailer.app.sending import relay_digest
 from mailer.app.workspace import Workspace
-from mailer.config.sections import RelaySection
+from mailer.config.sections import Config, RelaySection
 from mailer.store.relays import mark_relay_verified
 from tests.support.guide import Block, Typed, blocks, unlike
 from tests.support.postfix import Postfix, free_port, start_postfix
+from tests.support.smtp_server import SmtpServer
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "first-mailing.md"
 #: Whose mailbox takes what comes back, where the tests run: no user is made for them.
@@ -68,6 +69,7 @@ class Server:
         postfix: Postfix,
         run: Callable[[Path, list[str]], contextlib.AbstractContextManager[object]],
         nursery: Callable[..., Any],
+        world: SmtpServer,
     ) -> None:
         """Make what is there before the guide begins.
 
@@ -77,6 +79,7 @@ class Server:
             postfix: The files of a Postfix that is not started.
             run: Runs a command in the background of a folder, until its block ends.
             nursery: `nursery(folder, python, environment)`: forks commands of the program.
+            world: Where all mail that leaves the Postfix comes out.
         """
         self.folder, self.postfix, self._program = folder, postfix, program
         self.config = postfix.folder / "config"
@@ -97,12 +100,9 @@ class Server:
             "/etc/": f"{folder}/etc/",
             **self.ports,
         }
-        if "fixed" not in get_args(RelaySection.model_fields["return_path"].annotation):
-            # The program has no other return path yet; it leads to the same mailbox.
-            self._to_here['return_path = "fixed"'] = 'return_path = "verp"'
         #: The guide's hour as it is printed here, once it was typed.
         self._hour = ""
-        self._run = run
+        self._run, self._world = run, world
         (folder / "nursery").mkdir()
         self._nursery = nursery(
             folder / "nursery", str(program.parent / "python"), self._environment()
@@ -158,13 +158,15 @@ class Server:
         name, body = block.file, self._here(block.body)
         adds = name.startswith(">> ")
         path = self._cwd[False] / self._here(name.removeprefix(">> "))
+        if path.suffix == ".toml":
+            body = _as_known(body)
         if path.parent == self.config:
             body = re.sub(r"(?m) mailer$", f" {READER}", body)
         with path.open("a" if adds else "w", encoding="utf-8") as file:
             file.write(body)
 
     def _type(self, block: Block, typed: Typed) -> Said:
-        self._wait_for_what_it_tells(typed.command)
+        self._before(typed.command)
         words = shlex.split(typed.command)
         if words[0] == "mailer" and not {"<", ">", "|", "&&"} & set(words):
             # One process has the program loaded and forks: most of a command's time is its loading.
@@ -198,8 +200,10 @@ class Server:
         assert done.status == 0, done.text
         return str(done.out)
 
-    def _wait_for_what_it_tells(self, command: str) -> None:
-        """Let time pass as the guide's reader would before they ask what became of a mailing."""
+    def _before(self, command: str) -> None:
+        """Do what its reader does before a command: wait for a mailing's end, save a mail."""
+        if "received.eml" in command and self._world.mails:
+            (self.workspace / "received.eml").write_bytes(self._world.mails[-1].content)
         found = re.fullmatch(r"mailer report (\S+)", command)
         deadline = time.monotonic() + 40
         while found and time.monotonic() < deadline:
@@ -223,7 +227,7 @@ class Server:
 
     def _make_dkim_key(self) -> None:
         key = rsa.generate_private_key(65537, 2048)
-        path = self.workspace / "mail2026.key"
+        path = self.workspace / "dkim-harbor-mail2026.key"
         path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         path.chmod(0o600)
 
@@ -233,6 +237,19 @@ class Server:
         with workspace.store.write() as connection:
             mark_relay_verified(connection, section.key, relay_digest(section))
         workspace.store.close()
+
+
+def _as_known(settings: str) -> str:
+    """Leave out of settings what the program does not know yet."""
+    if "fixed" not in get_args(RelaySection.model_fields["return_path"].annotation):
+        # Its return path leads to the same mailbox.
+        settings = settings.replace('return_path = "fixed"', 'return_path = "verp"')
+    for key in ("profile", "greets_as"):
+        if key not in RelaySection.model_fields:
+            settings = re.sub(rf"(?m)^{key} = .*\n", "", settings)
+    if "alerts" not in Config.model_fields:
+        settings = re.sub(r"(?s)\[alerts\]\n.*?\n\n", "", settings)
+    return settings
 
 
 def open_folder(stack: contextlib.ExitStack) -> Path:
