@@ -112,7 +112,7 @@ def evening(program, tmp_path_factory):
 
         said = server.follow(text, is_run=is_run)
         if fills:
-            GUIDE.write_text(filled(text, said, has_command), encoding="utf-8")
+            GUIDE.write_text(filled(text, said), encoding="utf-8")
         yield Evening(server, said, world, spool / READER)
 
 
