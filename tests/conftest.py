@@ -125,7 +125,12 @@ def browser():
 
 
 #: Fixture → the marker of every test that uses it.
-_MARKERS = {"browser": "browser", "postfix": "postfix", "postgresql_address": "postgresql"}
+_MARKERS = {
+    "browser": "browser",
+    "evening": "postfix",
+    "postfix": "postfix",
+    "postgresql_address": "postgresql",
+}
 
 
 def pytest_collection_modifyitems(items):

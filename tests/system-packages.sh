@@ -9,10 +9,13 @@ command -v chromium >/dev/null || browser="$browser chromium"
 "${PYTHON:-python3}" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2>/dev/null ||
   browser="$browser libatomic1"
 fc-list 2>/dev/null | grep -qi "NotoSansArabic\|NotoNaskhArabic" || browser="$browser fonts-noto-core"
-missing=$postfix$browser
+server=""
+command -v caddy >/dev/null || server="$server caddy"
+command -v systemd-analyze >/dev/null || server="$server systemd"
+missing=$postfix$browser$server
 if [ "$(id -u)" != 0 ]; then
   echo "Left out: tests on a real Postfix (marker: postfix). It is started by root only."
-  missing=$browser
+  missing=$browser$server
 fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -22,5 +25,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
   [ -z "$browser" ] || echo "Left out: tests in a real browser (marker: browser). Not installed:$browser."
+  [ -z "$server" ] || echo "Left out: tests of what a server needs beside us. Not installed:$server."
   echo "To run them: sudo apt install$missing"
 fi

@@ -48,6 +48,7 @@ HOMES = {
     "relay": "relay",
     "domain": "domain",
     "run": "run",
+    "deploy": "deploy",
     "demo": "demo",
 }
 

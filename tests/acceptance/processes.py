@@ -37,7 +37,7 @@ def run(wish):
     os.chdir(wish["cwd"])
     os.environ.update(wish["environment"])
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND
         os.dup2(os.open(wish[name], flags), number)
     sys.stdin = open(0)
     sys.argv = ["mailer", *wish["arguments"]]
@@ -85,16 +85,21 @@ class Ended:
 class Nursery:
     """Forks commands from one process that has the program loaded."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, python=sys.executable, environment=ENVIRONMENT):
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env=ENVIRONMENT,
+            [python, "-c", _NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env=environment,
         )  # fmt: skip
 
-    def run(self, *arguments, cwd, typed="", **environment):
-        """Run `mailer ARGUMENTS` in a folder, type something into it, and wait for its end."""
+    def run(self, *arguments, cwd, typed="", together=False, **environment):
+        """Run `mailer ARGUMENTS` in a folder, type something into it, and wait for its end.
+
+        With `together` errors stand among what it printed, as they do in a terminal.
+        """
         files = {name: self._folder / name for name in ("stdin", "stdout", "stderr")}
+        if together:
+            files["stderr"] = files["stdout"]
         for path in files.values():
             path.write_text("")
         files["stdin"].write_text(typed)
@@ -108,7 +113,7 @@ class Nursery:
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
         out, err = (files[name].read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-        return Ended(status, out, err)
+        return Ended(status, out, "" if together else err)
 
     def close(self):
         """Let the process end, and wait for it."""

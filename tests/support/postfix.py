@@ -159,7 +159,8 @@ def _make_queue(queue: Path) -> None:
     (queue / "quick-start").touch()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -201,8 +202,10 @@ def _stop(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def postfix_instance(relay_port: int, **settings: str) -> Iterator[Postfix]:
-    """Run a Postfix that hands everything to 127.0.0.1, `relay_port`.
+def postfix_files(relay_port: int, **settings: str) -> Iterator[Postfix]:
+    """Make the files of a Postfix that hands everything to 127.0.0.1, `relay_port`; start nothing.
+
+    It may be started by `start_postfix`, and is stopped at the end.
 
     Args:
         relay_port: Where the test's SMTP server listens.
@@ -216,22 +219,33 @@ def postfix_instance(relay_port: int, **settings: str) -> Iterator[Postfix]:
             (folder / name).mkdir(mode=0o755)
         _make_queue(folder / "queue")
         shutil.chown(folder / "data", "postfix")
-        port = _free_port()
+        port = free_port()
         (folder / "config" / "main.cf").write_text(_settings(folder, relay_port, **settings))
         (folder / "config" / "master.cf").write_text(
             f"127.0.0.1:{port} inet n - n - - smtpd\n{_SERVICES}"
         )
-        running = Postfix(folder, port)
         try:
-            started = _run(folder, "start")
-            if started.returncode:
-                raise RuntimeError(f"Postfix does not start: {started.stderr}{running.log}")
-            _await_answer(running)
-            yield running
+            yield Postfix(folder, port)
         finally:
             _stop(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_postfix(made: Postfix) -> None:
+    """Start a Postfix whose files are there, and wait until it answers."""
+    started = _run(made.folder, "start")
+    if started.returncode:
+        raise RuntimeError(f"Postfix does not start: {started.stderr}{made.log}")
+    _await_answer(made)
+
+
+@contextlib.contextmanager
+def postfix_instance(relay_port: int, **settings: str) -> Iterator[Postfix]:
+    """Run a Postfix that hands everything to 127.0.0.1, `relay_port`; see `postfix_files`."""
+    with postfix_files(relay_port, **settings) as made:
+        start_postfix(made)
+        yield made
 
 
 @contextlib.contextmanager

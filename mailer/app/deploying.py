@@ -1,0 +1,111 @@
+"""Fill in what a server needs beside the program: systemd units, Caddyfile, Postfix, journal.
+
+In: a workspace's config, the program's path and the user it runs as. Out: texts by their path
+below the folder they are written to, or faults when the config does not say enough yet.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mailer.config import CONFIG_FILE, Config, share_dir
+from mailer.model.faults import Fault, FaultsFound
+
+#: Where the shipped files lie, in the source tree and in the wheel's share.
+FOLDER = "deploy"
+#: What stands in them for what differs between servers.
+_PLACE = re.compile(r"@([A-Z]+)@")
+#: systemd takes these in a path only when they are quoted in its own way.
+_AWKWARD = re.compile(r"[^\w/.+,:=-]")
+
+#: ProtectHome= of the units hides what is below these.
+_HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a workspace runs."""
+
+    #: Absolute path of the command `mailer`.
+    program: Path
+    #: The system's user that runs it.
+    user: str
+
+
+def server_files(config: Config, site: Site) -> dict[str, str]:
+    """Return the shipped files, filled in: path below the target folder → text.
+
+    Raises:
+        FaultsFound: when a path cannot stand in a unit or is hidden from it, or links are not
+            https yet.
+    """
+    faults = [*_site_faults(config, site), *_link_faults(config)]
+    if faults:
+        raise FaultsFound(faults)
+    values = {
+        "PROGRAM": str(site.program),
+        "USER": site.user,
+        "WORKSPACE": str(config.root),
+        "HOSTS": ", ".join(_hosts(config)),
+        "UPSTREAM": _upstream(config.web.host, config.web.port),
+    }
+    folder = share_dir() / FOLDER
+    return {
+        path.relative_to(folder).as_posix(): _PLACE.sub(
+            lambda found: values[found[1]], path.read_text(encoding="utf-8")
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _links(config: Config) -> dict[str, str]:
+    """Return what links begin with, by the key of config.toml that says so."""
+    own = {f"senders.{one.key}.base_url": one.base_url for one in config.senders if one.base_url}
+    return {"web.base_url": config.web.base_url, **own}
+
+
+def _hosts(config: Config) -> list[str]:
+    return list(dict.fromkeys(urlsplit(link).netloc for link in _links(config).values()))
+
+
+def _upstream(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _link_faults(config: Config) -> list[Fault]:
+    return [
+        Fault(
+            CONFIG_FILE, 0, field, f"is {link}, and visitors need https",
+            "Write the address that readers will see, with https://",
+        )
+        for field, link in _links(config).items()
+        if urlsplit(link).scheme != "https"
+    ]  # fmt: skip
+
+
+def _site_faults(config: Config, site: Site) -> list[Fault]:
+    faults = [
+        Fault(
+            str(path), 0, "path", "has a blank or another character that a unit cannot hold",
+            "Move it to a folder of letters, digits and hyphens",
+        )
+        for path in (config.root, site.program)
+        if _AWKWARD.search(str(path))
+    ]  # fmt: skip
+    faults += [
+        Fault(
+            str(path), 0, "path", "is in a home folder, which a service does not see",
+            "Make the workspace below /var/lib, and install the program with PIPX_HOME=/opt/pipx",
+        )
+        for path in (config.root, site.program)
+        if any(path.is_relative_to(hidden) for hidden in _HIDDEN)
+    ]  # fmt: skip
+    if not _USER.fullmatch(site.user):
+        problem = "is no name of a user on Debian"
+        faults.append(Fault("", 0, "--user", problem, "Use lower-case letters, digits and hyphens"))
+    return faults
