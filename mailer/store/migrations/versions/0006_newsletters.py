@@ -1,13 +1,13 @@
 """Keep newsletters, their issues, and what each issue tells of.
 
-Revision: 0003_newsletters; follows 0003_segments; made 2026-12-01.
+Revision: 0006; follows 0005; made 2026-12-01.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_newsletters'
-down_revision = '0003_segments'
+revision = '0006'
+down_revision = '0005'
 branch_labels = None
 depends_on = None
 

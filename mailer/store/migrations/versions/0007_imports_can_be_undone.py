@@ -2,14 +2,14 @@
 
 Imports that ran before leave no record of that kind: they cannot be undone, and say so.
 
-Revision: 0003_people; follows 0003_newsletters; made 2026-12-02.
+Revision: 0007; follows 0006; made 2026-12-02.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_people'
-down_revision = '0003_newsletters'
+revision = '0007'
+down_revision = '0006'
 branch_labels = None
 depends_on = None
 

@@ -3,14 +3,14 @@
 Deliveries and attempts that are older than `[retention]` says are deleted; what a report tells of
 them moves into these tables in the same transaction.
 
-Revision: 0003_keeping; follows 0003_people; made 2026-12-08.
+Revision: 0008; follows 0007; made 2026-12-08.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_keeping'
-down_revision = '0003_people'
+revision = '0008'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Let a mailing correct another, and remember when a mailing's deliveries were deleted.
 
-Revision: 0003_segments; follows 0003_clocks; made 2026-12-01.
+Revision: 0005; follows 0004; made 2026-12-01.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_segments'
-down_revision = '0003_clocks'
+revision = '0005'
+down_revision = '0004'
 branch_labels = None
 depends_on = None
 

@@ -2,14 +2,14 @@
 
 Mailings there are have no shares: their deliveries go with them, as before.
 
-Revision: 0003_clocks; follows 0003_alerts; made 2026-12-01.
+Revision: 0004; follows 0003; made 2026-12-01.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_clocks'
-down_revision = '0003_alerts'
+revision = '0004'
+down_revision = '0003'
 branch_labels = None
 depends_on = None
 

@@ -1,12 +1,12 @@
 """Service mails, alerts, and how the last meeting with each relay went.
 
-Revision: 0003_alerts; follows 0002; made 2026-12-01.
+Revision: 0003; follows 0002; made 2026-12-01.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_alerts'
+revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None

@@ -3,7 +3,7 @@
 Before this no relay could be verified, so that whatever was scheduled was for the sandbox, and
 stays there. A worker says which relay it hands mail to.
 
-Revision: 0003_relays; follows 0003_keeping; made 2026-12-01.
+Revision: 0009; follows 0008; made 2026-12-01.
 """
 
 import json
@@ -11,8 +11,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003_relays'
-down_revision = '0003_keeping'
+revision = '0009'
+down_revision = '0008'
 branch_labels = None
 depends_on = None
 
