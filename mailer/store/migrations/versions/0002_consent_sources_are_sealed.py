@@ -5,7 +5,7 @@ anybody can read who has the database is what this takes away. Basis and day of 
 so that nobody stops being mailed; whoever needs the old texts copies the column before. SQLite
 overwrites what is dropped, once its write-ahead log is back in the database.
 
-Revision: 0002; follows 0001; made 2026-12-01.
+Revision: 0002; follows 0001; made 2026-11-25.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Service mails, alerts, and how the last meeting with each relay went.
 
-Revision: 0003; follows 0002; made 2026-12-01.
+Revision: 0003; follows 0002; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -2,7 +2,7 @@
 
 Mailings there are have no shares: their deliveries go with them, as before.
 
-Revision: 0004; follows 0003; made 2026-12-01.
+Revision: 0004; follows 0003; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Let a mailing correct another, and remember when a mailing's deliveries were deleted.
 
-Revision: 0005; follows 0004; made 2026-12-01.
+Revision: 0005; follows 0004; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Keep newsletters, their issues, and what each issue tells of.
 
-Revision: 0006; follows 0005; made 2026-12-01.
+Revision: 0006; follows 0005; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -2,7 +2,7 @@
 
 Imports that ran before leave no record of that kind: they cannot be undone, and say so.
 
-Revision: 0007; follows 0006; made 2026-12-02.
+Revision: 0007; follows 0006; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -3,7 +3,7 @@
 Deliveries and attempts that are older than `[retention]` says are deleted; what a report tells of
 them moves into these tables in the same transaction.
 
-Revision: 0008; follows 0007; made 2026-12-08.
+Revision: 0008; follows 0007; made 2026-11-26.
 """
 
 import sqlalchemy as sa

@@ -3,7 +3,7 @@
 Before this no relay could be verified, so that whatever was scheduled was for the sandbox, and
 stays there. A worker says which relay it hands mail to.
 
-Revision: 0009; follows 0008; made 2026-12-01.
+Revision: 0009; follows 0008; made 2026-11-26.
 """
 
 import json
