@@ -147,3 +147,27 @@ def test_the_step_to_sealed_sources_can_be_taken_back(empty_store):
     with empty_store.read() as connection:
         sources = connection.execute(text("SELECT consent_source FROM membership")).scalars().all()
     assert [""] == sources
+
+
+#: A mailing that was scheduled before a relay could be verified.
+_OLD_MAILING = """
+INSERT INTO statement (id, slug, kind, created_at) VALUES (1, 's', 'statement', 0);
+INSERT INTO revision (id, statement_id, number, digest, document, loaded_at)
+    VALUES (1, 1, 1, 'a', '{}', 0);
+INSERT INTO design (id, digest, kind, document, created_at) VALUES (1, 'b', 'statement', '{}', 0);
+INSERT INTO mailing (id, key, statement_id, number, revision_id, design_id, sender, state, due_at,
+    time_zone, grace_s, confirmed_count, digest, created_at)
+    VALUES (1, 's-1', 1, 1, 1, 1, '{"key" : "harbor"}', 'scheduled', 0, 'UTC', 1, 1, 'c', 0)
+"""
+
+
+def test_mailings_of_before_are_rehearsals_and_found_by_their_sender(empty_store):
+    """No relay could be verified then, so that they were for the sandbox."""
+    migrate(empty_store, "0002")
+    with empty_store.write() as connection:
+        for one in _OLD_MAILING.split(";"):
+            connection.exec_driver_sql(one)
+    upgrade(empty_store)
+    with empty_store.read() as connection:
+        row = connection.execute(text("SELECT sender_key, rehearsal FROM mailing")).one()
+    assert ("harbor", True) == (row.sender_key, bool(row.rehearsal))
