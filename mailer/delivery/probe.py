@@ -97,6 +97,8 @@ async def _steps(relay: RelaySettings, now: datetime, patience_s: float) -> Asyn
             yield one
     finally:
         client.close()
+        # The event loop closes the socket at its next turns, and may have none after this.
+        await asyncio.sleep(0.01)
 
 
 async def _looked_up(relay: RelaySettings, patience_s: float) -> Finding:
