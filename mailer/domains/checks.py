@@ -89,7 +89,10 @@ def _spf(domain: str, facts: RelayFacts, resolver: Resolver) -> Iterator[Finding
             yield advice(subject, text, f"Add a:{facts.greets_as}, unless a network names it")
     if record.terms[-1:] in (("+all",), ("all",)):
         yield wrong(subject, "it lets everybody send", "End it with -all")
-    yield ok(subject, f"v=spf1 {' '.join(record.terms)}; {record.lookups} look-ups")
+    yield ok(
+        subject,
+        f"v=spf1 {' '.join(record.terms)}; {record.lookups} look-up{'' if record.lookups == 1 else 's'}",
+    )
 
 
 def _mx(domain: str, resolver: Resolver) -> Iterator[Finding]:
