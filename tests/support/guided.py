@@ -18,15 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer.app.sending import relay_digest
 from mailer.app.workspace import Workspace
-from mailer.config.sections import Config, RelaySection
 from mailer.store.relays import mark_relay_verified
 from tests.support.guide import Block, Typed, blocks, unlike
 from tests.support.postfix import Postfix, free_port, start_postfix
@@ -112,7 +108,6 @@ class Server:
             "systemctl restart postfix": lambda: start_postfix(postfix),
             "systemctl enable --now mailer": self._restart,
             "systemctl restart mailer": self._restart,
-            "mailer domain key": self._make_dkim_key,
             "mailer relay verify": self._verify_relay,
         }
 
@@ -159,8 +154,6 @@ class Server:
         name, body = block.file, self._here(block.body)
         adds = name.startswith(">> ")
         path = self._cwd[False] / self._here(name.removeprefix(">> "))
-        if path.suffix == ".toml":
-            body = _as_known(body)
         if path.parent == self.config:
             body = re.sub(r"(?m) mailer$", f" {READER}", body)
         with path.open("a" if adds else "w", encoding="utf-8") as file:
@@ -221,31 +214,12 @@ class Server:
             self._run(self.workspace, [str(self._program), "-w", str(self.workspace), "run"])
         )
 
-    def _make_dkim_key(self) -> None:
-        key = rsa.generate_private_key(65537, 2048)
-        path = self.workspace / "dkim-harbor-mail2026.key"
-        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        path.chmod(0o600)
-
     def _verify_relay(self) -> None:
         workspace = Workspace.open(self.workspace)
         (section,) = workspace.config.relays
         with workspace.store.write() as connection:
             mark_relay_verified(connection, section.key, relay_digest(section))
         workspace.store.close()
-
-
-def _as_known(settings: str) -> str:
-    """Leave out of settings what the program does not know yet."""
-    if "fixed" not in get_args(RelaySection.model_fields["return_path"].annotation):
-        # Its return path leads to the same mailbox.
-        settings = settings.replace('return_path = "fixed"', 'return_path = "verp"')
-    for key in ("profile", "greets_as"):
-        if key not in RelaySection.model_fields:
-            settings = re.sub(rf"(?m)^{key} = .*\n", "", settings)
-    if "alerts" not in Config.model_fields:
-        settings = re.sub(r"(?s)\[alerts\]\n.*?\n\n", "", settings)
-    return settings
 
 
 def open_folder(stack: contextlib.ExitStack) -> Path:
