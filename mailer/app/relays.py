@@ -17,7 +17,7 @@ from mailer.delivery.probe import probe
 from mailer.domains.received import Expected, ReceivedMail, compare
 from mailer.domains.resolver import Resolver
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.findings import Finding, advice, ok, passes, wrong
+from mailer.model.findings import Finding, ok, passes, wrong
 from mailer.model.mailing import Sender
 from mailer.model.service import SentFacts
 from mailer.store.relays import mark_relay_verified
@@ -27,10 +27,6 @@ from mailer.tokens import BadToken, ServiceTokens
 
 #: A mail larger than this is none of ours.
 LARGEST_MAIL = 20_000_000
-_NOT_ON_RECORD = (
-    "this mail is none that `mailer test-send` sent from here: it is compared with what the "
-    "settings say only"
-)
 _URL = re.compile(r"https?://[^\s<>\"')]+")
 
 
@@ -105,13 +101,23 @@ def verify_relay(
         hosts=_hosts_of_statement(workspace, sender, mail),
     )
     sent = _on_record(workspace, section, mail)
-    found = [] if sent else [advice("test send", _NOT_ON_RECORD)]
+    found = [_test_send(section, sent)]
     found += list(compare(sent, saved, expected, resolver, workspace.clock.now()))
     if passes(found):
         with workspace.store.write() as connection:
             mark_relay_verified(connection, section.key, relay_digest(section))
         found.append(ok("relay", f'"{section.key}" is verified as it is configured now'))
     return found
+
+
+def _test_send(section: RelaySection, sent: SentFacts | None) -> Finding:
+    """Say whether the mail was sent from here, by this relay as it is configured now."""
+    again = "Send a new one: mailer test-send"
+    if sent is None:
+        return wrong("test send", "this mail is none that `mailer test-send` sent by it", again)
+    if sent.relay_digest != relay_digest(section):
+        return wrong("test send", "it was sent when the relay was configured otherwise", again)
+    return ok("test send", "it was sent from here, by this relay")
 
 
 def _on_record(workspace: Workspace, section: RelaySection, mail: ReceivedMail) -> SentFacts | None:
@@ -128,7 +134,7 @@ def _on_record(workspace: Workspace, section: RelaySection, mail: ReceivedMail) 
                 service_id = ServiceTokens(workspace.service_keys).read_message_id(left_side)
             except BadToken:
                 return None
-            found = find_sent_facts(connection, service_id)
+            found = find_sent_facts(connection, service_id, section.key)
     return SentFacts.from_document(found) if found else None
 
 

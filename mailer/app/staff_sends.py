@@ -13,12 +13,13 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import uvloop
 
 from mailer.app.preview import choice_for, invented_reader
+from mailer.app.sending import relay_digest
 from mailer.app.service import (
     digest_of,
     is_staff,
@@ -258,12 +259,20 @@ def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, st
             mail_from=mail_from,
             content=mail.content,
             relay=plan.relay.key,
-            facts=facts_of(mail.content).to_document(),
+            facts=replace(
+                facts_of(mail.content), relay_digest=_digest_of(workspace, plan.relay.key)
+            ).to_document(),
         )
         with workspace.store.write() as connection:
             write_service_mail(connection, seal_keys, made, now)
         ids[service_id] = address
     return ids
+
+
+def _digest_of(workspace: Workspace, relay: str) -> str:
+    """Return the digest over how a relay is configured; "" for the sandbox."""
+    section = workspace.config.relay(relay)
+    return "" if section is None else relay_digest(section)
 
 
 def _is_over(workspace: Workspace, plan: StaffPlan, ids: Sequence[int], since: datetime) -> bool:

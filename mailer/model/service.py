@@ -38,6 +38,8 @@ class SentFacts:
     list_unsubscribe: str
     #: Every web address that a reader could follow, each once, sorted.
     links: tuple[str, ...]
+    #: Over how its relay was configured then; "" for the sandbox.
+    relay_digest: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

@@ -285,11 +285,17 @@ def service_counts(
     return {(row.purpose, row.state): row.count_ for row in rows}
 
 
-def find_sent_facts(connection: Connection, service_id: int) -> Mapping[str, Any] | None:
-    """Return what a test send was when it left, for `SentFacts.from_document`; None: no such."""
+def find_sent_facts(
+    connection: Connection, service_id: int, relay: str
+) -> Mapping[str, Any] | None:
+    """Return what a test send by a relay was when it left; None when there is no such.
+
+    It is for `SentFacts.from_document`.
+    """
     found = connection.execute(
         select(service_mail.c.facts).where(
             service_mail.c.id == service_id,
+            service_mail.c.relay == relay,
             service_mail.c.purpose == ServicePurpose.TEST_SEND,
         )
     ).scalar_one_or_none()

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import re
-import smtplib
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -178,22 +177,25 @@ def _quoted(records):
 
 
 def test_a_mail_that_came_through_verifies_the_relay_and_one_that_was_changed_does_not(live):
-    """Composed here, through Postfix, received, and given to the commands: then live is accepted."""
-    folder, relay, server, records = live
+    """A test send through Postfix, received, and given to the commands: then live is accepted.
+
+    A mail that is as it should be and was not sent by that relay verifies nothing.
+    """
+    folder, _relay, server, records = live
     checked = _mailer(folder, "relay", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "It can be reached. Nothing was sent." in checked.stdout
     _set_live(folder, "false")
+    tested = _mailer(folder, "test-send", "--statement", "her-rights", "--language", "ro")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    (mail,) = server.wait_for(1, 30)
     hour = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M}"
     planned = _mailer(folder, "schedule", *SEND[1:], "--at", hour, "--timezone", "UTC")
     assert planned.returncode == 0, planned.stderr
     workspace = Workspace.open(folder)
     with workspace.store.read() as connection:
         mailing = find_mailing(connection, "her-rights-1")
-    source = preview_mail(workspace, mailing, "ro").source
-    with smtplib.SMTP(relay.host, relay.port) as client:
-        client.sendmail(f"b@bounces.{DOMAIN}", ["anna@inbox.example.net"], source)
-    (mail,) = server.wait_for(1, 30)
+    other = preview_mail(workspace, mailing, "ro").source
     _set_live(folder, "true")
     workspace = Workspace.open(folder)
     (section,) = workspace.config.relays
@@ -203,6 +205,8 @@ def test_a_mail_that_came_through_verifies_the_relay_and_one_that_was_changed_do
         assert {"links", "DKIM", "DMARC"} <= {
             one.subject for one in found if one.grade is Grade.WRONG
         }
+        found = verify_relay(workspace, section, other, SystemResolver(dns.host, dns.port))
+        assert {"test send"} == {one.subject for one in found if one.grade is Grade.WRONG}
         assert unverified(workspace, section) is not None
         verified = _mailer(
             folder, "relay", "verify", "--dns", f"{dns.host}:{dns.port}", given=mail.content

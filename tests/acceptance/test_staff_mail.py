@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -77,9 +78,9 @@ def test_a_test_send_is_the_mail_a_supporter_would_get_and_unsubscribes_nobody(
         header(mail.content, "Message-ID").strip("<>").partition("@")[0]
     )
     with workspace.store.read() as connection:
-        kept = SentFacts.from_document(find_sent_facts(connection, service_id))
+        kept = SentFacts.from_document(find_sent_facts(connection, service_id, "main"))
     workspace.store.close()
-    assert facts_of(mail.content) == kept
+    assert facts_of(mail.content) == replace(kept, relay_digest="")
     assert link in kept.links
     with running(folder, "--only", "web"):
         until(lambda: answers(ports(folder)[0]), "the pages to answer")

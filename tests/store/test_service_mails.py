@@ -131,6 +131,6 @@ def test_facts_of_a_test_send_are_found_by_its_id(store, seal_keys):
     test = write(store, seal_keys, purpose=ServicePurpose.TEST_SEND, facts=facts)
     alert = write(store, seal_keys, facts=facts)
     with store.read() as connection:
-        assert facts == find_sent_facts(connection, test)
-        assert find_sent_facts(connection, alert) is None
-        assert find_sent_facts(connection, 99) is None
+        assert facts == find_sent_facts(connection, test, "main")
+        assert find_sent_facts(connection, alert, "main") is None
+        assert find_sent_facts(connection, 99, "main") is None
