@@ -59,6 +59,25 @@ def detect_encoding(path: Path) -> str:
     return _judge(sample) if broken else UTF_8
 
 
+def broken_line(path: Path, encoding: str) -> int:
+    """Return the line of a file at which it is not what it is said to be written in."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    with path.open("rb") as file:
+        while True:
+            piece = file.read(_PIECE_BYTES)
+            try:
+                line += _breaks(decoder.decode(piece, final=not piece))
+            except UnicodeDecodeError as error:
+                return line + _breaks(error.object[: error.start].decode(encoding, "ignore"))
+            if not piece:
+                return line
+
+
+def _breaks(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
 def _wide(start: bytes) -> str:
     """Return the UTF-16 without a mark that this is, or "": every other byte is then zero."""
     even, odd = start[::2].count(0), start[1::2].count(0)

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from mailer.audience.decoding import UTF_8, detect_encoding
+from mailer.audience.decoding import UTF_8, broken_line, detect_encoding
 from mailer.model.faults import Fault, FaultsFound
 
 #: Characters of one line; what is longer is no row of people.
@@ -76,7 +76,7 @@ def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
         name = "UTF-8" if encoding == UTF_8 else encoding
         raise _refused(
             path.name,
-            lines + 1,
+            broken_line(path, encoding),
             f"is not {name} near this line",
             'Save it as "CSV UTF-8", or say what it is with --encoding',
         ) from error

@@ -31,7 +31,7 @@ def test_the_program_starts_as_a_module(tmp_path):
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (0, "") == (ended.returncode, ended.stderr)
-    told = re.findall(r"(?m)^  (\w+)  ", ended.stdout)
+    told = re.findall(r"(?m)^  (\w[\w-]*)  ", ended.stdout)
     assert len(told) > 15
     assert {name.split()[0] for name in commands()} == set(told)
 
@@ -243,7 +243,8 @@ def test_an_import_is_tried_and_then_done(mailer, workspace):
     told = mailer(workspace, *arguments, "--dry-run", "--json").json()
     done = mailer(workspace, *arguments, "--json").json()
     rejects = workspace / done.pop("reject_file")
-    assert {**told, "dry_run": False} == {**done, "reject_file": None}
+    assert 0 == told["batch"] < done["batch"]
+    assert {**told, "dry_run": False, "batch": 0} == {**done, "reject_file": None, "batch": 0}
     assert (2, 1) == (done["added"], done["rejected"])
     assert "canary" in rejects.read_text()
     assert before[0]["members"] + 2 == lists()[0]["members"]
@@ -269,10 +270,12 @@ def test_an_unknown_list_is_answered_with_the_block_to_add(mailer, workspace):
 
 def test_a_file_that_cannot_be_imported_is_said_plainly(mailer, workspace):
     """File, line and what to do; the exit status tells it too."""
-    (workspace / "latin.csv").write_bytes("email\nжук@example.org\n".encode("cp1251"))
+    (workspace / "torn.csv").write_bytes("email,name\na@example.org,Ганна Шев".encode()[:-1])
+    (workspace / "book.csv").write_bytes(b"PK\x03\x04 and so on")
     (workspace / "headless.csv").write_text("name\nAnna\n")
     for name, problem in (
-        ("latin.csv", "is not UTF-8 near this line"), ("headless.csv", "no column holds the address"),
+        ("torn.csv", "torn.csv:2: is not UTF-8 near this line"),
+        ("book.csv", "is a workbook or an archive"), ("headless.csv", "no column holds the address"),
         ("nowhere.csv", "cannot be read"), ("lists", "cannot be read"),
     ):  # fmt: skip
         ended = mailer(workspace, "import", name, "--list", "harbor-news")

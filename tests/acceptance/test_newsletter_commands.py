@@ -94,9 +94,9 @@ def test_a_draft_waits_for_a_person_and_is_scheduled_by_its_number(mailer, loade
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--list", "harbor-news"), "--statement is missing."),
-        (("--statement", SLUG), "--list is missing."),
-        (("--draft", KEY, "--list", "harbor-news"), "--draft stands alone"),
+        (("--list", "harbor-news"), "--statement must be named"),
+        (("--statement", SLUG), "--list must be named"),
+        (("--draft", KEY, "--list", "harbor-news"), "--list: cannot be chosen with --draft."),
     ],
 )
 def test_what_schedule_is_not_told_is_asked_for(mailer, prepared, options, said):

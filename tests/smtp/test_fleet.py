@@ -16,7 +16,7 @@ from mailer.model.states import DeliveryState, MailingState
 from mailer.store.claims import claim
 from mailer.store.mailings import load_mailing
 from mailer.store.reports import report
-from mailer.store.withdrawals import running_mailings
+from mailer.store.shares import open_lanes
 from tests.support.clocks import NOW
 from tests.support.factories import LONG_AGO, make_revision, make_sender
 from tests.support.ground import PlainComposer
@@ -45,7 +45,8 @@ def test_claims_are_made_for_the_senders_of_one_relay(ground):
     mailings = _two_mailings(ground)
     with ground.store.write() as connection:
         ours = claim(connection, "one", 10, NOW, LANTERN)
-        assert frozenset({mailings["lantern"].row_id}) == running_mailings(connection, LANTERN)
+        lanes = open_lanes(connection, NOW, LANTERN)
+        assert [mailings["lantern"].row_id] == [one.mailing_id for one in lanes]
         rest = claim(connection, "two", 10, NOW, THE_OTHERS)
     assert {mailings["lantern"].row_id} == {one.mailing_id for one in ours}
     assert {mailings["harbor"].row_id} == {one.mailing_id for one in rest}

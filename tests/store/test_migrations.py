@@ -85,7 +85,9 @@ def migrate(store, revision):
     with store.write() as connection:
         config.attributes["connection"] = connection
         way = (
-            command.downgrade if revision == "0001" and has_tables(connection) else command.upgrade
+            command.downgrade
+            if revision in ("0001", "0002") and has_tables(connection)
+            else command.upgrade
         )
         way(config, revision)
 
@@ -149,25 +151,67 @@ def test_the_step_to_sealed_sources_can_be_taken_back(empty_store):
     assert [""] == sources
 
 
-#: A mailing that was scheduled before a relay could be verified.
+#: A mailing in the middle of its work, as the first tables have it.
 _OLD_MAILING = """
-INSERT INTO statement (id, slug, kind, created_at) VALUES (1, 's', 'statement', 0);
+INSERT INTO statement (id, slug, kind, created_at) VALUES (1, 'her-rights', 'statement', 0);
 INSERT INTO revision (id, statement_id, number, digest, document, loaded_at)
-    VALUES (1, 1, 1, 'a', '{}', 0);
-INSERT INTO design (id, digest, kind, document, created_at) VALUES (1, 'b', 'statement', '{}', 0);
+    VALUES (1, 1, 1, 'd', '{}', 0);
+INSERT INTO design (id, digest, kind, document, created_at) VALUES (1, 'd', 'statement', '{}', 0);
 INSERT INTO mailing (id, key, statement_id, number, revision_id, design_id, sender, state, due_at,
-    time_zone, grace_s, confirmed_count, digest, created_at)
-    VALUES (1, 's-1', 1, 1, 1, 1, '{"key" : "harbor"}', 'scheduled', 0, 'UTC', 1, 1, 'c', 0)
+    time_zone, grace_s, confirmed_count, digest, created_at) VALUES (3, 'her-rights-1', 1, 1, 1, 1,
+    '{"key": "harbor"}', 'running', 0, 'UTC', 60, 1, 'd', 0);
+INSERT INTO mailing_target (mailing_id, position, list_id, definition) VALUES (3, 0, 7, '{}');
+INSERT INTO delivery (id, mailing_id, address_digest, supporter_id, list_id, state, attempts)
+    VALUES (9, 3, '1', 5, 7, 'accepted', 1);
+INSERT INTO delivery_list (delivery_id, list_id, supporter_id) VALUES (9, 7, 5);
+INSERT INTO attempt (id, delivery_id, number, relay, started_at, duration_ms, outcome, code,
+    enhanced_code, reply) VALUES (1, 9, 1, 'sandbox', 0, 1, 'accepted', 250, '', 'ok');
+INSERT INTO import_batch (id, list_id, started_at, finished_at) VALUES (2, 7, 0, 1);
+UPDATE membership SET batch_id = 2;
+INSERT INTO suppression (id, address_digest, scope, reason, source, since)
+    VALUES (1, '2', 'all', 'bounced', 'bounce', 0)
 """
 
 
-def test_mailings_of_before_are_rehearsals_and_found_by_their_sender(empty_store):
-    """No relay could be verified then, so that they were for the sandbox."""
-    migrate(empty_store, "0002")
+def test_a_database_in_the_middle_of_its_work_is_brought_up_to_date_whole(empty_store):
+    """Every row stays; old mailings are rehearsals of their sender, and old imports stay done."""
+    migrate(empty_store, "0001")
+    with empty_store.write() as connection:
+        for one in _OLD_ROWS.split(";"):
+            connection.execute(text(one))
+    migrate_up(empty_store, "0002")
     with empty_store.write() as connection:
         for one in _OLD_MAILING.split(";"):
-            connection.exec_driver_sql(one)
+            connection.execute(text(one))
+        before = row_counts(connection)
     upgrade(empty_store)
     with empty_store.read() as connection:
-        row = connection.execute(text("SELECT sender_key, rehearsal FROM mailing")).one()
-    assert ("harbor", True) == (row.sender_key, bool(row.rehearsal))
+        after = row_counts(connection)
+        (mailing,) = connection.execute(text("SELECT * FROM mailing")).mappings().all()
+        shares = connection.execute(text("SELECT share_id FROM delivery")).scalars().all()
+        undo = connection.execute(text("SELECT can_be_undone FROM import_batch")).scalars().all()
+    assert before == {name: after[name] for name in before}
+    assert ("harbor", True, False) == (
+        mailing["sender_key"], bool(mailing["rehearsal"]), bool(mailing["in_shares"]),
+    )  # fmt: skip
+    assert ([0], [False]) == (shares, [bool(one) for one in undo])
+    migrate(empty_store, "0002")
+    with empty_store.read() as connection:
+        assert before == row_counts(connection)
+
+
+def row_counts(connection):
+    """Return how many rows each table has, but for alembic's own."""
+    names = [one for one in inspect(connection).get_table_names() if one != "alembic_version"]
+    return {
+        name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar() for name in names
+    }
+
+
+def migrate_up(store, revision):
+    """Bring the tables forward to a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine.__file__).parent / "migrations"))
+    with store.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

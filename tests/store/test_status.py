@@ -59,7 +59,7 @@ def test_a_live_workspace_that_nobody_looks_after_says_what_is_missing(workspace
     """What is most urgent stands first."""
     assert (
         "Not running: the scheduler, the senders, the pages. Start: mailer run",
-        "The relay main is not verified: no mailing is sent.",
+        "The relay main is not verified: no mailing goes by it.",
         "No backup was ever made. Make one: mailer backup",
     ) == look_at(workspace).needs
 
@@ -85,7 +85,7 @@ def test_everything_that_went_wrong_is_named_once(workspace, ground, store, seal
         "Not running: the senders, the pages. Start: mailer run",
         f"{key} is held. Let it go: mailer release {key}",
         f"{key} has 1 in doubt. See: mailer report {key}",
-        "The relay main is not verified: no mailing is sent.",
+        "The relay main is not verified: no mailing goes by it.",
         "The relay main could not be reached: login: 535 5.7.8 no",
         "1 alert mail was refused: mend addresses in [alerts].",
         "The last backup failed; see the alerts.",

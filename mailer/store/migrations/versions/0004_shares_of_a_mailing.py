@@ -68,10 +68,8 @@ def downgrade() -> None:
     """Take the change back; what waits in shares goes as its mailing does."""
     op.drop_index('ix_delivery_queue', table_name='delivery')
     op.create_index('ix_delivery_queue', 'delivery', ['state', 'mailing_id', 'next_attempt_at'])
-    with op.batch_alter_table('delivery', schema=None) as batch_op:
-        batch_op.drop_column('share_id')
-    with op.batch_alter_table('mailing', schema=None) as batch_op:
-        batch_op.drop_column('in_shares')
-        batch_op.drop_column('timing')
+    op.drop_column('delivery', 'share_id')
+    op.drop_column('mailing', 'in_shares')
+    op.drop_column('mailing', 'timing')
     op.drop_table('mailing_zone')
     op.drop_table('mailing_share')

@@ -14,13 +14,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the change."""
-    with op.batch_alter_table('mailing', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('corrects_id', sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column('deliveries_gone_at', sa.BigInteger(), nullable=True))
+    op.add_column('mailing', sa.Column('corrects_id', sa.BigInteger(), nullable=True))
+    op.add_column('mailing', sa.Column('deliveries_gone_at', sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Take the change back; what a mailing corrects is forgotten."""
-    with op.batch_alter_table('mailing', schema=None) as batch_op:
-        batch_op.drop_column('deliveries_gone_at')
-        batch_op.drop_column('corrects_id')
+    op.drop_column('mailing', 'deliveries_gone_at')
+    op.drop_column('mailing', 'corrects_id')

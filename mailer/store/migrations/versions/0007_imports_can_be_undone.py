@@ -16,18 +16,18 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the change."""
-    with op.batch_alter_table('import_batch', schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column('can_be_undone', sa.Boolean(), server_default=sa.false(), nullable=False)
+    op.add_column(
+        'import_batch',
+        sa.Column('can_be_undone', sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    op.add_column('import_batch', sa.Column('undone_at', sa.BigInteger(), nullable=True))
+    op.add_column(
+        'suppression',
+        sa.Column(
+            'batch_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True
         )
-        batch_op.add_column(sa.Column('undone_at', sa.BigInteger(), nullable=True))
-    with op.batch_alter_table('suppression', schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column(
-                'batch_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True
-            )
-        )
-        batch_op.create_index('ix_suppression_batch_id', ['batch_id'])
+    )
+    op.create_index('ix_suppression_batch_id', 'suppression', ['batch_id'])
     op.create_table(
         'import_change',
         sa.Column('batch_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -46,9 +46,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the change back; what imports overwrote is dropped."""
     op.drop_table('import_change')
-    with op.batch_alter_table('suppression', schema=None) as batch_op:
-        batch_op.drop_index('ix_suppression_batch_id')
-        batch_op.drop_column('batch_id')
-    with op.batch_alter_table('import_batch', schema=None) as batch_op:
-        batch_op.drop_column('undone_at')
-        batch_op.drop_column('can_be_undone')
+    op.drop_index('ix_suppression_batch_id', table_name='suppression')
+    op.drop_column('suppression', 'batch_id')
+    op.drop_column('import_batch', 'undone_at')
+    op.drop_column('import_batch', 'can_be_undone')

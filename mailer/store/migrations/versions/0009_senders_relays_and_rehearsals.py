@@ -19,17 +19,18 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the change."""
-    with op.batch_alter_table('mailing', schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column('sender_key', sa.String(length=80), server_default='', nullable=False)
-        )
-        batch_op.add_column(
-            sa.Column('rehearsal', sa.Boolean(), server_default=sa.true(), nullable=False)
-        )
-    with op.batch_alter_table('worker', schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column('relay', sa.String(length=80), server_default='', nullable=False)
-        )
+    op.add_column(
+        'mailing',
+        sa.Column('sender_key', sa.String(length=80), server_default='', nullable=False)
+    )
+    op.add_column(
+        'mailing',
+        sa.Column('rehearsal', sa.Boolean(), server_default=sa.true(), nullable=False)
+    )
+    op.add_column(
+        'worker',
+        sa.Column('relay', sa.String(length=80), server_default='', nullable=False)
+    )
     connection = op.get_bind()
     mailing = sa.table(
         'mailing', sa.column('id', sa.BigInteger()), sa.column('sender', sa.Text()),
@@ -45,8 +46,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take the change back."""
-    with op.batch_alter_table('worker', schema=None) as batch_op:
-        batch_op.drop_column('relay')
-    with op.batch_alter_table('mailing', schema=None) as batch_op:
-        batch_op.drop_column('rehearsal')
-        batch_op.drop_column('sender_key')
+    op.drop_column('worker', 'relay')
+    op.drop_column('mailing', 'rehearsal')
+    op.drop_column('mailing', 'sender_key')
