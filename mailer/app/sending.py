@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import signal
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn
@@ -93,6 +94,14 @@ def sandbox_settings(workspace: Workspace) -> RelaySettings:
         encryption=Encryption.NONE,
         connections=config.delivery.sandbox_connections,
     )
+
+
+def sandbox_answers(workspace: Workspace) -> bool:
+    """Tell whether the sandbox takes mail now."""
+    port = workspace.config.sandbox.smtp_port
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def check_relay(workspace: Workspace, section: RelaySection) -> None:

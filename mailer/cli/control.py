@@ -125,7 +125,11 @@ def cancel(
         give_up_share(workspace, key, canonical_zone(share) or share)
         return
     with _changing(key, "cancelled"), workspace.store.write() as connection:
+        was_draft = store_mailings.find_mailing(connection, key).state is MailingState.DRAFT
         store_mailings.cancel(connection, key, now)
+    if was_draft:
+        console.print(f"The draft {key} is dropped.")
+        return
     while True:
         with workspace.store.write() as connection:
             if not store_mailings.cancel_open_deliveries(connection, now):

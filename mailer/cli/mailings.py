@@ -23,7 +23,7 @@ from mailer.app.planning import (
     schedule_draft,
 )
 from mailer.app.planning import schedule as write_mailing
-from mailer.app.sending import check_ready, send_now
+from mailer.app.sending import check_ready, sandbox_answers, send_now
 from mailer.app.workspace import Workspace
 from mailer.cli.clocks import (
     OVER,
@@ -142,7 +142,8 @@ def print_coverage(plan: Plan) -> None:
             table.add_row(f"not mailed: {reason_in_words(reason)}", str(count))
     console.print(table)
     for language, count in covered.missing:
-        console.print(f"  {count} people would want an edition in {language}")
+        who = "person" if count == 1 else "people"
+        console.print(f"  {count} {who} would want an edition in {language}")
 
 
 def coverage_document(plan: Plan) -> dict[str, object]:
@@ -335,6 +336,11 @@ def send(
     workspace = open_workspace()
     plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
     check_ready(workspace, plan.sender)
+    if not (workspace.config.workspace.live or sandbox_answers(workspace)):
+        fail(
+            "The workspace is not live, and its sandbox does not run: nobody would take the mails.",
+            "Start it in another terminal: mailer run",
+        )
     if not as_json:
         print_plan(plan)
     confirm(plan, yes)

@@ -16,7 +16,8 @@ from mailer.model.audience import SuppressionReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore
-from mailer.store.tables import attempt, delivery, suppression
+from mailer.store.suppressions import Suppressed, suppress
+from mailer.store.tables import attempt, delivery
 
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
@@ -83,6 +84,7 @@ def state_of(outcome: Outcome) -> DeliveryState:
 
 def record(connection: Connection, name: str, batch: Sequence[Recorded], now: datetime) -> None:
     """Write attempts and what the deliveries become; what is on record already stays."""
+    ended: list[Recorded] = []
     for one in batch:
         reply = one.result.reply
         changed = connection.execute(
@@ -117,23 +119,24 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
                 reply=reply.text,
             )
         )
-        if one.suppress is not None:
-            _suppress(connection, one.result.delivery_id, one.suppress, now)
+        ended.append(one)
+    _suppress(connection, ended, now)
 
 
-def _suppress(
-    connection: Connection, delivery_id: int, reason: SuppressionReason, now: datetime
-) -> None:
-    digest = connection.execute(
-        select(delivery.c.address_digest).where(delivery.c.id == delivery_id)
-    ).scalar_one()
-    connection.execute(
-        insert_or_ignore(connection, suppression).values(
-            address_digest=digest,
-            scope=SCOPE_ALL,
-            reason=reason,
-            source="smtp",
-            since=now,
-            delivery_id=delivery_id,
-        )
+def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:
+    """Suppress the addresses that are dead; what stood for a stronger reason stays."""
+    reasons = {one.result.delivery_id: one.suppress for one in ended if one.suppress is not None}
+    if not reasons:
+        return
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.address_digest).where(delivery.c.id.in_(list(reasons)))
+    )
+    suppress(
+        connection,
+        [
+            Suppressed(
+                row.address_digest, SCOPE_ALL, reasons[row.id], "smtp", now, delivery_id=row.id
+            )
+            for row in rows
+        ],
     )

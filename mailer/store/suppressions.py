@@ -45,6 +45,8 @@ class Suppressed:
     since: datetime
     #: The import that says so.
     batch_id: int | None = None
+    #: The delivery that told.
+    delivery_id: int | None = None
 
 
 def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Suppressed]:
@@ -162,12 +164,19 @@ def _columns(entry: Suppressed) -> dict[str, object]:
         "source": entry.source,
         "since": entry.since,
         "batch_id": entry.batch_id,
+        "delivery_id": entry.delivery_id,
     }
 
 
 def _entry(row: Row[Any]) -> Suppressed:
     return Suppressed(
-        row.address_digest, row.scope, row.reason, row.source, row.since, row.batch_id
+        row.address_digest,
+        row.scope,
+        row.reason,
+        row.source,
+        row.since,
+        row.batch_id,
+        row.delivery_id,
     )
 
 
