@@ -16,7 +16,7 @@ from mailer.app import demo as steps
 from mailer.app.workspace import Workspace
 from mailer.cli.common import NOT_DONE, Command, console, errors, fail, plain_errors, shown
 from mailer.cli.control import print_report, progress_bar
-from mailer.cli.mailings import print_plan
+from mailer.cli.plans import print_plan
 from mailer.cli.workspace import make_workspace
 from mailer.model.mailing import Mailing
 

@@ -26,7 +26,7 @@ from mailer.cli.common import (
     report_faults,
     shown,
 )
-from mailer.cli.mailings import coverage_document, print_coverage
+from mailer.cli.plans import coverage_document, print_coverage
 from mailer.model.faults import errors_in
 from mailer.model.mailing import Mailing
 from mailer.model.newsletter import StoredNewsletter

@@ -1,0 +1,244 @@
+"""`mailer schedule` and `mailer send`: from a plan that a person confirms to a mailing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from mailer.app.clocks import Hours, make_clocks, read_hours
+from mailer.app.correcting import plan_correction
+from mailer.app.planning import Plan, Wish, make_plan, plan_draft, schedule_draft
+from mailer.app.planning import schedule as write_mailing
+from mailer.app.sending import check_ready, sandbox_answers, send_now
+from mailer.app.workspace import Workspace
+from mailer.cli.clocks import (
+    Late,
+    QuietDaysText,
+    RecipientTime,
+    WindowText,
+    planned_document,
+    print_clocks,
+    refuse_undecided,
+)
+from mailer.cli.common import (
+    NOT_DONE,
+    WRONG_USE,
+    Command,
+    console,
+    errors,
+    fail,
+    open_workspace,
+    plain_errors,
+    print_json,
+    shown,
+)
+from mailer.cli.control import print_report, progress_bar, report_document
+from mailer.cli.plans import (
+    AsJson,
+    ExcludeText,
+    Lists,
+    SegmentText,
+    SenderKey,
+    Slug,
+    Yes,
+    confirm,
+    coverage_document,
+    duration_s,
+    print_plan,
+)
+from mailer.model.mailing import Mailing
+from mailer.model.states import MailingState
+from mailer.schedule.hours import instant_at
+from mailer.store.mailings import find_mailing, load_mailing
+from mailer.store.reports import report
+
+_NONE: list[str] = []
+
+
+def refuse_passed(workspace: Workspace, due_at: datetime, zone: str, grace_s: int) -> None:
+    """End when an hour is further back than the mailing may be late."""
+    if (workspace.clock.now() - due_at).total_seconds() > grace_s:
+        fail(f"{shown(due_at, zone)} has passed.", "Name an hour to come, or: mailer send")
+
+
+@plain_errors
+def schedule(
+    at: Annotated[str, typer.Option("--at", help="Date and hour: 2026-12-01T09:00.")],
+    timezone: Annotated[str, typer.Option("--timezone", help="Its zone: Europe/Chisinau.")] = "",
+    statement: Slug = "",
+    lists: Lists = _NONE,
+    correct: Annotated[
+        str,
+        typer.Option(
+            "--correct",
+            metavar="MAILING",
+            help="Correct this mailing: the newest revision, to those whom it reached.",
+        ),
+    ] = "",
+    draft: Annotated[
+        str, typer.Option("--draft", metavar="MAILING", help="A draft instead: release it.")
+    ] = "",
+    sender: SenderKey = "",
+    segment: SegmentText = "",
+    exclude: ExcludeText = "",
+    grace: Annotated[
+        str, typer.Option("--grace", help="Later than this it waits for a person: 2h.")
+    ] = "",
+    recipient_time: RecipientTime = False,
+    window: WindowText = "",
+    quiet_days: QuietDaysText = "",
+    late: Late = None,
+    yes: Yes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Schedule a mailing of a statement's newest revision, after showing who gets it and when.
+
+    With --correct it goes to exactly those whom an earlier mailing reached, in the language they
+    got it in, and says that it corrects; statement, lists and sender are those of that mailing.
+
+    With --draft it releases a draft that waits, an issue of a newsletter say.
+
+    Example: mailer schedule --statement her-rights --list harbor-news
+    --at 2026-12-01T09:00 --timezone Europe/Chisinau
+    """
+    workspace = open_workspace()
+    hours = Hours(at, timezone, recipient_time, window, quiet_days, late)
+    timing, zone = read_hours(
+        hours, workspace.config.workspace.time_zone, workspace.config.schedule.quiet_days
+    )
+    grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
+    if not recipient_time:
+        refuse_passed(workspace, instant_at(at, zone), zone, grace_s)
+    wish = Wish(statement, tuple(lists), sender, segment, exclude)
+    plan, waiting = _plan(workspace, wish, correct, draft)
+    check_ready(workspace, plan.sender)
+    now = workspace.clock.now()
+    clocks = make_clocks(timing, zone, plan.coverage.by_zone, plan.lists, now).decided(late, now)
+    plan = replace(plan, clocks=clocks)
+    passed = ", which has passed: it starts at once" if clocks.due_at <= now else ""
+    if not as_json:
+        print_plan(plan)
+        if not recipient_time:
+            console.print(f"  on {shown(clocks.due_at, zone)}{passed}")
+        print_clocks(clocks)
+    refuse_undecided(clocks, late)
+    confirm(plan, yes)
+    write = partial(write_mailing, workspace, plan)
+    if waiting is not None:
+        write = partial(schedule_draft, workspace, plan, waiting)
+    mailing = write(due_at=clocks.due_at, time_zone=zone, grace_s=grace_s)
+    if as_json:
+        print_json(
+            {
+                "mailing": mailing.key,
+                "due_at": mailing.due_at,
+                **coverage_document(plan),
+                **planned_document(clocks),
+            }
+        )
+    else:
+        console.print(f"Scheduled {mailing.key} for {shown(mailing.due_at, zone)}.")
+        console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
+
+
+def _plan(
+    workspace: Workspace, wish: Wish, correct: str, draft: str
+) -> tuple[Plan, Mailing | None]:
+    """Return the plan of a mailing, of a correction, or of a draft that waits, and that draft.
+
+    Ends with wrong use for half of each.
+    """
+    options = {
+        "--statement": wish.slug,
+        "--list": wish.lists,
+        "--sender": wish.sender,
+        "--segment": wish.segment,
+        "--exclude": wish.exclude,
+    }
+    given = [option for option, value in options.items() if value]
+    if correct and draft:
+        fail("--correct and --draft: choose one of them.", "", WRONG_USE)
+    if given and (correct or draft):
+        fail(
+            f"{', '.join(given)}: cannot be chosen with --{'correct' if correct else 'draft'}.",
+            f"They are those of {correct or draft}. Leave them out.",
+            WRONG_USE,
+        )
+    if correct:
+        return plan_correction(workspace, correct), None
+    if draft:
+        return _plan_draft(workspace, draft)
+    missing = [option for option in ("--statement", "--list") if not options[option]]
+    if missing:
+        fail(
+            f"{' and '.join(missing)} must be named, or --correct or --draft MAILING.",
+            "",
+            WRONG_USE,
+        )
+    return make_plan(workspace, wish), None
+
+
+def _plan_draft(workspace: Workspace, draft: str) -> tuple[Plan, Mailing]:
+    with workspace.store.read() as connection:
+        mailing = find_mailing(connection, draft)
+    if mailing.state is not MailingState.DRAFT:
+        state = mailing.state.value.replace("_", " ")
+        fail(f"{draft} is {state}, and no draft any more.", "See: mailer mailings list")
+    return plan_draft(workspace, mailing), mailing
+
+
+@plain_errors
+def send(
+    statement: Slug,
+    lists: Lists,
+    sender: SenderKey = "",
+    segment: SegmentText = "",
+    exclude: ExcludeText = "",
+    yes: Yes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a statement now, in the foreground, with its progress.
+
+    Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
+    """
+    workspace = open_workspace()
+    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    check_ready(workspace, plan.sender)
+    if not (workspace.config.workspace.live or sandbox_answers(workspace)):
+        fail(
+            "The workspace is not live, and its sandbox does not run: nobody would take the mails.",
+            "Start it in another terminal: mailer run",
+        )
+    if not as_json:
+        print_plan(plan)
+    confirm(plan, yes)
+    now = workspace.clock.now()
+    mailing = write_mailing(
+        workspace,
+        plan,
+        due_at=now,
+        time_zone=workspace.config.workspace.time_zone,
+        grace_s=workspace.config.schedule.grace_s,
+    )
+    errors.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` goes on with it.")
+    with progress_bar() as show:
+        ended = send_now(workspace, mailing.row_id, show)
+    with workspace.store.read() as connection:
+        mailing = load_mailing(connection, mailing.row_id)
+        figures = report(connection, mailing.row_id)
+    if as_json:
+        print_json(report_document(mailing, figures))
+    else:
+        print_report(mailing, figures, workspace.config.workspace.time_zone)
+    if not ended:
+        raise typer.Exit(NOT_DONE)
+
+
+COMMANDS = (
+    Command("schedule", schedule, needs_arguments=True),
+    Command("send", send, needs_arguments=True),
+)
