@@ -17,7 +17,7 @@ demo: $(VENV)/.runtime
 ## make test    run every test, system packages included
 test: $(VENV)/.dev
 	@PYTHON=$(BIN)/python sh tests/system-packages.sh
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## make check   format, lint, types, import contracts
 check: $(VENV)/.dev

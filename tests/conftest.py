@@ -134,13 +134,11 @@ _MARKERS = {
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests by the real things they use, and keep a module's browser tests together."""
+    """Mark tests by the real things they use."""
     for item in items:
         for fixture, marker in _MARKERS.items():
             if fixture in item.fixturenames:
                 item.add_marker(marker)
-        if "browser" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(f"browser-{item.module.__name__}"))
 
 
 @pytest.hookimpl(wrapper=True)

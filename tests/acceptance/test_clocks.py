@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import running, until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 PLAN = ("--statement", SLUG, "--list", "harbor-news")
 KEY = f"{SLUG}-1"

@@ -13,7 +13,7 @@ from mailer.cli.main import app
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import ENVIRONMENT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 
 def commands():

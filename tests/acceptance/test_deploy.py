@@ -16,7 +16,7 @@ from mailer.config import load_config
 from mailer.model.faults import FaultsFound
 from tests.acceptance.processes import ENVIRONMENT, answers, ports, until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.acceptance]
 
 UNITS = (
     "mailer.service", "mailer-backup.service", "mailer-backup.timer",

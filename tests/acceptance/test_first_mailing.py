@@ -37,7 +37,6 @@ from tests.support.smtp_server import Misbehaviour, SmtpServer, smtp_servers
 
 pytestmark = [
     pytest.mark.acceptance,
-    pytest.mark.xdist_group("first-mailing"),
     pytest.mark.timeout(300),
 ]
 

@@ -13,7 +13,7 @@ from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import ENVIRONMENT
 from tests.acceptance.test_mailing_commands import HOUR, PLAN
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 
 @pytest.fixture

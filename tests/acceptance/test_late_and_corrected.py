@@ -11,7 +11,7 @@ from mailer.store import tables
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import running, until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 FOLDER = f"templates/statements/{SLUG}"
 CROWD = ("--statement", SLUG, "--list", "crowd")

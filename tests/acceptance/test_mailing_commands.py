@@ -13,7 +13,7 @@ from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import in_background, running, until
 from tests.support.smtp_server import Misbehaviour
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 PLAN = ("--statement", SLUG, "--list", "harbor-news")
 HOUR = ("--at", "2036-12-01T09:00", "--timezone", "Europe/Chisinau")

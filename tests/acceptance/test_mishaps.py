@@ -12,7 +12,7 @@ from tests.acceptance.processes import in_background, ports, until
 from tests.acceptance.test_mailing_commands import HOUR, PLAN, mailings
 from tests.store.test_migrations import migrate
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 
 @pytest.mark.parametrize("group", [[], ["statements"], ["mailings"]])

@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import running, until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("newsletters")]
+pytestmark = [pytest.mark.acceptance]
 
 LETTERS = "harbor-letters"
 KEY = f"{LETTERS}-1"

@@ -14,7 +14,7 @@ from tests.acceptance.processes import answers, is_alive, ports, running, until
 from tests.support.mail import message, text_of
 from tests.support.smtp_server import Misbehaviour
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("run")]
+pytestmark = [pytest.mark.acceptance]
 
 KEY = f"{SLUG}-1"
 ROLES = {"scheduler", "senders", "web", "sandbox"}

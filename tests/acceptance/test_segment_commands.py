@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.conftest import SLUG
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 EXPRESSION = f'segment(active-volunteers) or (country in (MD, UA) and not received("{SLUG}"))'
 

@@ -19,7 +19,7 @@ from tests.acceptance.processes import answers, in_background, ports, running, u
 from tests.support.mail import assert_wire_form, header, message, text_of
 from tests.support.smtp_server import Misbehaviour
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("staff-mail")]
+pytestmark = [pytest.mark.acceptance]
 
 PLAN = ("--statement", SLUG, "--list", "harbor-news")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("command-line")]
+pytestmark = [pytest.mark.acceptance]
 
 PEOPLE = "email,name,languages\nanna@example.net,Anna,ru\nboris@example.net,Boris,be\n"
 

@@ -11,7 +11,6 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import event
 
 from mailer.store.engine import create_tables, open_store
 from mailer.tokens import UNSUBSCRIBE_TOKEN_CHARACTERS, Purpose
@@ -457,15 +456,13 @@ def test_pages_speak_the_visitors_language(site, ana, header, language, directio
         assert "noindex" in answer.headers["x-robots-tag"]
 
 
-def test_a_locked_database_is_told_and_nobody_is_lost(sqlite_store, tokens, clock):
+def test_a_locked_database_is_told_and_nobody_is_lost(sqlite_store, tokens, clock, monkeypatch):
     """While the database is locked the answer is 503 with the button again; then it works."""
     people = two_organisations(sqlite_store)
     ana = Ana(people, tokens)
 
-    @event.listens_for(sqlite_store.engine, "checkout")
-    def not_as_patient_as_in_earnest(connection, _record, _proxy):
-        connection.execute("PRAGMA busy_timeout = 200")
-
+    # Not as patient as in earnest.
+    monkeypatch.setattr("mailer.store.engine.BUSY_TIMEOUT_S", 0.2)
     with (
         public_site(sqlite_store, tokens, clock) as site,
         site.visitor(**{"accept-language": "ru"}) as visitor,
