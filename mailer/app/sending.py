@@ -11,6 +11,7 @@ import hashlib
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn
@@ -42,6 +43,8 @@ from mailer.store.settings import LOST_SINCE, read_setting
 from mailer.store.statements import load_revision
 
 SANDBOX = "sandbox"
+#: How long a sandbox may take to start, on a small machine that has much to do.
+SANDBOX_STARTS_S = 15.0
 ENDED = (MailingState.FINISHED, MailingState.CANCELLED, MailingState.HELD, MailingState.PAUSED)
 
 
@@ -97,11 +100,15 @@ def sandbox_settings(workspace: Workspace) -> RelaySettings:
 
 
 def sandbox_answers(workspace: Workspace) -> bool:
-    """Tell whether the sandbox takes mail now."""
+    """Tell whether the sandbox takes mail; it may be starting just now, and is waited for."""
     port = workspace.config.sandbox.smtp_port
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
+    deadline = workspace.clock.monotonic() + SANDBOX_STARTS_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        if workspace.clock.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
 
 
 def check_relay(workspace: Workspace, section: RelaySection) -> None:
