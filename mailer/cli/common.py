@@ -76,6 +76,29 @@ def open_workspace() -> Workspace:
     return Workspace.open(_workspace_folder)
 
 
+#: Kind of folder → one that ships with mailer.
+_EXAMPLES = {
+    "statements": "templates/statements/her-rights",
+    "newsletters": "templates/newsletters/harbor-letters",
+}
+
+
+def folder_meant(workspace: Workspace, kind: str, named: Path) -> Path:
+    """Return the folder a person means: from here, from the workspace, or by its slug alone.
+
+    Args:
+        workspace: where it is.
+        kind: "statements" or "newsletters".
+        named: what they wrote.
+    """
+    root = workspace.config.root
+    candidates = (named, root / named, workspace.config.templates_dir / kind / named)
+    found = next((candidate for candidate in candidates if candidate.is_dir()), None)
+    if found is None:
+        fail(f'There is no folder "{named}".', f"Name one, like {_EXAMPLES[kind]}")
+    return found
+
+
 def fail(problem: str, remedy: str = "", status: int = NOT_DONE) -> NoReturn:
     """Say what is wrong and what to do, and end with `status`."""
     errors.print(problem, markup=False, style="red")

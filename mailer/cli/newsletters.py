@@ -20,6 +20,7 @@ from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     console,
     fail,
+    folder_meant,
     open_workspace,
     plain_errors,
     print_json,
@@ -48,17 +49,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
-def _folder(workspace: Workspace, named: Path) -> Path:
-    root = workspace.config.root
-    candidates = (named, root / named, workspace.config.templates_dir / "newsletters" / named)
-    found = next((candidate for candidate in candidates if candidate.is_dir()), None)
-    if found is None:
-        fail(
-            f'There is no folder "{named}".', "Name one, like templates/newsletters/harbor-letters"
-        )
-    return found
 
 
 def _find(workspace: Workspace, slug: str) -> StoredNewsletter:
@@ -96,7 +86,9 @@ def load(
     Example: mailer newsletters load templates/newsletters/harbor-letters
     """
     workspace = open_workspace()
-    newsletter, faults = check_newsletter_folder(workspace, _folder(workspace, folder))
+    newsletter, faults = check_newsletter_folder(
+        workspace, folder_meant(workspace, "newsletters", folder)
+    )
     report_faults(faults)
     if errors_in(faults) or newsletter is None:
         fail("Nothing was loaded.", "Mend what stands above, then load it again.")

@@ -19,6 +19,7 @@ from mailer.cli.common import (
     console,
     errors,
     fail,
+    folder_meant,
     open_workspace,
     plain_errors,
     print_json,
@@ -51,20 +52,6 @@ app = typer.Typer(
 )
 
 
-def _statements_dir(workspace: Workspace) -> Path:
-    return workspace.config.templates_dir / "statements"
-
-
-def _folder(workspace: Workspace, named: Path) -> Path:
-    """Return the folder a person means: from here, from the workspace, or by its slug alone."""
-    root = workspace.config.root
-    candidates = (named, root / named, _statements_dir(workspace) / named)
-    found = next((candidate for candidate in candidates if candidate.is_dir()), None)
-    if found is None:
-        fail(f'There is no folder "{named}".', "Name one, like templates/statements/her-rights")
-    return found
-
-
 def _revision(workspace: Workspace, slug: str, number: int | None) -> StoredRevision:
     try:
         with workspace.store.read() as connection:
@@ -87,7 +74,9 @@ def load(
     Example: mailer statements load templates/statements/her-rights
     """
     workspace = open_workspace()
-    revision, faults = check_statement_folder(workspace, _folder(workspace, folder))
+    revision, faults = check_statement_folder(
+        workspace, folder_meant(workspace, "statements", folder)
+    )
     report_faults(faults)
     if errors_in(faults) or revision is None:
         fail("Nothing was loaded.", "Mend what stands above, then load it again.")
@@ -118,7 +107,9 @@ def check(
     Example: mailer statements check templates/statements/her-rights
     """
     workspace = open_workspace()
-    places = [_folder(workspace, one) for one in folders or ()] or statement_folders(workspace)
+    places = [
+        folder_meant(workspace, "statements", one) for one in folders or ()
+    ] or statement_folders(workspace)
     # What several statements share, a catalog say, is told once.
     faults = sorted(
         {fault for place in places for fault in check_statement_folder(workspace, place)[1]}
@@ -146,7 +137,7 @@ def changes(
     Example: mailer statements changes her-rights ru
     """
     workspace = open_workspace()
-    folder = read_folder(_folder(workspace, Path(slug)), workspace.config.root)
+    folder = read_folder(folder_meant(workspace, "statements", Path(slug)), workspace.config.root)
     translation = folder.editions.get(language)
     source = folder.editions.get(folder.source_language)
     if translation is None or source is None:
