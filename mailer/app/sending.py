@@ -99,12 +99,21 @@ def sandbox_settings(workspace: Workspace) -> RelaySettings:
     )
 
 
+def answers(host: str, port: int) -> bool:
+    """Tell whether something takes connections there."""
+    # What listens everywhere is asked on this machine.
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (Not bound.)
+    with contextlib.suppress(OSError), socket.create_connection((local, port), 1):
+        return True
+    return False
+
+
 def sandbox_answers(workspace: Workspace) -> bool:
     """Tell whether the sandbox takes mail; it may be starting just now, and is waited for."""
     port = workspace.config.sandbox.smtp_port
     deadline = workspace.clock.monotonic() + SANDBOX_STARTS_S
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        if answers("127.0.0.1", port):
             return True
         if workspace.clock.monotonic() > deadline:
             return False

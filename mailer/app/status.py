@@ -7,13 +7,12 @@ is opened, and nothing of a supporter is in it.
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mailer.app.sending import SANDBOX, relay_digest
+from mailer.app.sending import SANDBOX, answers, relay_digest
 from mailer.app.workspace import Workspace
 from mailer.delivery.journal import SUFFIX, is_owned
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
@@ -160,7 +159,7 @@ class _Look:
             needs=(),
             scheduler=scheduler,
             senders=len(senders),
-            web=_answers(config.web.host, config.web.port),
+            web=answers(config.web.host, config.web.port),
             mailings=mailings,
             in_doubt=doubts,
             service_mails={
@@ -311,14 +310,6 @@ def _relay_status(key: str, met: RelayContact | None, *, verified: bool) -> Rela
     return RelayStatus(
         key, verified, met.connected_at, met.failed_at, met.failure, failing=met.is_failing
     )
-
-
-def _answers(host: str, port: int) -> bool:
-    # What listens everywhere is asked on this machine.
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (Not bound.)
-    with suppress(OSError), socket.create_connection((local, port), 1):
-        return True
-    return False
 
 
 def _instant(text: str) -> datetime | None:
