@@ -138,27 +138,34 @@ def create_mailing(connection: Connection, new: NewMailing, now: datetime) -> Ma
             statement_id=new.statement_id,
             number=number,
             revision_id=new.revision_id,
-            design_id=new.design_id,
-            sender=sender_to_document(new.sender),
-            sender_key=new.sender.key,
-            rehearsal=new.rehearsal,
             state=new.state,
-            segment=new.segment,
-            exclude=new.exclude,
-            due_at=new.due_at,
-            time_zone=new.time_zone,
-            grace_s=new.grace_s,
-            timing=timing_to_document(new.timing),
-            in_shares=new.timing.in_shares,
-            confirmed_count=new.confirmed_count,
-            digest=pinned_digest(new.revision_digest, new.design_digest, new.sender, new.corrects),
-            corrects_id=new.corrects.row_id if new.corrects else None,
             created_at=now,
+            **_pinned(new),
         )
         .returning(mailing.c.id)
     ).scalar_one()
     _write_targets(connection, row_id, new)
     return load_mailing(connection, row_id)
+
+
+def _pinned(new: NewMailing) -> dict[str, Any]:
+    """Return the columns of what a person agrees to when a mailing is scheduled."""
+    return {
+        "design_id": new.design_id,
+        "sender": sender_to_document(new.sender),
+        "sender_key": new.sender.key,
+        "rehearsal": new.rehearsal,
+        "segment": new.segment,
+        "exclude": new.exclude,
+        "due_at": new.due_at,
+        "time_zone": new.time_zone,
+        "grace_s": new.grace_s,
+        "timing": timing_to_document(new.timing),
+        "in_shares": new.timing.in_shares,
+        "confirmed_count": new.confirmed_count,
+        "digest": pinned_digest(new.revision_digest, new.design_digest, new.sender, new.corrects),
+        "corrects_id": new.corrects.row_id if new.corrects else None,
+    }
 
 
 def _write_targets(connection: Connection, row_id: int, new: NewMailing) -> None:
@@ -192,19 +199,7 @@ def schedule_draft(connection: Connection, row_id: int, new: NewMailing) -> Mail
         row_id,
         MailingState.DRAFT,
         MailingState.SCHEDULED,
-        design_id=new.design_id,
-        sender=sender_to_document(new.sender),
-        sender_key=new.sender.key,
-        rehearsal=new.rehearsal,
-        segment=new.segment,
-        exclude=new.exclude,
-        due_at=new.due_at,
-        time_zone=new.time_zone,
-        grace_s=new.grace_s,
-        timing=timing_to_document(new.timing),
-        in_shares=new.timing.in_shares,
-        confirmed_count=new.confirmed_count,
-        digest=pinned_digest(new.revision_digest, new.design_digest, new.sender),
+        **_pinned(new),
     )
     connection.execute(delete(mailing_target).where(mailing_target.c.mailing_id == row_id))
     _write_targets(connection, row_id, new)
