@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from mailer.store.audience import insert_or_ignore
-from mailer.store.tables import relay_contact, setting
+from mailer.store.settings import read_setting, write_setting
+from mailer.store.tables import relay_contact
 
 #: Characters of why a relay could not be reached.
 LONGEST_FAILURE = 300
@@ -30,19 +31,12 @@ def is_relay_verified(connection: Connection, key: str, profile_digest: str) -> 
         key: the relay's key in config.toml.
         profile_digest: over everything that decides how it is reached and what it does.
     """
-    known = connection.execute(
-        select(setting.c.value).where(setting.c.name == _name(key))
-    ).scalar_one_or_none()
-    return known == profile_digest
+    return read_setting(connection, _name(key)) == profile_digest
 
 
 def mark_relay_verified(connection: Connection, key: str, profile_digest: str) -> None:
     """Write that a relay, reached as the digest says, does to our mails only what it may."""
-    changed = connection.execute(
-        setting.update().where(setting.c.name == _name(key)).values(value=profile_digest)
-    )
-    if not changed.rowcount:
-        connection.execute(setting.insert().values(name=_name(key), value=profile_digest))
+    write_setting(connection, _name(key), profile_digest)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.store.audience import insert_or_ignore, organisation_scope
+from mailer.store.supporters import organisation_ids
 from mailer.store.suppression_log import LogEntry, Mark
-from mailer.store.tables import organisation, suppression
+from mailer.store.tables import suppression
 
 #: Of PostgreSQL's advisory locks, the one that orders suppressions: "supp" in ASCII.
 _ORDER_LOCK = 0x73757070
@@ -140,10 +141,7 @@ def log_entries(
     connection: Connection, entries: Sequence[Suppressed], at: datetime, mark: Mark = Mark.BARRED
 ) -> list[LogEntry]:
     """Return what `suppressions.log` is to say of suppressions made or lifted."""
-    keys = {
-        organisation_scope(row.id): row.key
-        for row in connection.execute(select(organisation.c.id, organisation.c.key))
-    }
+    keys = {organisation_scope(one): key for key, one in organisation_ids(connection).items()}
     return [
         LogEntry(
             at,
