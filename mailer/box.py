@@ -9,7 +9,6 @@ changed, moved, left out or cut off does not open. Memory holds one chunk.
 from __future__ import annotations
 
 import base64
-import os
 import stat
 import struct
 from pathlib import Path
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mailer.durable import write_private
 from mailer.keys import KEY_BYTES, KeyFileError, derive
 
 #: What every box begins with, its version in the last byte.
@@ -62,16 +62,8 @@ def create_backup_keys(private: Path, public: Path) -> None:
     key = X25519PrivateKey.generate()
     secret = base64.b64encode(key.private_bytes_raw()).decode()
     shown = base64.b64encode(_raw(key.public_key())).decode()
-    _write(private, f"{_PRIVATE_HEADER}{secret}\n")
-    _write(public, f"# Closes backups; it cannot open them.\n{shown}\n")
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    write_private(private, f"{_PRIVATE_HEADER}{secret}\n".encode())
+    write_private(public, f"# Closes backups; it cannot open them.\n{shown}\n".encode())
 
 
 def _raw(key: X25519PublicKey) -> bytes:

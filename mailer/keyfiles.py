@@ -8,12 +8,12 @@ before the new file is on the disk.
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import string
 from collections.abc import Mapping
 from pathlib import Path
 
+from mailer.durable import sync_folder, write_private
 from mailer.keys import (
     KEY_BYTES,
     SEAL_HEADER,
@@ -72,7 +72,7 @@ def forget_previous(path: Path) -> None:
 def put_previous_back(path: Path) -> None:
     """Undo the last change."""
     previous(path).replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def add_token_key(path: Path) -> str:
@@ -114,29 +114,13 @@ def _replace(path: Path, text: str) -> None:
     kept = previous(path)
     try:
         fresh.unlink(missing_ok=True)
-        _write(fresh, text)
+        write_private(fresh, text.encode())
         kept.unlink(missing_ok=True)
-        _write(kept, path.read_text(encoding="ascii"))
+        write_private(kept, path.read_bytes())
         fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or "input or output error"
         raise KeyFileError(
             path, f"cannot be written: {reason}", "Mend that, then try again; nothing was changed"
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from mailer.durable import write_private
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 #: Of the 32 bytes of HMAC-SHA-256, what the blind index keeps.
@@ -149,14 +151,6 @@ class ServiceKeys:
         return hmac.digest(self.domain_index, ascii_domain.encode(), sha256)[:DIGEST_BYTES]
 
 
-def _write_new(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _fresh() -> str:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
@@ -167,7 +161,7 @@ def create_seal_key(path: Path) -> None:
     Raises:
         FileExistsError: when there is one; it is never overwritten.
     """
-    _write_new(path, f'{SEAL_HEADER}current = 1\n\n[keys]\n1 = "{_fresh()}"\n')
+    write_private(path, f'{SEAL_HEADER}current = 1\n\n[keys]\n1 = "{_fresh()}"\n'.encode())
 
 
 def create_service_key(path: Path) -> None:
@@ -177,7 +171,7 @@ def create_service_key(path: Path) -> None:
         FileExistsError: when there is one; it is never overwritten.
     """
     text = f'index = "{_fresh()}"\ncurrent_token = "a"\n\n[tokens]\na = "{_fresh()}"\n'
-    _write_new(path, SERVICE_HEADER + text)
+    write_private(path, (SERVICE_HEADER + text).encode())
 
 
 def read_key_file(path: Path) -> dict[str, object]:

@@ -27,6 +27,7 @@ from mailer.app.workspace import Workspace
 from mailer.box import BoxError, BoxReader, BoxWriter, load_public_key
 from mailer.config import CONFIG_FILE
 from mailer.delivery.survival import folder_id, journal_files
+from mailer.durable import sync_folder
 from mailer.store.copying import database_copy
 from mailer.store.engine import StoreUnavailable, known_version
 from mailer.store.settings import BACKUP_LAST_AT, write_setting
@@ -136,11 +137,7 @@ def _give_name(part: Path, path: Path) -> None:
     except OSError:
         # A stick's file system knows no links.
         part.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _prune(folder: Path, keep: int) -> Iterator[Path]:

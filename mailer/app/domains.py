@@ -6,8 +6,6 @@ In: a workspace and a sender. Out: records to paste, findings about what the DNS
 from __future__ import annotations
 
 import ipaddress
-import os
-import stat
 from pathlib import Path
 
 from mailer.app.workspace import Workspace
@@ -16,6 +14,7 @@ from mailer.domains.checks import check_domain
 from mailer.domains.https import check_https
 from mailer.domains.records import RelayFacts, Wanted, key_record, new_key, wanted_records
 from mailer.domains.resolver import Resolver, SystemResolver
+from mailer.durable import write_private
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.findings import Finding
 from mailer.model.mailing import Sender
@@ -107,14 +106,9 @@ def make_key(workspace: Workspace, sender: Sender, selector: str, *, ed25519: bo
     """
     path = workspace.config.root / f"dkim-{sender.key}-{selector}.key"
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        write_private(path, new_key(ed25519=ed25519))
     except OSError as error:
         problem = "is there already" if path.exists() else f"cannot be written: {error.strerror}"
         remedy = "Take another selector" if path.exists() else "Check who owns the folder"
         raise FaultsFound([Fault(path.name, 0, "", problem, remedy)]) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(new_key(ed25519=ed25519))
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     return path

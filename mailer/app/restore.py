@@ -36,6 +36,7 @@ from mailer.delivery.survival import (
     living_senders,
     read_survivors,
 )
+from mailer.durable import sync_folder
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
@@ -363,9 +364,5 @@ def _give_names(staging: Path, folder: Path, places: _Places, now: datetime) -> 
     for name in _OWN:
         if (staging / name).exists():
             (staging / name).rename(folder / name)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
     return aside

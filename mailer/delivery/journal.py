@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
+from mailer.durable import sync_folder
+
 _RECORD = struct.Struct("<BxHHHQ12s")
 _CRC = struct.Struct("<I")
 RECORD_BYTES = _RECORD.size + _CRC.size
@@ -178,7 +180,7 @@ class Journal:
             os.close(descriptor)
             path.unlink(missing_ok=True)
             raise
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         return descriptor
 
     def _write_anew(self) -> None:
@@ -191,7 +193,7 @@ class Journal:
             os.link(self.path, _kept_name(self.path))
         # A reader that opened the old file finds it locked until the new one has its name.
         fresh.replace(self.path)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         os.close(self._descriptor)
         self._descriptor = descriptor
         self._size = len(self._header) + sum(map(len, self._unread.values()))
@@ -239,14 +241,6 @@ def _write_all(descriptor: int, content: bytes) -> None:
         raise JournalFull(error.strerror or "input or output error") from error
     if written != len(content):
         raise JournalFull("the disk took part of a record")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass

@@ -8,8 +8,6 @@ have been lost with the power, and a delivery without one may have been sent.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +18,10 @@ from mailer.delivery.journal import (
     SUFFIX,
     JournalReply,
     boot_id,
+    is_owned,
     replay,
 )
+from mailer.durable import write_private
 
 #: Names the folder, so that another one is not taken for it.
 FOLDER_ID = "folder.id"
@@ -50,10 +50,7 @@ def folder_id(folder: Path) -> str:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = secrets.token_hex(8)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(name)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(path, name.encode())
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()
     return name
@@ -77,21 +74,6 @@ def _was_cleared_since(folder: Path, since: datetime) -> bool:
 def journal_files(folder: Path) -> list[Path]:
     """Return the journals of a folder, those kept included."""
     return sorted(path for path in folder.glob("*") if path.suffix in (SUFFIX, KEPT_SUFFIX))
-
-
-def is_owned(path: Path) -> bool:
-    """Tell whether the process that writes a journal is alive."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def living_senders(folder: Path) -> int:

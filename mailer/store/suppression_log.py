@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from mailer.durable import sync_folder
+
 #: Its name in the folder of the database.
 FILE_NAME = "suppressions.log"
 _VERSION = "1"
@@ -95,7 +97,7 @@ class SuppressionLog:
         finally:
             os.close(descriptor)
         if is_new:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def make(self) -> None:
         """Make the file where there is none yet.
@@ -142,14 +144,6 @@ class LogNotRead(Exception):
             f"{path.name} cannot be read: {reason}. Check the file and its owner; "
             "nothing was changed."
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _line(entry: LogEntry) -> bytes:
