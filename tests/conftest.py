@@ -7,13 +7,12 @@ import os
 import pytest
 
 from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
-from mailer.store.engine import create_tables, open_store
 from mailer.tokens import Tokens
 from tests.support import postfix as postfix_support
 from tests.support.browser import chromium, chromium_path
 from tests.support.certificates import Authority
 from tests.support.clocks import FixedClock
-from tests.support.databases import postgresql_server, postgresql_store
+from tests.support.databases import postgresql_server, postgresql_store, sqlite_copy
 from tests.support.factories import Ground
 from tests.support.smtp_server import smtp_servers
 
@@ -25,11 +24,16 @@ def postgresql_address():
         yield address
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """Where the SQLite database is that the others are copied from."""
+    return tmp_path_factory.mktemp("template") / "empty.db"
+
+
 @pytest.fixture
-def sqlite_store(tmp_path):
+def sqlite_store(tmp_path, sqlite_template):
     """A new SQLite database with our tables."""
-    store = open_store(f"sqlite:///{tmp_path / 'test.db'}")
-    create_tables(store)
+    store = sqlite_copy(sqlite_template, tmp_path / "test.db")
     yield store
     store.close()
 

