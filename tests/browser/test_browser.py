@@ -8,14 +8,16 @@ background: #111 } } @media (max-width: 400px) { p { font-size: 30px } }</style>
 <body><main><h1>آزمون</h1><p>متن</p></main></body></html>"""
 
 
-def test_it_shows_a_page_as_asked_for(browser):
-    """Width and colour scheme reach the page's own rules."""
+def test_it_shows_a_page_as_asked_for(browser, tmp_path, monkeypatch):
+    """Width and colour scheme reach the page's own rules; its picture is kept where one says."""
+    monkeypatch.setenv("MAILER_PICTURES", str(tmp_path))
     with open_html(browser, PAGE, width=320, dark=True) as page:
         assert style(page, "p", "color") == "rgb(238, 238, 238)"
         assert style(page, "p", "font-size") == "30px"
         assert contrast(page, "p") > 15
         assert overflows(page) == []
-        assert screenshot(page, "browser-dark").startswith(b"\x89PNG")
+        screenshot(page, "browser-dark")
+        assert (tmp_path / "browser-dark.png").read_bytes().startswith(b"\x89PNG")
     with open_html(browser, PAGE, width=900) as page:
         assert style(page, "p", "color") == "rgb(34, 34, 34)"
         assert style(page, "html", "direction") == "rtl"

@@ -20,15 +20,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import axe_core_python
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 _AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 #: Rules of WCAG 2.2 A and AA, and what axe knows beside them.
 _AXE_OPTIONS = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 }
+#: Browser → the page that shows its mails; it goes when the browser does.
+_STANDING: WeakKeyDictionary[Browser, Page] = WeakKeyDictionary()
 _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -88,29 +91,40 @@ def open_page(
         reduced_motion="reduce",
     )
     try:
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        requests: list[str] = []
-        page.on("request", lambda request: requests.append(request.url))
-        page.requests = requests  # type: ignore[attr-defined]
-        yield page
+        yield _new_page(context)
     finally:
         context.close()
 
 
-@contextlib.contextmanager
-def open_html(browser: Browser, html: str, **options: Any) -> Iterator[Page]:
-    """Open HTML that has no address, such as a mail's; options as for `open_page`.
+def _new_page(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.requests = requests  # type: ignore[attr-defined]
+    return page
 
-    It is read from a file, so that the doctype and character set count as they do in a mail.
+
+@contextlib.contextmanager
+def open_html(
+    browser: Browser, html: str, *, width: int = 1024, height: int = 800, dark: bool = False
+) -> Iterator[Page]:
+    """Open HTML that has no address, such as a mail's, in a page as `open_page` gives it.
+
+    It is read from a file, so that the doctype and character set count as they do in a mail. One
+    page shows them all: a mail keeps nothing in a browser, and a new page takes most of a second.
     """
+    if browser not in _STANDING:
+        _STANDING[browser] = _new_page(browser.new_context())
+    page = _STANDING[browser]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
     with tempfile.TemporaryDirectory(prefix="mailer-page-") as folder:
         path = Path(folder) / "page.html"
         path.write_text(html, encoding="utf-8")
-        with open_page(browser, **options) as page:
-            page.goto(path.as_uri())
-            page.requests.clear()  # type: ignore[attr-defined]
-            yield page
+        page.goto(path.as_uri())
+        page.requests.clear()  # type: ignore[attr-defined]
+        yield page
 
 
 def axe_violations(page: Page, context: str = "") -> list[str]:
@@ -171,14 +185,12 @@ def contrast(page: Page, selector: str) -> float:
     return ratio
 
 
-def screenshot(page: Page, name: str) -> bytes:
-    """Return a picture of the whole page; kept as `name`.png where MAILER_PICTURES says."""
-    content: bytes = page.screenshot(full_page=True)
+def screenshot(page: Page, name: str) -> None:
+    """Keep a picture of the whole page as `name`.png where MAILER_PICTURES says, if it does."""
     folder = os.environ.get("MAILER_PICTURES")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{name}.png").write_bytes(content)
-    return content
+        page.screenshot(full_page=True, path=Path(folder) / f"{name}.png")
 
 
 __all__ = [
