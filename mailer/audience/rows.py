@@ -98,6 +98,9 @@ class ImportedRow:
 
 def cleaned(text: str) -> str:
     """Return text on one line, without control and invisible characters, blanks at the ends gone."""
+    if text.isprintable():
+        # Python prints none of those characters: there is nothing to take out.
+        return " ".join(unicodedata.normalize("NFC", text).split())
     kept = (
         " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
         for character in text
@@ -383,6 +386,7 @@ def _flag(name: str, text: str) -> bool:
     return text.lower() in _YES
 
 
+@lru_cache(maxsize=4096)
 def _language_tags(name: str, text: str) -> tuple[str, ...]:
     try:
         tags = tuple(dict.fromkeys(normalize_tag(part) for part in _SPLIT.split(text) if part))
