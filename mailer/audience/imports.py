@@ -54,6 +54,8 @@ from mailer.store.suppressions import Suppressed, log_entries, suppress
 CHUNK_ROWS = 300
 #: What imports and undoing take turns for.
 ONE_AT_A_TIME = "import"
+#: Before the digest of whom a dry run would have suppressed: a digest alone is a line's address.
+_BARRED = b"barred:"
 #: Told how many lines are done, and of how many.
 ProgressCallback = Callable[[int, int], None]
 
@@ -107,6 +109,7 @@ def import_csv(
                     for one in sorted(lines, key=lambda each: each.line):
                         told(one)
                 tell(line, found.lines)
+            rejects.finish()
             importer.end(rejects.count)
             result = importer.result(reader, rejects)
         return replace(
@@ -266,14 +269,22 @@ class _Importer:
             if row.barred is not None
         ]
         self._counts["taken_over"] += len(entries)
-        if not self._dry_run:
+        digests = {entry.address_digest for entry in entries}
+        if self._dry_run:
+            self._seen.add({_BARRED + digest for digest in digests})
+        else:
             changed = suppress(connection, entries)
             if self._log is not None:
                 self._log.append(log_entries(connection, changed, self._now))
-        return {entry.address_digest for entry in entries}
+        return digests
 
     def _suppressed(self, connection: Connection, people: Collection[bytes]) -> set[bytes]:
-        return set(rows.suppressed_digests(connection, self._organisation_id, list(people)))
+        found = set(rows.suppressed_digests(connection, self._organisation_id, list(people)))
+        if self._dry_run:
+            # What an earlier line would have suppressed is not in the database.
+            barred = self._seen.known([_BARRED + digest for digest in people])
+            found |= {one.removeprefix(_BARRED) for one in barred}
+        return found
 
     def _changes(
         self, connection: Connection, people: Mapping[bytes, RowsOfAddress]

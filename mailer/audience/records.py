@@ -66,6 +66,9 @@ def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
     """
     lines = 0
     first = ""
+    if path.exists() and not path.is_file():
+        problem = "cannot be read twice: it is a folder, a pipe or a device"
+        raise _refused(path.name, 0, problem, "Save it as a CSV file, and import that")
     try:
         encoding = encoding or detect_encoding(path)
         with open_csv(path, encoding) as file:
@@ -97,7 +100,7 @@ def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
 
 def records(file: TextIO, found: Survey, name: str) -> Iterator[Record]:
     """Yield the records after the header; lines without anything in them are left out."""
-    source = _Source(_limited_lines(file, name))
+    source = _Source(_the_same_lines(file, name))
     _read(source, found.separator)
     while source.more():
         record = _read(source, found.separator)
@@ -161,6 +164,17 @@ def _limited_lines(file: TextIO, name: str) -> Iterator[str]:
                 name, number, f"is longer than {LONGEST_LINE} characters", "Is it a CSV file?"
             )
         yield line
+
+
+def _the_same_lines(file: TextIO, name: str) -> Iterator[str]:
+    """Yield lines that were read before: what is amiss now was not then."""
+    try:
+        yield from _limited_lines(file, name)
+    except (OSError, UnicodeError) as error:
+        problem = f"cannot be read any more: {getattr(error, 'strerror', '') or 'it was changed'}"
+        raise _refused(
+            name, 0, problem, "Import it again; nobody it brought is on the list"
+        ) from error
 
 
 def _refused(name: str, line: int, problem: str, remedy: str) -> FaultsFound:

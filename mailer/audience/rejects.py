@@ -1,20 +1,22 @@
 """Keep the rows that could not be taken, with line and reason, for their owner's eyes only.
 
 In: rows and reasons. Out: a CSV file of mode 0600, made with the first of them, and the first
-reasons without anything of the row, for the terminal.
+reasons without anything of the row, for the terminal. A file that cannot be written is a
+`FaultsFound`: nobody would know whom an import left out.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from mailer.audience.cells import disarmed
-from mailer.model.faults import Fault
+from mailer.model.faults import Fault, FaultsFound
 
 #: Reasons that are kept for showing.
 _KEPT = 100
@@ -41,7 +43,24 @@ class Rejects:
         _trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
+
+    def finish(self) -> None:
+        """Write what is still in memory: from here on the file holds every row."""
+        if self._file is not None:
+            with self._or_said():
+                self._file.close()
+
+    @contextmanager
+    def _or_said(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror}"
+            remedy = "Make room or mend its folder, then import the file again"
+            name = f"rejects/{self._path.name}" if self._path else ""
+            raise FaultsFound([Fault(name, 0, "", problem, remedy)]) from error
 
     @property
     def written(self) -> Path | None:
@@ -60,10 +79,11 @@ class Rejects:
             self._reasons.append(Fault(self._file_name, line, "", reason))
         if self._path is None:
             return
-        if self._file is None:
-            self._file = private_file(self._path)
-            csv.writer(self._file).writerow(["line", "reason", *map(disarmed, self._header)])
-        csv.writer(self._file).writerow([line, reason, *map(disarmed, cells)])
+        with self._or_said():
+            if self._file is None:
+                self._file = private_file(self._path)
+                csv.writer(self._file).writerow(["line", "reason", *map(disarmed, self._header)])
+            csv.writer(self._file).writerow([line, reason, *map(disarmed, cells)])
 
 
 def private_file(path: Path) -> TextIO:

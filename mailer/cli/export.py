@@ -35,10 +35,18 @@ def export_command(
         known = f"There are: {', '.join(sorted(definitions)) or 'none yet'}"
         raise FaultsFound([Fault("", 0, "--list", f'there is no list "{list_key}"', known)])
     definition = definitions[list_key]
+    store, keys = workspace.store, workspace.seal_keys
     if out is None:
-        result = export_list(workspace.store, workspace.seal_keys, definition, sys.stdout)
+        try:
+            result = export_list(store, keys, definition, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            fail(
+                f"Standard output cannot be written: {error.strerror}.", "It is not the whole list."
+            )
     else:
-        store, keys = workspace.store, workspace.seal_keys
         try:
             descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -1,7 +1,10 @@
 """What an import does with consent, with broken files, and when it is itself broken off."""
 
+import os
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ from mailer.model.audience import MembershipState
 from mailer.model.faults import FaultsFound
 from mailer.store import tables
 from mailer.store.audience import members_by_language, unfinished_imports
+from mailer.store.engine import StoreUnavailable
+from mailer.store.scratch import SeenDigests
 from tests.store.import_ground import LIST, Importer
 from tests.support.clocks import NOW
 from tests.support.factories import make_list
@@ -82,6 +87,15 @@ def refusal(importer, *lines, **options):
         importer.take(*lines, **options)
     assert before == importer.everything(without=())
     assert not importer.rejects.exists()
+    (fault,) = raised.value.faults
+    return fault
+
+
+def broken_off(importer, *lines, **options):
+    """Return the one fault an import is broken off for; nobody it brought may be on the list."""
+    with pytest.raises(FaultsFound) as raised:
+        importer.take(*lines, **options)
+    assert ({}, 1) == (members(importer), unfinished(importer))
     (fault,) = raised.value.faults
     return fault
 
@@ -291,11 +305,44 @@ def test_a_header_in_the_midst_of_a_file_is_no_person(importer):
 
 
 def test_a_file_that_is_not_there_is_said_plainly(importer):
-    """A missing file and a folder are no tracebacks."""
-    for path in (importer.folder / "nowhere.csv", importer.folder):
+    """A missing file, a folder, a pipe and a device are no tracebacks."""
+    pipe = importer.folder / "pipe.csv"
+    os.mkfifo(pipe)
+    for path in (importer.folder / "nowhere.csv", importer.folder, pipe, Path("/dev/zero")):
         fault = refusal(importer, path)
         assert (path.name, 0) == (fault.file, fault.line)
         assert fault.problem.startswith("cannot be read")
+
+
+def test_a_file_that_changes_while_it_is_read_is_said_plainly(importer):
+    """What is no text now was text when it was looked at; nobody of it is on the list."""
+    path = importer.file("email", *(f"p{number}@example.org" for number in range(900)))
+
+    def spoil(_done, _total):
+        with path.open("r+b") as file:
+            file.seek(12_000)
+            file.write(b"\xff")
+
+    fault = broken_off(importer, path, progress=spoil)
+    assert ("people.csv", "cannot be read any more: it was changed") == (fault.file, fault.problem)
+
+
+@pytest.mark.parametrize("row", ["nobody,A", f"nobody{'x' * 9000},A"])
+def test_a_full_disk_under_the_reject_file_breaks_the_import_off(importer, row):
+    """Whether it is noticed at a row or at the end: whom the file lacks, nobody could look up."""
+    importer.rejects.mkdir()
+    (importer.rejects / "1.csv").symlink_to("/dev/full")
+    fault = broken_off(importer, "email,name", "a@example.org,A", row, row)
+    assert "rejects/1.csv" == fault.file
+    assert "cannot be written: No space left on device" == fault.problem
+
+
+def test_a_full_disk_for_temporary_files_is_said_plainly():
+    """The file that remembers which addresses came before lies where SQLite puts it."""
+    with closing(SeenDigests()) as seen:
+        seen._database.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(StoreUnavailable, match="its disk is full"):
+            seen.add({number.to_bytes(16, "big") for number in range(900)})
 
 
 def test_a_file_of_a_header_alone_brings_nobody(importer):

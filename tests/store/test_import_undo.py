@@ -173,3 +173,13 @@ def test_an_export_comes_in_again_as_it_went_out(importer, tmp_path):
     assert 3 == importer.take(path, onto=other).added
     copies = [row for row in importer.rows(tables.supporter) if row["organisation_id"] != 1]
     assert 3 == len(copies)
+
+
+def test_a_dry_run_remembers_whom_it_would_have_suppressed(importer, monkeypatch):
+    """However many lines lie between the two."""
+    monkeypatch.setattr("mailer.audience.imports.CHUNK_ROWS", 1)
+    lines = ("uuid,email,name,attributes,status", "1,a@example.org,,{},blocklisted",
+             "2,b@example.org,,{},enabled", "3,a@example.org,,{},enabled")  # fmt: skip
+    told = importer.take(*lines, dry_run=True)
+    assert told.counts() == importer.take(*lines).counts()
+    assert (1, 1, 1) == (told.added, told.suppressed, told.taken_over)
