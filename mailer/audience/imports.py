@@ -118,6 +118,7 @@ def import_csv(
             encoding=found.encoding,
             separator=found.separator,
             system=reader.system.name if reader.system else "",
+            says_who_left=reader.says_who_left,
         )
 
 

@@ -46,6 +46,8 @@ class ImportResult:
     separator: str = ""
     #: Whose export it is; "" for a file of one's own.
     system: str = ""
+    #: Whether a column of that export says who unsubscribed there.
+    says_who_left: bool = True
 
     @property
     def rows(self) -> int:
@@ -78,6 +80,7 @@ class ImportResult:
             "encoding": self.encoding,
             "separator": self.separator,
             "system": self.system,
+            "says_who_left": self.says_who_left,
             "rejects": [_reject_document(fault) for fault in self.reject_reasons],
             "reject_file": str(self.reject_file) if self.reject_file else None,
         }

@@ -59,6 +59,8 @@ _LONGEST_LANGUAGES = 400
 #: Of somebody who named no language.
 NOTHING_SAID = LanguageProfile((), ())
 _SPLIT = re.compile(r"[;,|\s]+")
+# How Go and Ruby print an instant: "2024-01-02 03:04:05.6 +0000 UTC", "2024-01-02 03:04:05 UTC".
+_ZONED = re.compile(r"(.*?\d)(?: UTC| ([+-]\d{4})(?: [A-Z]{3,5}| [+-]\d{2,4})?)")
 _UNKNOWN_LANGUAGE = "{}: one is no language known here; write tags like ru, uk"
 
 
@@ -139,6 +141,11 @@ class RowReader:
             for name in self._columns
             if name and name not in known and name.lower() not in used
         )
+
+    @property
+    def says_who_left(self) -> bool:
+        """Whether another system's file has a column that says who unsubscribed there."""
+        return self.system is None or not self.system.leaving.isdisjoint(self._headers)
 
     def _used(self) -> set[str]:
         """Return the headers of another system that have done their work when a row is read."""
@@ -425,8 +432,9 @@ def _has_at_sign(text: str) -> bool:
 def _instant(name: str, text: str) -> datetime | None:
     if not text:
         return None
+    zoned = _ZONED.fullmatch(text)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(zoned[1] + (zoned[2] or "+00:00") if zoned else text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRow(f"{name}: not a date like 2025-03-31") from None

@@ -32,6 +32,8 @@ class System:
     name_parts: tuple[str, ...] = ()
     #: Header → what its cell says in lower case → why such a row is no supporter.
     barred: Mapping[str, Mapping[str, SuppressionReason]] = field(default_factory=dict)
+    #: Those of `barred` that say who unsubscribed; a file with none of them says it of nobody.
+    leaving: frozenset[str] = frozenset()
     #: Headers that say when somebody agreed, the best evidence first.
     consent_times: tuple[str, ...] = ()
 
@@ -61,10 +63,16 @@ def _set(*headers: str) -> frozenset[str]:
     return frozenset(headers)
 
 
+_DNC = _set("dnc", "do_not_contact", "donotcontact", "dnc_reason")
+
 SYSTEMS = (
     System(
         "Mailchimp",
-        (_set("email address", "member_rating"), _set("email address", "leid", "euid")),
+        # What the address is called there is the organisation's choice, and in its language.
+        (
+            _set("email address", "member_rating"), _set("member_rating", "optin_time"),
+            _set("leid", "euid"),
+        ),
         {
             "email address": "address", "tags": "tags", "cc": "country",
             "optin_time": "joined",
@@ -75,6 +83,7 @@ SYSTEMS = (
             "unsub_reason": {"spam": _COMPLAINED, "abuse": _COMPLAINED},
             "clean_time": {FILLED: _BOUNCED},
         },
+        _set("unsub_time", "clean_time"),
         ("confirm_time", "optin_time"),
     ),
     System(
@@ -91,6 +100,7 @@ SYSTEMS = (
                 "spam complaint": _COMPLAINED, "previous spam complaint": _COMPLAINED,
             },
         },
+        _set("can2_subscription_status"),
     ),
     System(
         "CiviCRM",
@@ -111,6 +121,7 @@ SYSTEMS = (
                 "on hold bounce": _BOUNCED, "on hold opt out": _LEFT, "2": _LEFT, FILLED: _BOUNCED,
             },
         },
+        _set("no bulk emails (user opt out)", "is opt out"),
     ),
     System(
         "listmonk",
@@ -122,6 +133,8 @@ SYSTEMS = (
             "subscription_status": {"unsubscribed": _LEFT},
             "subscription status": {"unsubscribed": _LEFT},
         },
+        # "status" is of the whole person; who left one list is "enabled" still.
+        _set("subscription_status", "subscription status"),
     ),
     System(
         "Ghost",
@@ -132,13 +145,14 @@ SYSTEMS = (
             "subscribed_to_emails": {"false": _LEFT, "0": _LEFT, "no": _LEFT},
             "deleted_at": {FILLED: _LEFT},
         },
+        _set("subscribed_to_emails"),
     ),
     System(
         "Mautic",
         (
             _set("firstname", "lastname", "email", "points"),
             _set("firstname", "lastname", "email", "preferred_locale"),
-            _set("email", "date_identified"),
+            _set("email", "date_identified"), _set("email", "dnc"),
         ),
         {
             "email": "address", "preferred_locale": "languages", "timezone": "time_zone",
@@ -147,11 +161,11 @@ SYSTEMS = (
         ("firstname", "lastname"),
         {
             reason: {
-                "unsubscribed": _LEFT, "bounced": _BOUNCED, "manual": _LEFT, "1": _LEFT,
-                "2": _BOUNCED, "3": _LEFT, FILLED: _LEFT,
+                "bounced": _BOUNCED, "dnc bounced: email": _BOUNCED, "2": _BOUNCED, FILLED: _LEFT,
             }
-            for reason in ("dnc", "do_not_contact", "donotcontact", "dnc_reason")
+            for reason in _DNC
         },
+        _DNC,
     ),
 )  # fmt: skip
 

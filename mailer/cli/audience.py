@@ -294,6 +294,12 @@ def _print_result(workspace: Workspace, result: ImportResult, *, dry_run: bool) 
             "Columns the list does not declare, kept sealed: " + ", ".join(result.sealed_columns),
             markup=False,
         )
+    if not result.says_who_left:
+        errors.print(
+            f"Nothing in this file says who unsubscribed in {result.system}: they would be written "
+            "to again. docs/lists.md says how to bring them in too.",
+            markup=False, style="yellow",
+        )  # fmt: skip
     report_faults(result.reject_reasons[:_SHOWN_REJECTS])
     more = result.rejected - len(result.reject_reasons[:_SHOWN_REJECTS])
     if more > 0:

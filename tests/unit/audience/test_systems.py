@@ -79,6 +79,65 @@ def test_mailchimps_confirmation_is_the_consent_and_its_absence_is_none():
     assert (Consent.UNKNOWN, "") == (none.consent, none.consent_basis)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Email,Vorname,MEMBER_RATING,OPTIN_TIME,LEID,EUID,UNSUB_TIME",
+        "Email,CLEAN_TIME,LEID,EUID",
+    ],
+)
+def test_mailchimps_export_is_known_whatever_the_address_is_called_there(header):
+    """Who left it would else be a supporter."""
+    cells = ["a@example.org", *("2024-01-02 10:00:00" for _ in header.split(",")[1:])]
+    system, row = read(header, *cells)
+    assert "Mailchimp" == system
+    assert row.barred
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("Email Address,MEMBER_RATING,OPTIN_TIME,LEID,EUID", False),
+        ("Email Address,MEMBER_RATING,OPTIN_TIME,UNSUB_TIME,LEID,EUID", True),
+        ("email,can2_user_tags", False),
+        (ACTION_NETWORK, True),
+        (CIVICRM, True),
+        ("Contact ID,Contact Type,Display Name,Email,On Hold", False),
+        (LISTMONK, False),
+        (f"{LISTMONK},subscription_status", True),
+        (GHOST, True),
+        ("id,points,firstname,lastname,email,preferred_locale,timezone", False),
+        (MAUTIC, True),
+        ("email,dnc", True),
+        ("email,name", True),
+    ],
+)
+def test_an_export_without_a_word_on_who_left_is_known_for_it(header, says):
+    """A column about bounces alone, or about the whole person, is none."""
+    assert says is RowReader(header.split(","), make_list(), "people.csv", "import").says_who_left
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-03-01 10:00:00.12345 +0000 UTC", "2024-03-01T10:00:00.123450+00:00"),
+        ("2024-03-01 10:00:00 +0300 MSK", "2024-03-01T07:00:00+00:00"),
+        ("2024-03-01 10:00:00 +0530 +0530", "2024-03-01T04:30:00+00:00"),
+        ("2024-03-01 10:00:00 UTC", "2024-03-01T10:00:00+00:00"),
+    ],
+)
+def test_the_instants_of_listmonk_and_action_network_are_read(text, expected):
+    """As Go and Ruby print them."""
+    _, row = read(LISTMONK, "x", "a@example.org", "A", "{}", "enabled", text, text)
+    assert expected == row.joined_at.isoformat()
+
+
+def test_an_abbreviation_of_a_zone_alone_is_no_instant():
+    """Nobody knows which one is meant: it is kept sealed."""
+    _, row = read(LISTMONK, "x", "a@example.org", "A", "{}", "enabled", "2024-03-01 10:00 EST", "")
+    assert (None, "2024-03-01 10:00 EST") == (row.joined_at, row.fields["joined_as_exported"])
+
+
 def test_what_the_lists_file_names_goes_before_what_a_system_means():
     """An organisation knows its own columns best."""
     _, row = read(
