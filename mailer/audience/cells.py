@@ -1,8 +1,9 @@
 """Cells of CSV files that spreadsheets open: what they would run, and lists within a cell.
 
 In: a cell. Out: the same, disarmed or as it was before; the tags it holds. Disarming and taking
-that back are exact opposites, so that an export comes in again as it went out. Standards: RFC 4180
-for the quotes of a list within a cell.
+that back are exact opposites, so that an export comes in again as it went out. In much of Europe a
+spreadsheet parts cells at semicolons, whatever is in quotes: what follows one begins a cell too.
+Standards: RFC 4180 for the quotes of a list within a cell.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from collections.abc import Iterable
 
 # What a spreadsheet takes for the beginning of a formula, full-width forms included. Apostrophes
 # before it are counted too: one more is put before them, and that one is taken off again.
-_ARMED = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_ARMED = "'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+_BEGINS = "(?<![^;])"
+_TO_DISARM = re.compile(f"{_BEGINS}(?={_ARMED})")
+_TO_REARM = re.compile(f"{_BEGINS}'(?={_ARMED})")
 _TAG = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=[;,|]|$)|[^;,|]+')
 
 
 def disarmed(cell: str) -> str:
     """Return a cell that no spreadsheet runs."""
-    return f"'{cell}" if _ARMED.match(cell) else cell
+    return _TO_DISARM.sub("'", cell)
 
 
 def rearmed(cell: str) -> str:
     """Return a cell as it was before `disarmed`."""
-    return cell[1:] if cell.startswith("'") and _ARMED.match(cell) else cell
+    return _TO_REARM.sub("", cell) if "'" in cell else cell
 
 
 def split_tags(text: str) -> list[str]:
