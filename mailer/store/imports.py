@@ -117,6 +117,8 @@ def known_supporters(
             supporter.c.organisation_id == organisation_id,
             supporter.c.address_digest.in_(digests),
         )
+        # On PostgreSQL others write at the same time: what they say must not be written over.
+        .with_for_update(of=supporter, key_share=True)
     ).all()
     tags: dict[int, set[str]] = {row.id: set() for row in rows}
     for row in connection.execute(

@@ -64,6 +64,19 @@ def later_batches(connection: Connection, batch_id: int) -> list[int]:
 
 def changes_of(connection: Connection, batch_id: int, limit: int) -> Sequence[Any]:
     """Return some changes of an import with the supporter as they are now, locked."""
+    some = (
+        select(import_change.c.supporter_id)
+        .where(import_change.c.batch_id == batch_id)
+        .order_by(import_change.c.supporter_id)
+        .limit(limit)
+    )
+    # PostgreSQL locks no row that may be missing, as one side of an outer join may.
+    connection.execute(
+        select(supporter.c.id)
+        .where(supporter.c.id.in_(some))
+        .order_by(supporter.c.id)
+        .with_for_update()
+    ).all()
     return connection.execute(
         select(import_change, supporter.c.updated_at, supporter.c.id.label("known"))
         .outerjoin(supporter, supporter.c.id == import_change.c.supporter_id)

@@ -1,5 +1,8 @@
 """An import can be taken back, an export comes in again as it went out, and nobody is lost."""
 
+import threading
+from datetime import timedelta
+
 import pytest
 
 from mailer.audience.exports import export_list
@@ -16,6 +19,7 @@ HEADER = "email,name,languages,never_languages,country,tags,consent,city,remark"
 ANNA = "anna@example.org,Anna,ru;uk,be,MD,press,membership,Soroca,phoned"
 BORIS = "boris@example.org,Boris,be,,BY,,yes,,"
 LATER = NOW.replace(year=NOW.year + 1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -90,6 +94,25 @@ def test_who_left_meanwhile_stays_on_record_as_gone(importer):
     assert UndoResult(removed=1, kept=1) == undo(importer, result.batch)
     again = importer.take(HEADER, ANNA, BORIS)
     assert (1, 1) == (again.left, again.added)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_what_a_person_says_at_the_same_moment_is_not_written_over(importer, undone):
+    """An import and its undoing wait for it, and go by what was said."""
+    importer.take(HEADER, ANNA)
+    batch = importer.take(HEADER, ANNA.replace("MD", "RO"), now=LATER).batch
+    work = threading.Thread(
+        target=lambda: undo(importer, batch) if undone else importer.take(HEADER, ANNA, now=LATER)
+    )
+    with importer.store.write() as connection:
+        connection.execute(
+            tables.supporter.update().values(time_zone="Asia/Bishkek", updated_at=LATER + DAY)
+        )
+        work.start()
+        work.join(0.3)
+    work.join(30)
+    (anna,) = importer.people().values()
+    assert ("Asia/Bishkek", "RO" if undone else "MD") == (anna["time_zone"], anna["country"])
 
 
 def test_an_undoing_that_was_broken_off_goes_on(importer, monkeypatch):
