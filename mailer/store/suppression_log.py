@@ -53,7 +53,9 @@ class LogNotWritten(Exception):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"{FILE_NAME} cannot be written: {reason}")
+        super().__init__(
+            f"{FILE_NAME} cannot be written: {reason}. Make room or check its owner, then try again."
+        )
 
 
 class SuppressionLog:

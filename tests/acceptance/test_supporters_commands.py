@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailer.keys import create_seal_key
+
 pytestmark = [pytest.mark.acceptance]
 
 PEOPLE = "email,name,languages\nanna@example.net,Anna,ru\nboris@example.net,Boris,be\n"
@@ -79,3 +81,21 @@ def test_a_dry_run_tells_every_line(mailer, with_people):
         with_people, "import", "people.csv", "--list", "harbor-news", "--dry-run", "--lines"
     )
     assert "line 63: cannot be taken (this is not a mail address)" in long.out
+
+
+def test_another_workspaces_key_opens_writes_and_takes_back_nothing(mailer, with_people, tmp_path):
+    """What is put in under two keys can be read by neither."""
+    create_seal_key(tmp_path / "seal.key")
+    (tmp_path / "seal.key").replace(with_people / "seal.key")
+    on_list = ("--list", "harbor-news")
+    for command in (
+        ("import", "people.csv", *on_list),
+        ("import", "people.csv", *on_list, "--dry-run"),
+        ("import", "--undo", "1"),
+        ("export", *on_list, "--out", "out.csv"),
+        ("supporters", "show"),
+    ):
+        ended = mailer(with_people, *command, typed="anna@example.net\n")
+        assert (1, "") == (ended.status, ended.out)
+        assert "seal.key is not the one this database was made with" in ended.err
+    assert not (with_people / "out.csv").exists()

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from mailer.audience.consent import opened_source
 from mailer.audience.imports import CHUNK_ROWS
@@ -335,6 +336,40 @@ def test_a_full_disk_under_the_reject_file_breaks_the_import_off(importer, row):
     fault = broken_off(importer, "email,name", "a@example.org,A", row, row)
     assert "rejects/1.csv" == fault.file
     assert "cannot be written: No space left on device" == fault.problem
+
+
+def test_a_full_disk_under_the_database_leaves_nobody_on_the_list(
+    sqlite_store, seal_keys, service_keys, tmp_path
+):
+    """It is said plainly; with room again the same file brings everybody."""
+    importer = Importer(sqlite_store, seal_keys, service_keys, tmp_path)
+    with sqlite_store.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+    def small(connection, _record):
+        connection.execute(f"PRAGMA max_page_count = {pages + 60}")
+
+    sqlite_store.close()
+    event.listen(sqlite_store.engine, "connect", small)
+    with pytest.raises(StoreUnavailable, match="the disk is full"):
+        importer.take("email,languages", *CROWD)
+    event.remove(sqlite_store.engine, "connect", small)
+    sqlite_store.close()
+    assert ({}, 1) == (members(importer), unfinished(importer))
+    assert 0 < len(importer.rows(tables.supporter)) < len(CROWD)
+    assert len(CROWD) == importer.take("email,languages", *CROWD).added
+    assert {"ru": len(CROWD)} == members(importer)
+
+
+def test_a_locked_database_is_said_plainly(
+    sqlite_store, seal_keys, service_keys, tmp_path, monkeypatch
+):
+    """The import does not begin."""
+    importer = Importer(sqlite_store, seal_keys, service_keys, tmp_path)
+    monkeypatch.setattr("mailer.store.engine.BUSY_TIMEOUT_S", 0.05)
+    with sqlite_store.write(), pytest.raises(StoreUnavailable, match="The database was locked"):
+        importer.take("email", "a@example.org")
+    assert [] == importer.rows(tables.import_batch)
 
 
 def test_a_full_disk_for_temporary_files_is_said_plainly():

@@ -85,3 +85,19 @@ def test_an_address_is_no_tag(cell):
         read(tags=cell)
     assert "tags: one holds an at sign; an address is no tag" == raised.value.reason
     assert {"press", "donor 5"} == read(tags="press; donor 5").tags
+
+
+@pytest.mark.parametrize(
+    ("field", "cell"),
+    [
+        ("time_zone", "Europe/Atlantis"),
+        ("time_zone", "GMT+3"),
+        ("country", "Moldova"),
+        ("joined", "31.03.2025"),
+        ("consented_at", "yesterday"),
+        ("discreet", "perhaps"),
+    ],
+)
+def test_what_a_cell_cannot_mean_is_said_by_its_field(field, cell):
+    """A wrong zone would be another hour, and a mark that is not understood no mark."""
+    assert reason(**{field: cell}).startswith(f"{field}: ")
