@@ -19,7 +19,7 @@ from zoneinfo import available_timezones
 from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
 from mailer.audience.cells import rearmed, split_tags
 from mailer.audience.consent import Consent, is_basis
-from mailer.audience.systems import LENIENT, System, recognized
+from mailer.audience.systems import LENIENT, WHEREABOUTS, System, recognized
 from mailer.cldr import is_country, is_language, is_understood
 from mailer.model.audience import (
     Attribute,
@@ -148,9 +148,12 @@ class RowReader:
         return self.system is None or not self.system.leaving.isdisjoint(self._headers)
 
     def _used(self) -> set[str]:
-        """Return the headers of another system that have done their work when a row is read."""
+        """Return the headers of another system that are not kept once a row is read."""
         system = self.system
-        return {*system.barred, *system.name_parts, *system.consent_times} if system else set()
+        if system is None:
+            return set()
+        used = {*system.barred, *system.name_parts, *system.consent_times, *WHEREABOUTS}
+        return used - set(self._definition.attributes)
 
     def _map(self, names: Sequence[str], file_name: str) -> list[str]:
         """Return the field of each column; a column that is no field keeps its header's name."""

@@ -173,6 +173,13 @@ SYSTEMS = (
 LENIENT = ("country", "time_zone", "joined")
 
 
+#: Columns of exports that say from where somebody signed up. It proves no consent, and in the wrong
+#: hands it finds people: it is not stored, unless the list's file declares it.
+WHEREABOUTS = _set(
+    "optin_ip", "confirm_ip", "ip_address", "ip address", "ip", "latitude", "longitude"
+)
+
+
 def recognized(header: Iterable[str]) -> System | None:
     """Return the system whose export has this header; None when it is no export known here."""
     names = {name.strip().lower() for name in header}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mailer.audience.cells import disarmed, joined_tags, rearmed, split_tags
 from mailer.audience.consent import Consent
 from mailer.audience.rows import RowReader
-from mailer.model.audience import SuppressionReason
+from mailer.model.audience import Attribute, AttributeType, SuppressionReason
 from tests.support.factories import make_list
 
 
@@ -130,6 +130,19 @@ def test_the_instants_of_listmonk_and_action_network_are_read(text, expected):
     """As Go and Ruby print them."""
     _, row = read(LISTMONK, "x", "a@example.org", "A", "{}", "enabled", text, text)
     assert expected == row.joined_at.isoformat()
+
+
+def test_from_where_somebody_signed_up_is_not_kept():
+    """Mailchimp's IP addresses and coordinates; a list that declares such a column has it."""
+    header = "Email Address,MEMBER_RATING,OPTIN_IP,CONFIRM_IP,LATITUDE,LONGITUDE,Club"
+    cells = ("a@example.org", "2", "192.0.2.1", "192.0.2.1", "47.01", "28.86", "chess")
+    reader = RowReader(header.split(","), make_list(), "people.csv", "import")
+    row = reader.read(cells)
+    assert ("MEMBER_RATING", "Club") == tuple(row.fields) == reader.sealed_columns
+    declared = Attribute("latitude", AttributeType.NUMBER, clear=False)
+    _, row = read(header, *cells, attributes={"latitude": declared})
+    assert "47.01" == row.fields["latitude"]
+    assert {"MEMBER_RATING", "Club", "latitude"} == set(row.fields)
 
 
 def test_an_abbreviation_of_a_zone_alone_is_no_instant():
