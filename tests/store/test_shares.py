@@ -28,13 +28,14 @@ def world(ground):
 
 
 def pass_hours(world, count, step=timedelta(minutes=30)):
-    """Let the clock run, with a tick and a sender at each step."""
+    """Let the clock run, with a tick and a sender at each step, at most until all is finished."""
     end = world.clock.at + timedelta(hours=count)
-    while world.clock.at < end:
+    while world.clock.at < end and world.mailing.state is not MailingState.FINISHED:
         world.tick()
         world.send()
         world.clock.at += step
     world.tick()
+    world.send()
 
 
 def test_everyone_is_mailed_once_at_nine_where_they_are(world):
