@@ -14,13 +14,18 @@ def write_private(path: Path, content: bytes) -> None:
 
     Raises:
         FileExistsError: when it is there already; nothing is changed then.
-        OSError: when it cannot be written.
+        OSError: when it cannot be written; there is no such file then.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        # Half a key would be taken for one, and be in the way of the next try.
+        path.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -107,8 +107,7 @@ def make_key(workspace: Workspace, sender: Sender, selector: str, *, ed25519: bo
     path = workspace.config.root / f"dkim-{sender.key}-{selector}.key"
     try:
         write_private(path, new_key(ed25519=ed25519))
-    except OSError as error:
-        problem = "is there already" if path.exists() else f"cannot be written: {error.strerror}"
-        remedy = "Take another selector" if path.exists() else "Check who owns the folder"
-        raise FaultsFound([Fault(path.name, 0, "", problem, remedy)]) from error
+    except FileExistsError as error:
+        fault = Fault(path.name, 0, "", "is there already", "Take another selector")
+        raise FaultsFound([fault]) from error
     return path
