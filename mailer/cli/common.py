@@ -6,6 +6,7 @@ In: options. Out: an open workspace, or a message on standard error and an hones
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -42,6 +43,15 @@ WRONG_USE = 2
 #: Results go to standard output, everything else to standard error.
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+#: What the system says no file could be read or written for → what to do.
+_REMEDIES = {
+    errno.ENOSPC: "Make room on that disk, then try again.",
+    errno.EDQUOT: "Make room on that disk, then try again.",
+    errno.EROFS: "Choose a folder that can be written.",
+    errno.EACCES: "Check who owns it, or choose a folder of your own.",
+    errno.EPERM: "Check who owns it, or choose a folder of your own.",
+}
 
 _workspace_folder = Path()
 
@@ -144,6 +154,12 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             WrongSealKey,
         ) as error:
             fail(str(error))
+        except OSError as error:
+            # A reader that went away, as `head` does, is no failure.
+            if error.errno == errno.EPIPE:
+                raise
+            named = f"{error.filename}: " if error.filename else ""
+            fail(f"{named}{error.strerror or error}.", _REMEDIES.get(error.errno or 0, ""))
 
     return wrapped
 

@@ -98,13 +98,13 @@ def init(
     try:
         workspace = make_workspace(folder)
     except FileExistsError:
+        if not (folder / CONFIG_FILE).exists():
+            fail(f"{folder} is there and is no folder.", "Name another one.", WRONG_USE)
         fail(
             f"{folder / CONFIG_FILE} is there already; nothing was changed.",
             f"Name another folder, or work on this one: mailer -w {folder} check",
             WRONG_USE,
         )
-    except PermissionError as error:
-        fail(f"{error.filename} cannot be written.", "Choose a folder of your own.")
     root = workspace.config.root
     console.print(f"Made a workspace in {root}", markup=False)
     console.print("  config.toml          settings; nothing leaves this machine until live = true")

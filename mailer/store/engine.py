@@ -31,7 +31,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from mailer.store.tables import id_sequence, metadata, setting
 
@@ -146,6 +146,13 @@ def _plain_errors() -> Iterator[None]:
             raise StoreUnavailable(
                 "The database cannot be opened for writing",
                 "Check that it exists, that its server runs and who owns it",
+            ) from error
+        raise
+    except DatabaseError as error:
+        if "not a database" in (said := str(error.orig)) or "malformed" in said:
+            raise StoreUnavailable(
+                "The database is damaged, or another file stands in its place",
+                "Put it back from your backup; docs/keeping.md says how",
             ) from error
         raise
 

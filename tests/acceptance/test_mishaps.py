@@ -86,6 +86,34 @@ def test_a_lost_database_is_answered_with_what_can_be_done(mailer, workspace):
     assert [] == list((workspace / "data").glob("mailer.db*"))
 
 
+@pytest.mark.parametrize("command", ["check", "status", "run", "backup"])
+def test_a_damaged_database_is_answered_with_what_can_be_done(mailer, workspace, command):
+    """Whatever else lies where it was: no traceback, and nothing is made in its place."""
+    for path in (workspace / "data").glob("mailer.db-*"):
+        path.unlink()
+    (workspace / "data" / "mailer.db").write_bytes(b"what a mended disk gives back" * 99)
+    ended = mailer(workspace, command)
+    assert 1 == ended.status
+    assert "The database is damaged, or another file stands in its place. Put it back" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["init", "people.csv"], "people.csv is there and is no folder."),
+        (["init", "/proc/campaign"], "/proc/campaign: No such file or directory."),
+        (["demo", "--once", "--dir", "/proc/demo"], "/proc/demo: No such file or directory."),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_said_plainly(mailer, tmp_path, arguments, said):
+    """What the system says of it, and no traceback."""
+    (tmp_path / "people.csv").touch()
+    ended = mailer(tmp_path, *arguments)
+    assert (said, False) == (ended.err.splitlines()[0], "Traceback" in ended.err)
+    assert ended.status in (1, 2)
+
+
 @pytest.mark.parametrize("name", ["seal.key", "service.key"])
 def test_send_without_a_key_writes_no_mailing(mailer, workspace, prepared, name):
     """Otherwise each attempt leaves one, and the next `mailer run` sends them all."""
