@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -76,6 +76,12 @@ class LazyCommands(TyperGroup):
         )
         alone.command(cmd_name, no_args_is_help=one.needs_arguments)(one.function)
         return _named(cast("TyperCommand", typer.main.get_command(alone)), cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (As typer has it.)
+        """Find the command that was typed, or say which one may have been meant."""
+        # Of these only the names are looked at.
+        self.commands = dict.fromkeys(HOMES, TyperGroup())
+        return super().resolve_command(ctx, args)
 
 
 def _named(command: Found, name: str) -> Found:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from mailer.config.checks import Kept, Location, cross_checks, keep
 from mailer.config.sections import CONFIG_FILE, Config
@@ -20,10 +21,12 @@ from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a key that config.toml knows",
-    "literal_error": "is not one of the words allowed here",
     "model_type": "is not a table",
+    "tuple_type": 'is not a list like ["one", "two"]',
+    "dict_type": 'is not a table like { en = "Harbor", ru = "Гавань" }',
 }
 _SEE_EXAMPLE = "See config.example.toml"
+_GO_THERE = "Go to a workspace, name one with --workspace, or make one with `mailer init`"
 
 
 def _dotted(location: Location) -> str:
@@ -57,18 +60,13 @@ def load_config(root: Path) -> Config:
 def _read(root: Path) -> tuple[dict[str, Any], TomlLines]:
     try:
         text = (root / CONFIG_FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        problem = f"is not in {root.absolute()}"
+        raise FaultsFound([Fault(CONFIG_FILE, 0, "", problem, _GO_THERE)]) from error
     except OSError as error:
-        raise FaultsFound(
-            [
-                Fault(
-                    CONFIG_FILE,
-                    0,
-                    "",
-                    f"cannot be read in {root}",
-                    "Go to a workspace, name one with --workspace, or make one with `mailer init`",
-                )
-            ]
-        ) from error
+        problem = f"cannot be read in {root.absolute()}: {error.strerror}"
+        remedy = "Check who owns it: commands are run by the user the workspace belongs to"
+        raise FaultsFound([Fault(CONFIG_FILE, 0, "", problem, remedy)]) from error
     except UnicodeDecodeError as error:
         raise FaultsFound([not_utf8(CONFIG_FILE, error)]) from error
     try:
@@ -90,12 +88,18 @@ def _validated(
             CONFIG_FILE,
             lines.of(*item["loc"]),
             _dotted(item["loc"]),
-            _REASONS.get(item["type"], item["msg"].removeprefix("Value error, ")),
-            _SEE_EXAMPLE if item["type"] in _REASONS else "",
+            _problem(item),
+            _SEE_EXAMPLE if item["type"] in (*_REASONS, "literal_error") else "",
         )
         for item in found
     )
     return keep(data, root, (item["loc"] for item in found))
+
+
+def _problem(item: ErrorDetails) -> str:
+    if item["type"] == "literal_error":
+        return f"is not one of {item['ctx']['expected']}"
+    return _REASONS.get(item["type"], item["msg"].removeprefix("Value error, "))
 
 
 def share_dir() -> Path:

@@ -56,6 +56,14 @@ def test_a_command_without_what_it_needs_is_wrong_use(mailer, tmp_path):
         assert "Usage: mailer" in ended.text
 
 
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(mailer, tmp_path):
+    """Of the whole program as of a group."""
+    for arguments, meant in ((["statement", "load"], "statements"), (["relay", "chek"], "check")):
+        ended = mailer(tmp_path, *arguments)
+        assert 2 == ended.status
+        assert f"Did you mean '{meant}'" in ended.err
+
+
 def test_init_makes_a_workspace_that_is_ready(mailer, tmp_path):
     """Every file it names is there, the keys and the data for their owner alone, and check is glad."""
     ended = mailer(tmp_path, "init", "campaign")
@@ -102,6 +110,7 @@ def test_outside_a_workspace_every_command_says_where_to_go(mailer, tmp_path):
     ):  # fmt: skip
         ended = mailer(tmp_path, *arguments)
         assert (1, "") == (ended.status, ended.out), arguments
+        assert f"config.toml: is not in {tmp_path}. Go to a workspace" in ended.err
         assert "or make one with `mailer init`" in ended.err
 
 

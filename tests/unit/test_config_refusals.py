@@ -136,3 +136,16 @@ def test_a_key_file_of_other_bytes_is_damaged(tmp_path):
 def test_addresses_in_other_clothes_are_struck_out_too(text):
     """Quoted, literal, in a link, over a line's end: libraries print all of these."""
     assert "anna" not in scrub(f"550 to {text} refused")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('profile = "plain"', 'profile = "mailgum"', "is not one of 'plain', 'postfix', "),
+        ('staff = ["editor@harbor.example.org"]', 'staff = "editor"', "is not a list like ["),
+    ],
+)
+def test_what_may_stand_in_a_key_is_shown(tmp_path, old, new, said):
+    """In words of the file, not of Python."""
+    ((_, problem),) = faults(tmp_path, changed((old, new)))
+    assert problem.startswith(said)
