@@ -147,7 +147,7 @@ class _Look:
             size_mb = database_bytes(connection) / _MB
             backup_at = _instant(read_setting(connection, BACKUP_LAST_AT) or "")
             recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
-        keys = self._keys()
+        broken = self._broken_keys()
         senders = {
             name.split("-", 1)[0]
             for name, _, _ in workers
@@ -168,13 +168,16 @@ class _Look:
             },
             alerts=shown,
             relays=relays,
-            keys=keys,
+            keys={name: error.problem if error else "" for name, error in broken.items()},
             database_mb=round(size_mb, 1),
             free_mb=self._free_mb(),
             last_backup_at=backup_at,
         )
         refused = counts.get((ServicePurpose.ALERT, DeliveryState.REFUSED), 0)
-        needs = tuple(self._needs(seen, recent, refused))
+        lost = (
+            f"{name} {error.problem}. {error.remedy}." for name, error in broken.items() if error
+        )
+        needs = (*lost, *self._needs(seen, recent, refused))
         return Status(**{**vars(seen), "needs": needs})
 
     def _is_recent(self, one: Mailing) -> bool:
@@ -212,17 +215,18 @@ class _Look:
             found.append(_relay_status(SANDBOX, met.get(SANDBOX), verified=True))
         return tuple(found)
 
-    def _keys(self) -> dict[str, str]:
-        found = {}
+    def _broken_keys(self) -> dict[str, KeyFileError | None]:
+        """Return by the name of each key file what is wrong with it; None for nothing."""
+        found: dict[str, KeyFileError | None] = {}
         for path, load in (
             (self._config.seal_key_path, load_seal_keys),
             (self._config.service_key_path, load_service_keys),
         ):
-            found[path.name] = ""
+            found[path.name] = None
             try:
                 load(path)
             except KeyFileError as error:
-                found[path.name] = error.problem
+                found[path.name] = error
         return found
 
     def _is_used(self, relay: str) -> bool:
@@ -237,9 +241,6 @@ class _Look:
 
     def _needs(self, seen: Status, recent: set[str], refused: int) -> Iterator[str]:
         """Yield what a person should see to, what is most urgent first."""
-        for name, problem in seen.keys.items():
-            if problem:
-                yield f"{name} {problem}: put it back from your copy."
         yield from self._process_needs(seen)
         for one in seen.mailings:
             if one.state is MailingState.HELD:

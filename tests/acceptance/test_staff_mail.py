@@ -214,7 +214,7 @@ def test_status_says_on_one_screen_what_needs_a_person(mailer, workspace, change
     change(workspace / "config.toml", "disk_low_mb = 500", "disk_low_mb = 99000000")
     ended = mailer(workspace, "status")
     assert 1 == ended.status
-    assert "! seal.key is missing: put it back from your copy." in ended.out
+    assert "! seal.key is missing. Put it back from your copy" in ended.out
     assert "! Not running: the scheduler, the senders, the pages. Start: mailer run" in ended.out
     assert "! The disk is nearly full" in ended.out
     assert f"{SLUG}-1 to come, 2036-01-01 11:00, {count} people" in ended.out
