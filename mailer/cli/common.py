@@ -158,7 +158,8 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             # A reader that went away, as `head` does, is no failure.
             if error.errno == errno.EPIPE:
                 raise
-            named = f"{error.filename}: " if error.filename else ""
+            path = error.filename2 or error.filename
+            named = f"{path}: " if path else ""
             fail(f"{named}{error.strerror or error}.", _REMEDIES.get(error.errno or 0, ""))
 
     return wrapped

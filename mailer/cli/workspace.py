@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -43,29 +45,45 @@ _IGNORED = """\
 """
 
 
-def _copy_where_missing(source: str, target: str) -> None:
-    """Copy a file that is not there yet: what a person wrote is never written over."""
-    if not Path(target).exists():
-        shutil.copyfile(source, target)
+def _copy_what_is_missing(source: Path, target: Path) -> None:
+    """Copy the files of a folder that are not there yet: what a person wrote is never written over."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+        elif not copy.exists():
+            with _undone(copy):
+                shutil.copyfile(path, copy)
+
+
+@contextlib.contextmanager
+def _undone(path: Path) -> Iterator[None]:
+    """Take a new file away again when the block fails: the next try would take it for whole."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def make_workspace(folder: Path) -> Workspace:
     """Make a workspace at `folder`: config, templates, example lists, keys, database.
 
-    Files that are there already stay as they are.
+    Files that are there already stay as they are. Where it fails there is no config.toml, so that
+    it can be tried again.
 
     Raises:
         FileExistsError: when there is a config.toml already; nothing is changed then.
-        KeyFileError: when a key file is there that cannot be used; there is no config.toml then.
+        KeyFileError: when a key file is there that cannot be used.
+        OSError: when something cannot be written.
     """
     if (folder / CONFIG_FILE).exists():
         raise FileExistsError(folder / CONFIG_FILE)
     share = share_dir()
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("templates", "lists"):
-        shutil.copytree(
-            share / name, folder / name, dirs_exist_ok=True, copy_function=_copy_where_missing
-        )
+        _copy_what_is_missing(share / name, folder / name)
     if not (folder / ".gitignore").exists():
         (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
@@ -77,14 +95,15 @@ def make_workspace(folder: Path) -> Workspace:
     # Keys that were there already are read before anything says that this is a workspace.
     load_seal_keys(folder / "seal.key")
     load_service_keys(folder / "service.key")
-    shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
-    workspace = Workspace.open(folder)
-    store = open_store(workspace.config.database_url)
-    upgrade_tables(store)
-    store.close()
-    # Both key files are tied to the database now, before anything is sealed with them.
-    _ = workspace.seal_keys, workspace.service_keys
-    return workspace
+    with _undone(folder / CONFIG_FILE):
+        shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
+        workspace = Workspace.open(folder)
+        store = open_store(workspace.config.database_url)
+        upgrade_tables(store)
+        store.close()
+        # Both key files are tied to the database now, before anything is sealed with them.
+        _ = workspace.seal_keys, workspace.service_keys
+        return workspace
 
 
 @plain_errors

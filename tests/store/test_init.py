@@ -1,9 +1,14 @@
 """`mailer init`: a workspace is made, and nothing that was there is written over."""
 
+import resource
+
 import pytest
 
+from mailer.app.checking import check_workspace
 from mailer.cli.workspace import make_workspace
 from mailer.keys import KeyFileError
+from mailer.model.faults import errors_in
+from mailer.store.engine import StoreUnavailable
 
 
 def test_what_a_person_wrote_stays(tmp_path):
@@ -39,3 +44,19 @@ def test_keys_are_for_their_owner_alone(tmp_path):
     modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in
              ("seal.key", "service.key", "data")}  # fmt: skip
     assert {"seal.key": 0o600, "service.key": 0o600, "data": 0o700} == modes
+
+
+@pytest.mark.parametrize("takes", [1_000, 60_000])
+def test_on_a_full_disk_it_can_be_tried_again(tmp_path, takes):
+    """Be it full at a template or at the database: nothing half-made is taken for whole later."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (takes, hard))
+    try:
+        with pytest.raises((OSError, StoreUnavailable)):
+            make_workspace(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "config.toml").exists()
+    workspace = make_workspace(tmp_path)
+    assert () == errors_in(check_workspace(workspace))
+    workspace.store.close()
