@@ -1,4 +1,4 @@
-"""One line of log per event: a name and fields, as JSON, never an address.
+"""One line of log per event: a name and fields, as JSON or in words, never an address.
 
 In: an event's name and its fields. Out: a line on standard error through `logging`. Whatever looks
 like a mail address is struck out on the way, also in exception text, since libraries quote them.
@@ -44,6 +44,30 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             line["error"] = scrub(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
+
+
+class _Words(logging.Formatter):
+    """Writes a record as a line for who waits for a command."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return event, fields and what went wrong, without a traceback; all of it scrubbed."""
+        fields: dict[str, object] = getattr(record, "fields", {})
+        said = [record.getMessage(), *(f"{name} {value}" for name, value in fields.items())]
+        if record.exc_info and record.exc_info[1]:
+            said.append(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
+        return scrub(", ".join(said))
+
+
+def show_warnings() -> None:
+    """Send what staff should look at to standard error in words: for a command in the foreground.
+
+    Without it Python prints events without their fields, and exceptions as they are.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Words())
+        root.addHandler(handler)
 
 
 def configure_logging(*, process: str, level: int = logging.INFO) -> None:

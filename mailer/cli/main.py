@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mailer.cli.common import set_workspace_folder
+from mailer.events import show_warnings
 
 Found = TypeVar("Found", TyperCommand, TyperGroup)
 
@@ -117,6 +118,7 @@ def _options(
     ] = Path(),
 ) -> None:
     set_workspace_folder(folder)
+    show_warnings()
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.events import STRUCK, configure_logging, emit, failed, scrub, warn
+from mailer.events import STRUCK, configure_logging, emit, failed, scrub, show_warnings, warn
 
 ADDRESS = "anna.yelkina@mail.example.org"
 
@@ -26,6 +26,29 @@ def written(monkeypatch):
     root.handlers[:] = before[0]
     root.setLevel(before[1])
     ours.setLevel(before[2])
+
+
+@pytest.fixture
+def shown(written):
+    """Standard error as a command in the foreground has it."""
+    logging.getLogger().handlers.clear()
+    written.truncate(0)
+    written.seek(0)
+    show_warnings()
+    return written
+
+
+def test_a_command_says_in_words_what_happened(shown):
+    """With its fields, in one line, without a traceback or an address."""
+    warn("mailing held", mailing="her-rights-1", reason=f"550 {ADDRESS}")
+    try:
+        raise ValueError(f"refused {ADDRESS}")
+    except ValueError:
+        failed("outcomes kept back", waiting=3)
+    assert [
+        f"mailing held, mailing her-rights-1, reason 550 {STRUCK}",
+        f"outcomes kept back, waiting 3, ValueError: refused {STRUCK}",
+    ] == shown.getvalue().splitlines()
 
 
 def lines(written):
