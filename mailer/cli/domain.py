@@ -28,7 +28,10 @@ from mailer.cli.findings import print_findings
 from mailer.model.findings import Finding, Grade, passes
 
 app = typer.Typer(
-    help="The DNS records of senders' domains: make keys, print records, check what is there.",
+    help=(
+        "The DNS records of senders' domains: make keys, print records, check what is there."
+        "\n\nExample: mailer domain records"
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -29,7 +29,10 @@ from mailer.cli.findings import print_findings
 from mailer.model.findings import Grade, passes
 
 app = typer.Typer(
-    help="Relays, the servers that take our mail: can they be reached, do they leave mails alone.",
+    help=(
+        "Relays, the servers that take our mail: can they be reached, do they leave mails alone."
+        "\n\nExample: mailer relay check"
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -44,7 +44,10 @@ _LIFTABLE = frozenset(
 )
 
 app = typer.Typer(
-    help="Look at, stop, allow again and erase one person.",
+    help=(
+        "Look at, stop, allow again and erase one person. The address is asked for, or read from "
+        "standard input.\n\nExample: mailer supporters show"
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
