@@ -251,7 +251,7 @@ def _reference_faults(
             yield fault("lists", f'there is no list "{key}"', f"There are: {known}")
     senders = sorted({one.sender for one in lists})
     if newsletter.sender and config.sender(newsletter.sender) is None:
-        there = ", ".join(one.key for one in config.senders)
+        there = ", ".join(one.key for one in config.senders) or "none yet"
         yield fault("sender", f'there is no sender "{newsletter.sender}"', f"There are: {there}")
     elif not newsletter.sender and len(senders) > 1:
         problem = f"the lists have different senders: {', '.join(senders)}"

@@ -32,7 +32,7 @@ def senders_named(workspace: Workspace, key: str) -> list[Sender]:
     if key and key not in keys:
         known = ", ".join(keys) or "none yet"
         problem = f'there is no sender "{key}"'
-        raise FaultsFound([Fault("", 0, "--sender", problem, f"There are: {known}")])
+        raise FaultsFound([Fault("", 0, "SENDER", problem, f"There are: {known}")])
     return [found for one in keys if key in ("", one) and (found := config.sender(one))]
 
 

@@ -8,6 +8,7 @@ and nobody waits for a web server to load before their report.
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -105,6 +106,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mailer {version('mailer')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     folder: Annotated[
@@ -116,6 +123,12 @@ def _options(
             help="Folder of the workspace; the one you are in when not named.",
         ),
     ] = Path(),
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Say which version this is."
+        ),
+    ] = False,
 ) -> None:
     set_workspace_folder(folder)
     show_warnings()

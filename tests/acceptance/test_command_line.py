@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -275,6 +276,11 @@ def test_an_unknown_list_is_answered_with_the_block_to_add(mailer, workspace):
     assert 0 == mailer(workspace, "check").status
     told = mailer(workspace, "import", "people.csv", "--list", "harbor-press", "--json")
     assert (0, 1) == (told.status, told.json()["added"])
+
+
+def test_it_says_which_version_it_is(mailer, tmp_path):
+    """Anywhere, also where no workspace is."""
+    assert f"mailer {version('mailer')}\n" == mailer(tmp_path, "--version").out
 
 
 def test_a_file_that_cannot_be_imported_is_said_plainly(mailer, workspace):
