@@ -3,12 +3,11 @@
 In: a backup, its key, a folder, and what survived of the dead workspace. Out: a workspace with
 every unfinished mailing held. Everything is made ready in a folder of its own first: until the last
 step, which only gives files their names, nothing of what was there is touched; what was there is
-moved aside and never deleted.
+moved aside and never deleted. A restore that was killed is undone by the next one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from mailer.app.backup import DATABASE, MANIFEST, PUBLIC_KEY, Manifest, read_backup, read_manifest
 from mailer.app.failures import RestoreRefused
+from mailer.app.replacing import put_in_place, staging_in
 from mailer.app.settling import reason_to_hold, settled
 from mailer.box import BoxError
 from mailer.clock import Clock
@@ -36,7 +36,6 @@ from mailer.delivery.survival import (
     living_senders,
     read_survivors,
 )
-from mailer.durable import sync_folder
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
@@ -66,6 +65,8 @@ _CHUNK = 1_000
 #: Room wanted beyond the size of the backup.
 _SPARE_BYTES = 20_000_000
 _OWN = (CONFIG_FILE, PUBLIC_KEY, "templates", "lists")
+#: Where the folder of data is made ready; no file of a backup has this name.
+_READY = "data.ready"
 
 
 @dataclass
@@ -134,29 +135,23 @@ def restore(
     """
     folder = folder.resolve()
     _check_room(backup, folder)
-    staging = folder / f".restoring-{secrets.token_hex(4)}"
-    made_folder = not folder.exists()
     try:
-        staging.mkdir(mode=0o700, parents=True)
-        with backup.open("rb") as file:
-            manifest = _unpack(file, key, staging, backup.name)
-        places = _places(staging)
-        _check_dead(folder / places.data)
-        done = _prepare(staging, folder, places, manifest, clock, survived, accept_lost=accept_lost)
+        with staging_in(folder) as staging:
+            with backup.open("rb") as file:
+                manifest = _unpack(file, key, staging, backup.name)
+            places = _places(staging)
+            _check_dead(folder / places.data)
+            done = _prepare(
+                staging, folder, places, manifest, clock, survived, accept_lost=accept_lost
+            )
+            done.aside = _give_names(staging, folder, places, clock.now())
     except OSError as error:
         raise RestoreRefused(
             f"{Path(error.filename).name if error.filename else backup.name}: "
             f"{error.strerror or error}",
             "Mend that, then try again",
         ) from error
-    else:
-        done.aside = _give_names(staging, folder, places, clock.now())
-        return done
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if made_folder:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    return done
 
 
 def accept_lost_unsubscribes(store: Store) -> datetime | None:
@@ -343,26 +338,22 @@ def _keep_files(
 
 def _give_names(staging: Path, folder: Path, places: _Places, now: datetime) -> Path | None:
     """Move what is there aside and what was made ready into its place."""
-    database = places.database(folder)
-    data = folder / places.data
-    there = [folder / name for name in (*_OWN, places.data) if (folder / name).exists()]
-    if database and database.exists() and not database.is_relative_to(data):
-        there += [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
-    # From here on only names change, on one disk; what an error leaves is in one of two folders.
-    aside = folder / f"before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}" if there else None
-    if aside:
-        aside.mkdir(mode=0o700)
-        for path in there:
-            shutil.move(path, aside / path.name)
-    data.mkdir(mode=0o700, parents=True)
-    (staging / "journal").rename(data / "journal")
-    if (staging / FILE_NAME).exists():
-        (staging / FILE_NAME).rename(data / FILE_NAME)
-    if database:
-        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (staging / DATABASE).rename(database)
-    for name in _OWN:
+    data, database = folder / places.data, places.database(folder)
+    ready = staging / _READY
+    ready.mkdir(mode=0o700)
+    for name in ("journal", FILE_NAME):
         if (staging / name).exists():
-            (staging / name).rename(folder / name)
-    sync_folder(folder)
-    return aside
+            (staging / name).rename(ready / name)
+    new = [(ready, data), *((staging / name, folder / name) for name in _OWN)]
+    there = [target for _, target in new if target.exists()]
+    if database and database.is_relative_to(data):
+        inside = ready / database.relative_to(data)
+        inside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (staging / DATABASE).rename(inside)
+    elif database:
+        new.append((staging / DATABASE, database))
+        there += [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
+    new = [(source, target) for source, target in new if source.exists()]
+    aside = folder / f"before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    put_in_place(folder, staging, new, there, aside)
+    return aside if there else None

@@ -4,7 +4,7 @@ In: a workspace folder. Out: a `Config`. `values` knows what one value may be, `
 there are, `checks` what they may not say of each other, and `loading` reads the file.
 """
 
-from mailer.config.loading import load_config, share_dir
+from mailer.config.loading import RESTORING, load_config, share_dir
 from mailer.config.relay import RelaySection
 from mailer.config.sections import (
     CONFIG_FILE,
@@ -25,6 +25,7 @@ from mailer.config.sections import (
 
 __all__ = [
     "CONFIG_FILE",
+    "RESTORING",
     "AlertsSection",
     "Config",
     "DatabaseSection",

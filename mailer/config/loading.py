@@ -18,6 +18,8 @@ from mailer.config.sections import CONFIG_FILE, Config
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
+#: Begins the name of the folder in which a restore makes everything ready.
+RESTORING = ".restoring-"
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a key that config.toml knows",
@@ -61,8 +63,11 @@ def _read(root: Path) -> tuple[dict[str, Any], TomlLines]:
     try:
         text = (root / CONFIG_FILE).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        problem = f"is not in {root.absolute()}"
-        raise FaultsFound([Fault(CONFIG_FILE, 0, "", problem, _GO_THERE)]) from error
+        problem, remedy = f"is not in {root.absolute()}", _GO_THERE
+        if any(root.glob(f"{RESTORING}*")):
+            problem = f"{problem} yet: a restore into it was stopped, or is at work"
+            remedy = "Wait for it, or run the same `mailer restore` again"
+        raise FaultsFound([Fault(CONFIG_FILE, 0, "", problem, remedy)]) from error
     except OSError as error:
         problem = f"cannot be read in {root.absolute()}: {error.strerror}"
         remedy = "Check who owns it: commands are run by the user the workspace belongs to"

@@ -1,9 +1,12 @@
 """A workspace is backed up while it works, dies, and is put back: on real databases."""
 
 import contextlib
+import itertools
 import os
 import shutil
+import signal
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -168,6 +171,68 @@ def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
     reopened = place.opened()
     with pytest.raises(FaultsFound, match="accept-lost-unsubscribes"):
         check_relay(reopened, reopened.config.relays[0])
+
+
+def killed_at(step, work):
+    """Run `work` in a process that dies by SIGKILL before its name-changing call number `step`.
+
+    Return False when it ended before.
+    """
+    child = os.fork()
+    if not child:
+        calls = itertools.count(1)
+        names = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link")
+
+        def die(event, _arguments):
+            if event in names and step == next(calls):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(die)
+        failed = 1
+        try:
+            work()
+            failed = 0
+        finally:
+            os._exit(failed)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or 0 == os.waitstatus_to_exitcode(status)
+    return os.WIFSIGNALED(status)
+
+
+def test_a_restore_killed_anywhere_is_undone_by_the_next(place, saved):
+    """Until it has ended nothing of ours runs there; run again it comes to the same."""
+    journal = Journal(place.workspace.config.journal_dir, "w1")
+    journal.mark(place.ids[0], 1)
+    journal.reply(place.ids[0], 1, 250, "")
+    journal.close()
+    os.utime(journal.path, (place.clock.now().timestamp(),) * 2)
+    place.leave(1)
+    place.store.close()
+    at_work = shutil.copytree(place.folder, place.folder.with_name("at-work"))
+    config = place.folder / "config.toml"
+    for step in itertools.count(1):
+        shutil.rmtree(place.folder)
+        shutil.copytree(at_work, place.folder, copy_function=shutil.copy2)
+        if not killed_at(step, lambda: place.back(saved)):
+            break
+        was_there = config.exists()
+        if not was_there:
+            with pytest.raises(FaultsFound, match="run the same `mailer restore` again"):
+                place.opened()
+        is_done = was_there and any(place.folder.glob("before-restore-*/config.toml"))
+        if step % 3 == 0:
+            # The one that undoes it can be killed too.
+            killed_at(3, lambda: place.back(saved))
+        if is_done:
+            shutil.rmtree(next(place.folder.glob("before-restore-*")))
+        done = place.back(saved)
+        assert [D.ACCEPTED, *[D.DUE] * 4] == place.states(), step
+        assert [place.people[1]] == place.left()
+        assert (None, 1) == (done.lost_since, done.held)
+        (aside,) = place.folder.glob("before-restore-*")
+        assert (aside / "data" / "mailer.db").exists()
+        assert [] == list(place.folder.glob(".restoring-*"))
+    assert step > 15
 
 
 def test_a_log_that_cannot_be_read_stops_it_before_anything_changes(place, saved, monkeypatch):
