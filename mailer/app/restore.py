@@ -247,8 +247,7 @@ def _prepare(
         _make_safe(store, done, survivors, now)
         with store.write() as connection:
             done.replayed = replay_log(connection, entries) if goes_on else None
-            since = manifest.at if done.replayed is None else done.replayed.gap_since
-            done.lost_since = None if accept_lost else since
+            done.lost_since = None if goes_on or accept_lost else manifest.at
             if done.lost_since:
                 write_setting(connection, LOST_SINCE, done.lost_since.isoformat())
             write_setting(connection, "restore.last_at", now.isoformat())

@@ -256,6 +256,11 @@ class _Look:
         limit_mb = self._config.alerts.disk_low_mb
         if seen.free_mb is not None and seen.free_mb < limit_mb:
             yield f"The disk is nearly full: {seen.free_mb} MB are free."
+        if any(one.kind is AlertKind.LOG_NOT_WRITTEN and one.lasting for one in seen.alerts):
+            yield (
+                "suppressions.log cannot be written: who unsubscribes is asked to try again. See "
+                "its owner and its disk."
+            )
         if any(one.command_failure and not one.commanded for one in seen.alerts):
             yield "The command that tells staff failed; see the alerts."
         if refused:

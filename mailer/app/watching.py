@@ -25,5 +25,6 @@ def build_watchman(workspace: Workspace) -> Watchman:
             command=config.alerts.command,
             command_timeout_s=config.alerts.command_timeout_s,
         ),
+        log=workspace.suppression_log,
         heed_lists=lambda: heed_discreet_lists(workspace),
     )

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mailer.alerts import raise_alert
 from mailer.events import failed
+from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
 from mailer.store.engine import Store
+from mailer.store.missing_lines import are_missing, note_missing, take_missing
 from mailer.store.public import (
     ListScope,
     leave_lists,
@@ -24,7 +27,13 @@ from mailer.store.public import (
     may_take_back,
     take_back,
 )
-from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
+from mailer.store.suppression_log import (
+    FILE_NAME,
+    LogNotWritten,
+    Mark,
+    SuppressionLog,
+    left_list,
+)
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
 #: How long an unsubscription can be taken back.
@@ -32,6 +41,8 @@ UNDO_WINDOW = timedelta(minutes=30)
 #: Ids of supporters are counted from 1: this one names nobody.
 _NOBODY = 0
 _ID_BYTES = 6
+#: Unsubscriptions whose missing lines are written in one transaction.
+_CHUNK = 100
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Unsubscribed:
     left: int
     #: Takes it back for half an hour; for a token that is not ours, one that does nothing.
     undo_token: str
+    #: Whether `suppressions.log` lacks nobody who left; else nobody is told yet that it is done.
+    logged: bool = True
 
 
 def unsubscribe(
@@ -57,7 +70,9 @@ def unsubscribe(
     """Leave every list that the token's delivery came through; a second time changes nothing.
 
     `log` has it on the disk before it is committed, so that a database put back from a copy does
-    not bring the person back; a line without a commit only bars somebody who asked for it.
+    not bring the person back; a line without a commit only bars somebody who asked for it. Where
+    the log cannot be written the person leaves all the same, and staff are alerted; what it lacks
+    is written as soon as it can be, and until then `logged` is false for everybody.
 
     A token that is not ours costs the same reading of the database as one that was used before,
     and gives a result of the same shape.
@@ -73,42 +88,62 @@ def unsubscribe(
         known = False
     undo_token = tokens.person(Purpose.UNDO, person.delivery_id, person.supporter_id)
     with store.read() as connection:
+        why = "lines are missing" if are_missing(connection) else ""
         leaving = (
             lists_to_leave(connection, person.delivery_id, person.supporter_id)
             if may_leave(connection, person.delivery_id, person.supporter_id)
             else ()
         )
+    if why:
+        why = write_missing(store, log)
     left = None
     if leaving:
-        _log(log, leaving, Mark.BARRED, now)
+        why = why or _log(log, leaving, Mark.BARRED, now)
         with store.write() as connection:
             left = leave_lists(connection, person.delivery_id, person.supporter_id, source, now)
+            if left and why:
+                note_missing(connection, left.unsubscription_id)
+                raise_alert(connection, AlertKind.LOG_NOT_WRITTEN, FILE_NAME, now, reason=why)
     return Unsubscribed(
         delivery_id=person.delivery_id if known else None,
         left=len(left.memberships) if left else 0,
         undo_token=undo_token,
+        logged=not why,
     )
 
 
-def _log(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> None:
-    """Write what is left or come back to; a log that cannot be written stops nobody who leaves.
+def write_missing(store: Store, log: SuppressionLog) -> str:
+    """Write the lines that `suppressions.log` lacks; return why it cannot be, "" when it lacks none.
 
-    They are out by the database then, and the log's next line tells of the gap.
+    Raises:
+        StoreUnavailable: when the database does not answer; nothing is lost.
     """
-    entries = [
-        LogEntry(
-            now,
-            one.address_digest,
-            f"list:{one.organisation}/{one.list_key}",
-            "unsubscribed",
-            mark,
-        )
-        for one in scopes
-    ]
+    has_more = True
     try:
-        log.append(entries)
+        # Before the write lock is taken, which others wait for.
+        log.check()
+        while has_more:
+            with store.write() as connection:
+                lines, has_more = take_missing(connection, _CHUNK)
+                log.append(lines)
+    except LogNotWritten as error:
+        return error.reason
+    return ""
+
+
+def _log(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> str:
+    """Write what is left or come back to; return why it cannot be written, "" when it was."""
+    try:
+        log.append(
+            [
+                left_list(now, one.address_digest, one.organisation, one.list_key, mark)
+                for one in scopes
+            ]
+        )
     except LogNotWritten as error:
         failed("suppressions.log cannot be written: mend it now", reason=error.reason)
+        return error.reason
+    return ""
 
 
 def _nobody_for(token: str) -> PersonToken:

@@ -33,6 +33,8 @@ class AlertKind(StrEnum):
     NEWSLETTER_DRAFT = "newsletter_draft"
     #: A backup could not be made.
     BACKUP_FAILED = "backup_failed"
+    #: Who leaves cannot be written into suppressions.log.
+    LOG_NOT_WRITTEN = "log_not_written"
 
     @property
     def lasts(self) -> bool:
@@ -46,6 +48,7 @@ _LASTING = frozenset(
         AlertKind.IN_DOUBT,
         AlertKind.DISK_LOW,
         AlertKind.BACKUP_FAILED,
+        AlertKind.LOG_NOT_WRITTEN,
     }
 )
 
@@ -123,6 +126,14 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "the backup failed",
         "The backup to {subject} could not be made. Reason: {reason}",
         "Mend that, then run: mailer backup",
+    ),
+    AlertKind.LOG_NOT_WRITTEN: (
+        "{subject} cannot be written",
+        ("{subject} cannot be written. Reason: {reason}\n"
+        "Who unsubscribes is mailed no more, but is asked to try again: a backup put back now would "
+        "bring them back."),
+        ("See that the file belongs to the user of mailer run and that its disk has room. What it "
+        "lacks is written by itself then."),
     ),
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from mailer.alerts import deliveries_in_doubt, raise_alert, resolve_alert
 from mailer.clock import Clock
 from mailer.events import emit, failed, warn
+from mailer.feedback.unsubscribe import write_missing
 from mailer.model.alerts import Alert, AlertKind, alert_text
 from mailer.store.alerts import (
     alerts_to_command,
@@ -31,7 +32,9 @@ from mailer.store.alerts import (
 )
 from mailer.store.engine import Connection, Store, StoreUnavailable
 from mailer.store.mailings import drop_lease, take_lease
+from mailer.store.missing_lines import are_missing
 from mailer.store.reports import doubts_by_mailing
+from mailer.store.suppression_log import FILE_NAME, LogNotWritten, SuppressionLog
 
 LOOK_S = 5
 LEASE = "watchman"
@@ -76,6 +79,7 @@ class Watchman:
         clock: Clock,
         settings: WatchSettings,
         *,
+        log: SuppressionLog | None = None,
         heed_lists: Callable[[], None] = lambda: None,
     ) -> None:
         """Keep what it works with.
@@ -84,11 +88,13 @@ class Watchman:
             store: the database.
             clock: says when.
             settings: what to look after.
+            log: of who left; what it lacks is written as soon as it can be.
             heed_lists: called now and then: heeds what list files say by now.
         """
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._log = log
         self._heed_lists = heed_lists
         self._seldom_at = float("-inf")
         self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -102,6 +108,7 @@ class Watchman:
                 self._heed_lists()
                 self._look_at_disk()
                 self._seldom_at = self._clock.monotonic()
+            self._look_at_log()
             self._look_at_doubts()
             self._command_alerts()
         except StoreUnavailable:
@@ -135,6 +142,28 @@ class Watchman:
         elif free_mb >= settings.disk_low_mb * _ROOM_AGAIN and self._lasting(AlertKind.DISK_LOW):
             with self._store.write() as connection:
                 resolve_alert(connection, AlertKind.DISK_LOW, subject, now)
+
+    def _look_at_log(self) -> None:
+        if self._log is None:
+            return
+        why = ""
+        try:
+            self._log.check()
+        except LogNotWritten as error:
+            why = error.reason
+        with self._store.read() as connection:
+            missing = are_missing(connection)
+        if missing and not why:
+            why = write_missing(self._store, self._log)
+            if not why:
+                emit("what suppressions.log lacked is written")
+        kind, now = AlertKind.LOG_NOT_WRITTEN, self._clock.now()
+        if why:
+            with self._store.write() as connection:
+                raise_alert(connection, kind, FILE_NAME, now, reason=why)
+        elif self._lasting(kind):
+            with self._store.write() as connection:
+                resolve_alert(connection, kind, FILE_NAME, now)
 
     def _lasting(self, kind: AlertKind) -> dict[str, Alert]:
         with self._store.read() as connection:

@@ -162,7 +162,7 @@ def leave_lists(
         .where(_among(memberships))
         .values(state=MembershipState.LEFT, left_at=now)
     )
-    _keep_ids_in_order(connection)
+    keep_ids_in_order(connection)
     # One person has one digest in all organisations: that of any row left will do.
     digest = connection.execute(
         select(supporter.c.address_digest).where(supporter.c.id == memberships[0][1])
@@ -188,7 +188,7 @@ def leave_lists(
     return LeftLists(unsubscription_id, memberships)
 
 
-def _keep_ids_in_order(connection: Connection) -> None:
+def keep_ids_in_order(connection: Connection) -> None:
     """Let no other unsubscription be committed between this one's id and its commit.
 
     Senders ask for ids above the last they saw: one that came to light after a higher one would
@@ -293,6 +293,7 @@ __all__ = [
     "LeftLists",
     "ListScope",
     "PublicRevision",
+    "keep_ids_in_order",
     "leave_lists",
     "lists_to_leave",
     "lists_to_take_back",

@@ -224,8 +224,6 @@ class Replayed:
     entries: int = 0
     #: Leavings of a list that the copy does not know the person on: barred for its owner instead.
     widened: int = 0
-    #: From when on lines are missing, by the log's own word.
-    gap_since: datetime | None = None
 
 
 def replay_log(connection: Connection, entries: Iterable[LogEntry]) -> Replayed:
@@ -233,9 +231,7 @@ def replay_log(connection: Connection, entries: Iterable[LogEntry]) -> Replayed:
     done = Replayed()
     for entry in entries:
         done.entries += 1
-        if entry.mark is Mark.GAP:
-            done.gap_since = min(done.gap_since or entry.at, entry.at)
-        elif entry.scope.startswith("list:"):
+        if entry.scope.startswith("list:"):
             done.widened += not _replay_list(connection, entry)
         elif entry.mark is Mark.LIFTED:
             _lift(connection, entry.address_digest, _scope(connection, entry.scope))

@@ -11,6 +11,8 @@ from mailer.store.tables import setting
 
 #: Set while unsubscriptions may be lost that nobody has accepted: the instant since when.
 LOST_SINCE = "restore.unsubscribes_lost_since"
+#: Set while suppressions.log lacks lines: the id of the unsubscription after which they are missing.
+LOG_LACKS_AFTER = "suppression_log.lacks_after"
 #: The instant of the last backup.
 BACKUP_LAST_AT = "backup.last_at"
 

@@ -31,8 +31,6 @@ class Mark(StrEnum):
     BARRED = "barred"
     #: An earlier line of the same digest and scope holds no more.
     LIFTED = "lifted"
-    #: Lines could not be written since the line's instant.
-    GAP = "gap"
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,13 @@ class LogEntry:
     #: One word: "unsubscribed", "complaint", "erased", "staff".
     reason: str
     mark: Mark = Mark.BARRED
+
+
+def left_list(
+    at: datetime, address_digest: bytes, owner: str, list_key: str, mark: Mark = Mark.BARRED
+) -> LogEntry:
+    """Return the line of somebody who left a list of an organisation, or came back to it."""
+    return LogEntry(at, address_digest, f"list:{owner}/{list_key}", "unsubscribed", mark)
 
 
 class LogNotWritten(Exception):
@@ -63,30 +68,44 @@ class SuppressionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._gap_since: datetime | None = None
 
     def append(self, entries: Sequence[LogEntry]) -> None:
         """Write lines and wait until they are on the disk; call it before anyone is answered.
 
         Raises:
-            LogNotWritten: when they are not; the next line that can be written tells of the gap.
+            LogNotWritten: when they are not.
         """
         if not entries:
             return
-        gap = self._gap_since
-        marked = [LogEntry(gap, b"", "all", "gap", Mark.GAP)] if gap else []
-        lines = b"".join(_line(one) for one in [*marked, *entries])
+        lines = b"".join(_line(one) for one in entries)
         try:
             self._write(lines)
         except OSError as error:
-            self._gap_since = gap or entries[0].at
             raise LogNotWritten(error.strerror or "input or output error") from error
-        self._gap_since = None
+
+    def check(self) -> None:
+        """See that lines can be written here, as far as that shows without writing one.
+
+        Raises:
+            LogNotWritten: when they cannot.
+        """
+        try:
+            if self.path.exists():
+                os.close(os.open(self.path, os.O_WRONLY | os.O_APPEND))
+        except OSError as error:
+            raise LogNotWritten(error.strerror or "input or output error") from error
+
+    def _open(self, flags: int) -> int:
+        descriptor = os.open(self.path, flags | os.O_APPEND | os.O_CREAT, 0o600)
+        if os.geteuid() == 0:
+            # A command that root runs once must not keep the pages from writing here.
+            owner = self.path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
 
     def _write(self, lines: bytes) -> None:
         is_new = not self.path.exists()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
-        descriptor = os.open(self.path, flags, 0o600)
+        descriptor = self._open(os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             size = os.fstat(descriptor).st_size
@@ -107,7 +126,7 @@ class SuppressionLog:
         Raises:
             OSError: when it cannot be made.
         """
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.close(self._open(os.O_WRONLY))
 
     def size(self) -> int:
         """Return how many bytes it has; 0 when there is none."""

@@ -1,5 +1,6 @@
 """suppressions.log: on the disk before anyone is answered, and read again by a restore."""
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -7,10 +8,12 @@ from datetime import timedelta
 import pytest
 
 from mailer.feedback.unsubscribe import undo, unsubscribe
+from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.states import DeliveryState
+from mailer.store.alerts import last_alerts
 from mailer.store.restoring import replay_log
-from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
+from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog
 from mailer.store.tables import membership, organisation, supporter, suppression
 from mailer.tokens import Purpose
 from tests.support.clocks import NOW
@@ -52,16 +55,12 @@ def test_a_torn_or_damaged_line_is_left_out_and_spoils_no_other(log):
     assert [ENTRY] == entries(log)
 
 
-def test_a_log_that_could_not_be_written_tells_of_the_gap(log):
-    """The next line that can be written is preceded by it."""
-    log.path.mkdir()
-    with pytest.raises(LogNotWritten):
-        log.append([ENTRY])
-    log.path.rmdir()
-    later = LogEntry(NOW + timedelta(hours=1), b"e" * 16, "all", "manual")
-    log.append([later])
-    gap, written = entries(log)
-    assert (Mark.GAP, NOW, later) == (gap.mark, gap.at, written)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_belongs_to_the_owner_of_the_folder(log):
+    """A command run once by the wrong user keeps nobody from leaving."""
+    os.chown(log.path.parent, 12_345, 12_345)
+    log.make()
+    assert 12_345 == log.path.stat().st_uid
 
 
 def test_processes_that_write_at_once_lose_no_line(log):
@@ -115,12 +114,39 @@ def test_leaving_and_coming_back_are_in_the_log(store, ground, tokens, person, l
     ] == [(one.address_digest, one.scope, one.reason, one.mark) for one in entries(log)]
 
 
-def test_who_leaves_is_out_although_the_log_cannot_be_written(store, tokens, person, log):
-    """A full disk beside the database keeps nobody on a list."""
-    _, _, token = person
+def test_who_leaves_is_out_although_the_log_cannot_be_written(
+    store, ground, tokens, person, log, monkeypatch
+):
+    """Nobody is told that it is done before the log has it; staff are told, and it is made good."""
+    monkeypatch.setattr("mailer.feedback.unsubscribe._CHUNK", 1)
+    who, _, token = person
+    mailing = ground.add_mailing(["harbor-news"])
+    others = [ground.add_supporter(f"{one}@example.org", "harbor-news") for one in "bcd"]
+    asking = [(token, who)]
+    for other in others:
+        number = ground.add_delivery(mailing, other, DeliveryState.ACCEPTED)
+        asking.append((tokens.person(Purpose.UNSUBSCRIBE, number, other), other))
     log.path.mkdir()
-    assert 1 == unsubscribe(store, tokens, token, ONE_CLICK, NOW, log).left
-    assert ["left"] == states(store)[1]
+    asked = [unsubscribe(store, tokens, one, ONE_CLICK, NOW, log) for one, _ in asking[:3]]
+    assert [(1, False)] * 3 == [(one.left, one.logged) for one in asked]
+    assert ["left"] * 3 == sorted(states(store)[1])[:3]
+    again = unsubscribe(store, tokens, token, ONE_CLICK, NOW, log)
+    assert (0, False) == (again.left, again.logged)
+    with store.read() as connection:
+        (told,) = last_alerts(connection, 9)
+    assert (AlertKind.LOG_NOT_WRITTEN, "Is a directory") == (told.kind, told.facts["reason"])
+    # Whoever takes it back has no line.
+    undo(store, tokens, asked[1].undo_token, NOW, log)
+    log.path.rmdir()
+    last = unsubscribe(store, tokens, asking[3][0], ONE_CLICK, NOW, log)
+    assert (1, True) == (last.left, last.logged)
+    assert unsubscribe(store, tokens, token, ONE_CLICK, NOW, log).logged
+    assert [ground.people[asking[one][1]][1] for one in (0, 2, 3)] == [
+        one.address_digest for one in entries(log)
+    ]
+    assert {("list:harbor/harbor-news", "unsubscribed", Mark.BARRED)} == {
+        (one.scope, one.reason, one.mark) for one in entries(log)
+    }
 
 
 def test_replaying_bars_again_and_twice_is_once(store, ground, person):

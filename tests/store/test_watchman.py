@@ -16,6 +16,8 @@ from mailer.schedule import watchman as module
 from mailer.schedule.watchman import Watchman, WatchSettings
 from mailer.store import tables
 from mailer.store.alerts import last_alerts
+from mailer.store.missing_lines import are_missing, note_missing
+from mailer.store.suppression_log import SuppressionLog
 from tests.support.clocks import FixedClock
 from tests.support.ground import lay_ground
 
@@ -176,3 +178,26 @@ def test_a_database_that_does_not_answer_stops_no_later_look(settings, clock, sq
     paused(sqlite_store, clock)
     assert 1 == len(alerts(sqlite_store))
     assert module.LEASE == "watchman"
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anybody_leaves(
+    sqlite_store, settings, clock, tmp_path
+):
+    """What it lacks is written by itself once it can be, and that is the end of it."""
+    log = SuppressionLog(tmp_path / "suppressions.log")
+    watch = Watchman(sqlite_store, clock, settings, log=log)
+    watch.look()
+    assert [] == alerts(sqlite_store)
+    log.path.mkdir()
+    watch.look()
+    watch.look()
+    (one,) = alerts(sqlite_store)
+    assert (AlertKind.LOG_NOT_WRITTEN, None) == (one.kind, one.resolved_at)
+    with sqlite_store.write() as connection:
+        note_missing(connection, 1)
+    log.path.rmdir()
+    watch.look()
+    (one,) = alerts(sqlite_store)
+    assert clock.now() == one.resolved_at
+    with sqlite_store.read() as connection:
+        assert not are_missing(connection)

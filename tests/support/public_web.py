@@ -102,7 +102,9 @@ def serve_app(app) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def public_site(store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0) -> Iterator[Site]:
+def public_site(
+    store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0, log=None
+) -> Iterator[Site]:
     """Serve the public pages over a store; answers come as soon as they can unless told."""
     with tempfile.TemporaryDirectory() as folder:
         app = create_public_app(
@@ -110,7 +112,7 @@ def public_site(store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0) 
             tokens,
             spoken_catalogs(),
             clock,
-            log=SuppressionLog(Path(folder) / "suppressions.log"),
+            log=SuppressionLog(log or Path(folder) / "suppressions.log"),
             base_url=base_url,
             answer_floor_s=answer_floor_s,
         )

@@ -480,6 +480,25 @@ def test_a_locked_database_is_told_and_nobody_is_lost(sqlite_store, tokens, cloc
     assert set() == people.on(ana.lantern)
 
 
+def test_nobody_is_told_that_it_is_done_before_the_log_has_it(
+    database, people, ana, tokens, clock, tmp_path
+):
+    """They are out at once; the answer is 503 until a restored database could not undo it."""
+    path = tmp_path / "suppressions.log"
+    path.mkdir()
+    with (
+        public_site(database, tokens, clock, log=path) as site,
+        site.visitor(**{"accept-language": "ru"}) as visitor,
+    ):
+        for form in (ONE_CLICK, BUTTON):
+            answer = visitor.post(ana.path, data=form)
+            assert (503, "30") == (answer.status_code, answer.headers["retry-after"])
+            assert set() == people.on(ana.lantern)
+        path.rmdir()
+        assert 200 == visitor.post(ana.path, data=ONE_CLICK).status_code
+    assert 2 == path.read_text().count("barred")
+
+
 def test_a_query_with_the_whole_form_in_it_is_no_form(site, people, ana):
     """Only a body counts: an address can be fetched by anything that reads the mail."""
     with site.visitor() as visitor:

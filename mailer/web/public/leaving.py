@@ -124,21 +124,27 @@ class Leaving:
             done = await self._not_sooner(lambda: self._in_thread(leave))
         except StoreUnavailable as error:
             warn("unsubscribing had to wait", problem=error.problem)
-            # The provider or the person tries again: nobody is told that it is done when it is not.
-            return self._pages.private(
-                request,
-                "not_yet.html",
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                {"Retry-After": str(RETRY_AFTER_S)},
-            )
+            return self._not_yet(request)
         if done.left and done.delivery_id is not None:
             emit("unsubscribed", delivery_id=done.delivery_id, lists=done.left, source=source.value)
+        if not done.logged:
+            # They are out; it is said only when a restored database could not bring them back.
+            return self._not_yet(request)
         # RFC 8058 §3.1: the answer to a one-click request is never a redirect.
         return self._pages.private(
             request,
             "unsubscribed.html",
             undo=done.undo_token if source is UnsubscriptionSource.PAGE else "",
             at=int(self._clock.now().timestamp()),
+        )
+
+    def _not_yet(self, request: Request) -> Response:
+        """Ask the provider or the person to try again: nobody is told it is done when it is not."""
+        return self._pages.private(
+            request,
+            "not_yet.html",
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            {"Retry-After": str(RETRY_AFTER_S)},
         )
 
     async def undo(self, request: Request) -> Response:
