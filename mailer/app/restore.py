@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from mailer.alerts import raise_alert
 from mailer.app.backup import DATABASE, MANIFEST, PUBLIC_KEY, Manifest, read_backup, read_manifest
 from mailer.app.failures import RestoreRefused
 from mailer.app.replacing import put_in_place, staging_in
@@ -37,6 +38,7 @@ from mailer.delivery.survival import (
     read_survivors,
 )
 from mailer.keys import load_seal_keys, load_service_keys
+from mailer.model.alerts import AlertKind
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
     NEWEST,
@@ -299,7 +301,10 @@ def _check_keys(store: Store, folder: Path, places: _Places) -> tuple[str, ...]:
 
 def _make_safe(store: Store, done: Restored, survivors: Survivors, now: datetime) -> None:
     with store.write() as connection:
-        done.held = hold_all(connection, lambda one: reason_to_hold(one, done.made_at, now))
+        held = hold_all(connection, lambda one: reason_to_hold(one, done.made_at, now))
+        for key, reason in held:
+            raise_alert(connection, AlertKind.MAILING_HELD, key, now, reason=reason)
+        done.held = len(held)
         end_processes(connection, now)
         settle_service_mails(connection, now)
         start_new_ids(connection, now)

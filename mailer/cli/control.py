@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from mailer.alerts import mailing_paused
+from mailer.alerts import mailing_paused, release_asked
+from mailer.app.workspace import Workspace
 from mailer.cli.clocks import (
     give_up_share,
     print_shares,
@@ -32,6 +33,7 @@ from mailer.cli.common import (
 )
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState, SkipReason
+from mailer.model.timing import ShareState
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
 from mailer.store.shares import share_figures, shares_of
@@ -143,12 +145,20 @@ def release(
     share: Annotated[
         str, typer.Option("--share", metavar="ZONE", help="Only the held share of this zone.")
     ] = "",
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Release nothing; alert staff that you ask for it.")
+    ] = False,
 ) -> None:
     """Let a held mailing, or its held shares, go although late, or larger than confirmed.
 
     Example: mailer release her-rights-1 --share Asia/Bishkek
+
+    Example: mailer release her-rights-1 --ask
     """
     workspace = open_workspace()
+    if ask:
+        _ask(workspace, key)
+        return
     zone = (canonical_zone(share) or share) if share else None
     if release_held_shares(workspace, key, zone):
         return
@@ -158,6 +168,26 @@ def release(
     if reason:
         console.print(f"It was held: {reason}", markup=False)
     console.print(f"{key} is {mailing.state.value}.")
+
+
+def _ask(workspace: Workspace, key: str) -> None:
+    """Alert staff that somebody wants what waits of a mailing to go."""
+    with workspace.store.write() as connection:
+        mailing = store_mailings.find_mailing(connection, key)
+        waits = mailing.state is MailingState.HELD or any(
+            share.state is ShareState.HELD for share in shares_of(connection, mailing.row_id)
+        )
+        if waits:
+            release_asked(connection, key, workspace.clock.now())
+    if not waits:
+        fail(
+            f"{key} is {mailing.state.value.replace('_', ' ')}: nothing of it waits to be released.",
+            _NEXT.get(mailing.state, ""),
+        )
+    alerts = workspace.config.alerts
+    if not (alerts.addresses or alerts.command):
+        fail(f"{key} waits, but nobody is told.", "Fill in [alerts] in config.toml")
+    console.print(f"Staff are asked to release {key}.")
 
 
 @plain_errors

@@ -64,20 +64,22 @@ _SOURCE = "suppressions.log"
 _REASONS = {one.value: one for one in SuppressionReason}
 
 
-def hold_all(connection: Connection, reason_for: Callable[[Mailing], str]) -> int:
-    """Put every unfinished mailing aside until a person releases it; return how many."""
-    found = list_mailings(connection, UNFINISHED)
-    for one in found:
+def hold_all(connection: Connection, reason_for: Callable[[Mailing], str]) -> list[tuple[str, str]]:
+    """Put every unfinished mailing aside until a person releases it; return keys and reasons."""
+    held = []
+    for one in list_mailings(connection, UNFINISHED):
+        reason = reason_for(one)[:LONGEST_REASON]
+        held.append((one.key, reason))
         values: dict[str, object] = {
             "state": MailingState.HELD,
-            "held_reason": reason_for(one)[:LONGEST_REASON],
+            "held_reason": reason,
             # Whoever released it before the copy was made knew nothing of this.
             "released_at": None,
         }
         if one.state not in (MailingState.PAUSED, MailingState.HELD):
             values["state_before"] = one.state
         connection.execute(update(mailing).where(mailing.c.id == one.row_id).values(**values))
-    return len(found)
+    return held
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ def test_over_a_dead_workspace_what_was_there_is_moved_aside(mailer, workspace, 
     assert 0 == mailer(workspace, "check").status
 
 
-def test_a_mailing_of_the_backup_is_held(mailer, workspace, away, tmp_path):
-    """With the reason, which `mailer mailings list` shows."""
+def test_a_mailing_of_the_backup_is_held(mailer, workspace, away, tmp_path, change):
+    """With the reason; staff are told, and whoever may not release it can ask for it."""
     count = mailer(workspace, "mailings", "coverage", *PLAN, "--json").json()["to_mail"]
     planned = mailer(workspace, "schedule", *PLAN, *HOUR, "--yes", count)
     assert 0 == planned.status, planned.text
@@ -105,6 +105,16 @@ def test_a_mailing_of_the_backup_is_held(mailer, workspace, away, tmp_path):
     told = mailer(workspace, "report", f"{SLUG}-1", "--json").json()
     assert "held" == told["state"]
     assert "restored from a backup of" in told["held_reason"]
+    asked = mailer(workspace, "release", f"{SLUG}-1", "--ask")
+    assert (1, True) == (asked.status, "nobody is told" in asked.err)
+    change(workspace / "config.toml", "\ncommand = []", '\ncommand = ["true"]')
+    assert 0 == mailer(workspace, "release", f"{SLUG}-1", "--ask").status
+    alerts = mailer(workspace, "status", "--json").json()["alerts"]
+    assert ["release_asked", "mailing_held"] == [one["kind"] for one in alerts][:2]
+    assert "held" == mailer(workspace, "report", f"{SLUG}-1", "--json").json()["state"]
+    mailer(workspace, "cancel", f"{SLUG}-1")
+    late = mailer(workspace, "release", f"{SLUG}-1", "--ask")
+    assert (1, True) == (late.status, "nothing of it waits to be released" in late.err)
 
 
 def test_what_cannot_be_restored_changes_nothing(mailer, workspace, saved, away, tmp_path):
