@@ -42,9 +42,9 @@ from mailer.model.alerts import AlertKind
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
     NEWEST,
+    Connection,
     Store,
     WrongKeys,
-    known_version,
     open_store,
     upgrade,
 )
@@ -246,7 +246,7 @@ def _prepare(
     store = _open_copy(staging, places, manifest)
     try:
         done.missing_keys = _check_keys(store, folder, places)
-        _make_safe(store, done, survivors, now)
+        _make_safe(store, manifest, done, survivors, now)
         with store.write() as connection:
             done.replayed = replay_log(connection, entries) if goes_on else None
             done.lost_since = None if goes_on or accept_lost else manifest.at
@@ -275,8 +275,6 @@ def _open_copy(staging: Path, places: _Places, manifest: Manifest) -> Store:
         if not store.is_sqlite:
             with (staging / DATABASE).open("rb") as file:
                 load_dump(store, file)
-        if known_version(store) != NEWEST:
-            upgrade(store)
     except BaseException:
         store.close()
         raise
@@ -299,8 +297,10 @@ def _check_keys(store: Store, folder: Path, places: _Places) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _make_safe(store: Store, done: Restored, survivors: Survivors, now: datetime) -> None:
-    with store.write() as connection:
+def _make_safe(
+    store: Store, manifest: Manifest, done: Restored, survivors: Survivors, now: datetime
+) -> None:
+    def stop_all(connection: Connection) -> None:
         held = hold_all(connection, lambda one: reason_to_hold(one, done.made_at, now))
         for key, reason in held:
             raise_alert(connection, AlertKind.MAILING_HELD, key, now, reason=reason)
@@ -308,6 +308,9 @@ def _make_safe(store: Store, done: Restored, survivors: Survivors, now: datetime
         end_processes(connection, now)
         settle_service_mails(connection, now)
         start_new_ids(connection, now)
+
+    # No process of ours opens the database before nothing of it can be sent.
+    upgrade(store, stamp="" if store.is_sqlite else manifest.tables, then=stop_all)
     last = 0
     while True:
         with store.write() as connection:

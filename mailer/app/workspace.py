@@ -64,7 +64,11 @@ class Workspace:
             StoreUnavailable: when it is not there, cannot be opened, or needs `mailer upgrade`.
         """
         store = self.store_of_any_version()
-        check_version(store)
+        try:
+            check_version(store)
+        except StoreUnavailable:
+            store.close()
+            raise
         return store
 
     def store_of_any_version(self) -> Store:

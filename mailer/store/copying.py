@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -21,6 +22,9 @@ from typing import IO
 from sqlalchemy import inspect
 
 from mailer.store.engine import BUSY_TIMEOUT_S, Store, StoreUnavailable
+
+#: The line of a dump's table of contents that stands for the version of the tables.
+_IS_VERSION = re.compile(rb" TABLE DATA \S+ alembic_version ")
 
 
 class CopyFailed(Exception):
@@ -48,7 +52,8 @@ def database_copy(store: Store, folder: Path) -> Iterator[IO[bytes]]:
             yield file
     else:
         with tempfile.TemporaryFile(dir=folder) as file:
-            _run_tool("pg_dump", ["--format=custom", "--no-owner", "--no-privileges"], store, file)
+            options = ["--format=custom", "--no-owner", "--no-privileges", *_whereto(store)]
+            _run_tool("pg_dump", options, store, output=file)
             file.seek(0)
             yield file
 
@@ -79,8 +84,26 @@ def _sqlite_copy(source: Path, folder: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _run_tool(tool: str, options: list[str], store: Store, file: IO[bytes]) -> None:
-    """Run one of PostgreSQL's own programs on the database, `file` being its output or input."""
+def _whereto(store: Store) -> list[str]:
+    """Return the options by which PostgreSQL's programs find the database."""
+    url = store.engine.url
+    options = ["--dbname", url.database or ""]
+    host = url.host or (url.query.get("host") if isinstance(url.query.get("host"), str) else None)
+    for name, value in (("--host", host), ("--port", url.port), ("--username", url.username)):
+        if value:
+            options += [name, str(value)]
+    return options
+
+
+def _run_tool(
+    tool: str,
+    options: list[str],
+    store: Store,
+    *,
+    given: IO[bytes] | None = None,
+    output: IO[bytes] | None = None,
+) -> None:
+    """Run one of PostgreSQL's own programs on the database, a file being its output or input."""
     found = shutil.which(tool)
     if found is None:
         raise CopyFailed(
@@ -89,18 +112,12 @@ def _run_tool(tool: str, options: list[str], store: Store, file: IO[bytes]) -> N
             "on the machine of the database",
         )
     url = store.engine.url
-    options = [*options, "--dbname", url.database or ""]
-    host = url.host or (url.query.get("host") if isinstance(url.query.get("host"), str) else None)
-    for name, value in (("--host", host), ("--port", url.port), ("--username", url.username)):
-        if value:
-            options += [name, str(value)]
     # The password is in the environment of the child alone, not in the list of processes.
     environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
-    is_dump = tool == "pg_dump"
     ended = subprocess.run(  # noqa: S603  (The program is PostgreSQL's, the options are ours.)
         [found, *options],
-        stdin=subprocess.DEVNULL if is_dump else file,
-        stdout=file if is_dump else subprocess.DEVNULL,
+        stdin=given or subprocess.DEVNULL,
+        stdout=output or subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment,
         check=False,
@@ -113,6 +130,8 @@ def _run_tool(tool: str, options: list[str], store: Store, file: IO[bytes]) -> N
 def load_dump(store: Store, file: IO[bytes]) -> None:
     """Put what pg_dump wrote into an empty PostgreSQL database, all of it or nothing.
 
+    All but the version of its tables: nothing of ours opens it before `upgrade` has stamped it.
+
     Raises:
         CopyFailed: when the database is not empty, or pg_restore fails.
     """
@@ -120,9 +139,18 @@ def load_dump(store: Store, file: IO[bytes]) -> None:
         if inspect(connection).get_table_names():
             raise CopyFailed(
                 "The database that config.toml names is not empty",
-                "Make a new one with createdb, and name it in database.url",
+                "Rename it or, where only a restore that was stopped is in it, drop it; then make "
+                "an empty one of that name with createdb",
             )
-    _run_tool("pg_restore", ["--no-owner", "--single-transaction", "--exit-on-error"], store, file)
+    with tempfile.TemporaryFile() as listed, tempfile.NamedTemporaryFile() as wanted:
+        _run_tool("pg_restore", ["--list"], store, given=file, output=listed)
+        listed.seek(0)
+        wanted.writelines(line for line in listed if not _IS_VERSION.search(line))
+        wanted.flush()
+        file.seek(0)
+        options = ["--no-owner", "--single-transaction", "--exit-on-error"]
+        options += ["--use-list", wanted.name, *_whereto(store)]
+        _run_tool("pg_restore", options, store, given=file)
 
 
 def check_sound(store: Store) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,21 +237,38 @@ def open_store(url: str, *, synchronous: str = "FULL") -> Store:
     return Store(engine)
 
 
-def upgrade(store: Store) -> None:
+def upgrade(
+    store: Store, *, stamp: str = "", then: Callable[[Connection], None] | None = None
+) -> None:
     """Bring the tables up to the newest migration, or leave them as they are.
+
+    Args:
+        store: the database.
+        stamp: the version its tables have, for a database that does not know it.
+        then: called in the same transaction: nobody sees the new tables before it was.
 
     Raises:
         StoreUnavailable: when the database cannot be written.
     """
+    known = stamp or known_version(store)
+    with store.write() as connection:
+        if stamp:
+            connection.execute(_version.insert().values(version_num=stamp))
+        if known != NEWEST:
+            _migrate(connection)
+        if then is not None:
+            then(connection)
+
+
+def _migrate(connection: Connection) -> None:
     # Nearly no command migrates, and alembic takes a third of a second to import.
     from alembic import command
     from alembic.config import Config as AlembicConfig
 
     config = AlembicConfig()
     config.set_main_option("script_location", str(_MIGRATIONS))
-    with store.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def create_tables(store: Store) -> None:
