@@ -14,7 +14,7 @@ from mailer.events import scrub
 from mailer.model.alerts import Alert, AlertKind
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
-from mailer.store.alerts import latest_alert, reopen, resolve, write_alert
+from mailer.store.alerts import lasting_alerts, latest_alert, reopen, resolve, write_alert
 from mailer.store.engine import Connection
 from mailer.store.mailings import hold, hold_running, load_mailing
 
@@ -160,6 +160,7 @@ def backup_failed(connection: Connection, target: str, reason: str, now: datetim
     raise_alert(connection, AlertKind.BACKUP_FAILED, target, now, reason=reason)
 
 
-def backup_made(connection: Connection, target: str, now: datetime) -> None:
-    """Take back that backups to a target fail."""
-    resolve(connection, AlertKind.BACKUP_FAILED, target, now)
+def backup_made(connection: Connection, now: datetime) -> None:
+    """Take back that backups fail, whichever file they were to be: each may have its date in it."""
+    for failing in lasting_alerts(connection, [AlertKind.BACKUP_FAILED]):
+        resolve(connection, failing.kind, failing.subject, now)

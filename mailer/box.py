@@ -83,7 +83,9 @@ def _read(path: Path, missing: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyFileError(path, "is damaged", "Put it back from your copy")
+        raise KeyFileError(
+            path, "holds no key of a backup", "Name another file, or put it back from your copy"
+        )
     return key
 
 

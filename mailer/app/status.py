@@ -27,7 +27,7 @@ from mailer.store.mailings import list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
 from mailer.store.service_mails import service_counts
-from mailer.store.settings import BACKUP_LAST_AT, read_setting
+from mailer.store.settings import BACKUP_LAST_AT, LOST_SINCE, read_setting
 from mailer.store.workers import database_bytes, lease_holder, unended_workers
 
 _SHOWN_ALERTS = 5
@@ -112,6 +112,8 @@ class Status:
     database_mb: float
     free_mb: int | None
     last_backup_at: datetime | None
+    #: Since when a restore may have lost unsubscriptions that nobody has accepted.
+    lost_since: datetime | None
 
 
 def look_at(workspace: Workspace) -> Status:
@@ -146,6 +148,7 @@ class _Look:
             workers = unended_workers(connection)
             size_mb = database_bytes(connection) / _MB
             backup_at = _instant(read_setting(connection, BACKUP_LAST_AT) or "")
+            lost_since = _instant(read_setting(connection, LOST_SINCE) or "")
             recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
         broken = self._broken_keys()
         senders = {
@@ -172,6 +175,7 @@ class _Look:
             database_mb=round(size_mb, 1),
             free_mb=self._free_mb(),
             last_backup_at=backup_at,
+            lost_since=lost_since,
         )
         refused = counts.get((ServicePurpose.ALERT, DeliveryState.REFUSED), 0)
         lost = (
@@ -241,6 +245,12 @@ class _Look:
 
     def _needs(self, seen: Status, recent: set[str], refused: int) -> Iterator[str]:
         """Yield what a person should see to, what is most urgent first."""
+        if seen.lost_since:
+            yield (
+                f"Unsubscriptions since {seen.lost_since:%Y-%m-%d %H:%M} UTC may be lost: nothing "
+                "goes out live. See who may have left, then: mailer restore "
+                "--accept-lost-unsubscribes"
+            )
         yield from self._process_needs(seen)
         for one in seen.mailings:
             if one.state is MailingState.HELD:

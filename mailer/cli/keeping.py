@@ -61,7 +61,7 @@ def _told(workspace: Workspace, out: Path | None, keep: int) -> Backup:
             backup_failed(connection, target, str(error), workspace.clock.now())
         raise
     with contextlib.suppress(StoreUnavailable), workspace.store.write() as connection:
-        backup_made(connection, target, workspace.clock.now())
+        backup_made(connection, workspace.clock.now())
     return done
 
 

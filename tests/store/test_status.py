@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailer.alerts import backup_failed, raise_alert
+from mailer.alerts import backup_failed, backup_made, raise_alert
 from mailer.app.status import look_at
 from mailer.app.workspace import Workspace
 from mailer.keys import create_seal_key, create_service_key
@@ -14,6 +14,7 @@ from mailer.schedule.ticker import LEASE
 from mailer.store import tables
 from mailer.store.mailings import hold_running, take_lease
 from mailer.store.relays import relay_failed, relay_met
+from mailer.store.settings import LOST_SINCE, write_setting
 from tests.store.test_service_mails import write
 from tests.support.clocks import NOW, FixedClock
 
@@ -109,3 +110,18 @@ def test_an_old_backup_and_alerts_nobody_was_told_of_are_seen(workspace, store):
     assert "The command that tells staff failed; see the alerts." in seen.needs
     (one,) = seen.alerts
     assert ("s-1 is paused", False, None) == (one.headline, one.mailed, one.commanded)
+
+
+def test_what_a_restore_or_a_broken_log_put_at_risk_is_said(workspace, store):
+    """Unsubscriptions that may be lost, and those that cannot be put on record."""
+    with store.write() as connection:
+        write_setting(connection, LOST_SINCE, NOW.isoformat())
+        raise_alert(connection, AlertKind.LOG_NOT_WRITTEN, "suppressions.log", NOW, reason="full")
+        backup_failed(connection, "harbor-1.backup", "full", NOW)
+        backup_made(connection, NOW)
+    seen = look_at(workspace)
+    assert NOW == seen.lost_since
+    first, *_ = seen.needs
+    assert first.startswith("Unsubscriptions since 2026-12-01 07:00 UTC may be lost")
+    assert any("suppressions.log cannot be written" in need for need in seen.needs)
+    assert not any("The last backup failed" in need for need in seen.needs)

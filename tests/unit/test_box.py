@@ -79,7 +79,7 @@ def test_another_key_and_another_version_are_told_apart(pair, tmp_path):
 
 
 def test_key_files_that_cannot_be_used_are_said_plainly(pair, tmp_path):
-    """Missing, open to others, damaged; a pair is never written over."""
+    """Missing, open to others, another file; a pair is never written over."""
     with pytest.raises(FileExistsError):
         create_backup_keys(tmp_path / "backup.key", tmp_path / "new.pub")
     assert not (tmp_path / "new.pub").exists()
@@ -89,5 +89,5 @@ def test_key_files_that_cannot_be_used_are_said_plainly(pair, tmp_path):
     with pytest.raises(KeyFileError, match="is missing"):
         load_private_key(tmp_path / "none.key")
     (tmp_path / "backup.pub").write_text("garbage")
-    with pytest.raises(KeyFileError, match="is damaged"):
+    with pytest.raises(KeyFileError, match="holds no key of a backup"):
         load_public_key(tmp_path / "backup.pub")
