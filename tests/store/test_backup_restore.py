@@ -4,9 +4,7 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
 import sqlite3
-import sys
 import threading
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from mailer.store.suppression_log import LogNotRead
 from mailer.store.tables import delivery, mailing, membership
 from mailer.tokens import Purpose, Tokens
 from tests.support.factories import Ground
+from tests.support.killing import killed_at
 
 D = DeliveryState
 
@@ -172,32 +171,6 @@ def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
     reopened = place.opened()
     with pytest.raises(FaultsFound, match="accept-lost-unsubscribes"):
         check_relay(reopened, reopened.config.relays[0])
-
-
-def killed_at(step, work):
-    """Run `work` in a process that dies by SIGKILL before its name-changing call number `step`.
-
-    Return False when it ended before.
-    """
-    child = os.fork()
-    if not child:
-        calls = itertools.count(1)
-        names = ("os.rename", "os.remove", "os.rmdir")
-
-        def die(event, _arguments):
-            if event in names and step == next(calls):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(die)
-        failed = 1
-        try:
-            work()
-            failed = 0
-        finally:
-            os._exit(failed)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or 0 == os.waitstatus_to_exitcode(status)
-    return os.WIFSIGNALED(status)
 
 
 def test_a_restore_killed_anywhere_is_undone_by_the_next(place, saved):

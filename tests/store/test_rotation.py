@@ -1,6 +1,8 @@
 """Rotation: everything is sealed anew while the program goes on, and old links work for ever."""
 
+import itertools
 import shutil
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from mailer.store.resealing import key_ids, reseal_all, sealed_columns
 from mailer.store.tables import membership, metadata, supporter
 from mailer.store.types import Sealed
 from mailer.tokens import BadToken, Purpose, Tokens
+from tests.support.killing import killed_at
 
 
 @pytest.fixture
@@ -82,6 +85,36 @@ def test_everything_is_sealed_anew_and_opens_as_before(store, ground, people, ow
         opened_source(keys, row.consent_source_sealed, row.list_id, row.supporter_id)
         for row in members
     }
+
+
+def test_a_rotation_killed_anywhere_goes_on_where_it_stopped(store, people, own_keys, monkeypatch):
+    """At every step the file opens everything, and running it again ends it."""
+    monkeypatch.setattr("mailer.store.resealing.CHUNK", 2)
+    path = own_keys / "seal.key"
+    old = Tokens(load_service_keys(own_keys / "service.key")).person(Purpose.UNSUBSCRIBE, 1, 2)
+
+    def rotate():
+        keyfiles.add_token_key(own_keys / "service.key")
+        keyfiles.add_seal_key(path)
+        # The audit hook counts this as a step of its own: between two transactions.
+        reseal_all(store, *resealing(path), lambda _: sys.audit("os.rename"))
+
+    for step in itertools.count(1):
+        store.close()
+        if not killed_at(step, rotate):
+            break
+        tokens = Tokens(load_service_keys(own_keys / "service.key"))
+        assert 1 == tokens.read_person(Purpose.UNSUBSCRIBE, old).delivery_id
+        keys = load_seal_keys(path)
+        with store.read() as connection:
+            rows = connection.execute(supporter.select().order_by(supporter.c.id)).all()
+        assert [f"p{number}@example.org" for number in range(5)] == [
+            keys.unseal(row.address_sealed, "supporter", "address_sealed", row.id) for row in rows
+        ]
+    assert step > 6
+    reseal_all(store, *resealing(path))
+    with store.read() as connection:
+        assert {load_seal_keys(path).current: 15} == key_ids(connection)
 
 
 def test_what_is_changed_meanwhile_stays(store, ground, people, own_keys):
