@@ -101,11 +101,11 @@ def put_in_place(
             ) from error
     for source, target in sorted(new, key=lambda one: one[1] == folder / CONFIG_FILE):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if target == folder / CONFIG_FILE:
-            # What has only been copied is on the disk before anything can go on from it.
-            os.sync()
         shutil.move(source, target)
-    sync_folder(folder)
+        # Before config.toml comes, what was only copied is on the disk; a file is synced as folders are.
+        for path in (target, *target.rglob("*")):
+            sync_folder(path)
+        sync_folder(target.parent)
 
 
 def _undo_killed(folder: Path) -> None:
