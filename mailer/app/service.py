@@ -35,7 +35,7 @@ from mailer.model.alerts import Alert, alert_text
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling
-from mailer.model.service import ServiceMail, ServicePurpose
+from mailer.model.service import ServiceMail, ServicePurpose, alert_request
 from mailer.store.alerts import alerts_to_mail, mark_mailed
 from mailer.store.engine import Connection
 from mailer.store.relays import is_relay_verified
@@ -176,7 +176,7 @@ def _write_alert_mail(
         ServiceMail(
             service_id=service_id,
             purpose=ServicePurpose.ALERT,
-            request=f"alert-{alert.row_id}",
+            request=alert_request(alert.row_id),
             address=address,
             address_digest=digest_of(workspace, address),
             mail_from=mail.envelope.mail_from,

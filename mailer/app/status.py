@@ -18,7 +18,7 @@ from mailer.delivery.journal import SUFFIX, is_owned
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.alerts import Alert, AlertKind, alert_text
 from mailer.model.mailing import Mailing
-from mailer.model.service import ServicePurpose
+from mailer.model.service import ServicePurpose, alert_request
 from mailer.model.states import DeliveryState, MailingState
 from mailer.schedule.ticker import LEASE
 from mailer.store.alerts import last_alerts, lasting_alerts
@@ -26,7 +26,7 @@ from mailer.store.engine import Connection
 from mailer.store.mailings import list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
-from mailer.store.service_mails import service_counts
+from mailer.store.service_mails import requests_not_taken, service_counts
 from mailer.store.settings import BACKUP_LAST_AT, LOST_SINCE, read_setting
 from mailer.store.workers import database_bytes, lease_holder, unended_workers
 
@@ -81,7 +81,7 @@ class AlertStatus:
     raised_at: datetime
     #: A condition that lasts still.
     lasting: bool
-    #: Handed to the senders as mail; None: nobody is to be mailed.
+    #: The relay took the mails to everybody; None: nobody is to be mailed.
     mailed: bool | None
     #: The command took it; None: there is no command.
     commanded: bool | None
@@ -189,18 +189,24 @@ class _Look:
 
     def _alerts(self, connection: Connection) -> tuple[AlertStatus, ...]:
         shown = {one.row_id: one for one in last_alerts(connection, _SHOWN_ALERTS)}
-        kinds = [kind for kind in AlertKind if kind.lasts]
+        # What is in doubt may stay so for ever, and has a line of its own.
+        kinds = [kind for kind in AlertKind if kind.lasts and kind is not AlertKind.IN_DOUBT]
         shown |= {one.row_id: one for one in lasting_alerts(connection, kinds)}
-        return tuple(self._alert(shown[row_id]) for row_id in sorted(shown, reverse=True))
+        waiting = requests_not_taken(connection, ServicePurpose.ALERT)
+        return tuple(self._alert(shown[row_id], waiting) for row_id in sorted(shown, reverse=True))
 
-    def _alert(self, one: Alert) -> AlertStatus:
+    def _alert(self, one: Alert, waiting: set[str]) -> AlertStatus:
         wanted = self._config.alerts
         return AlertStatus(
             kind=one.kind,
             headline=alert_text(one).headline,
             raised_at=one.raised_at,
             lasting=one.kind.lasts and one.resolved_at is None,
-            mailed=one.mailed_at is not None if wanted.addresses else None,
+            mailed=(
+                one.mailed_at is not None and alert_request(one.row_id) not in waiting
+                if wanted.addresses
+                else None
+            ),
             commanded=one.commanded_at is not None if wanted.command else None,
             command_failure=one.command_failure,
         )

@@ -25,6 +25,8 @@ _WIDTH = 79
 _INDENT = " " * 11
 #: Mailings to come that are named.
 _SHOWN_NEXT = 3
+#: Mailings with deliveries in doubt that are named.
+_SHOWN_DOUBTS = 5
 
 
 @plain_errors
@@ -58,9 +60,10 @@ def _print(seen: Status, zone: str) -> None:
         _say("" if number else "mailings", line)
     for number, relay in enumerate(seen.relays):
         _say("" if number else "relays", _relay(relay, zone))
-    doubts = ", ".join(f"{key} {count}" for key, count in seen.in_doubt.items())
+    doubts = [f"{key} {count}" for key, count in seen.in_doubt.items()]
     if doubts:
-        _say("in doubt", doubts)
+        more = [f"{len(doubts) - _SHOWN_DOUBTS} more"] if len(doubts) > _SHOWN_DOUBTS else []
+        _say("in doubt", ", ".join([*doubts[:_SHOWN_DOUBTS], *more]))
     waiting = _waiting(seen)
     if waiting:
         _say("to staff", waiting)
@@ -157,7 +160,7 @@ def _waiting(seen: Status) -> str:
 def _alert(one: AlertStatus, zone: str) -> str:
     told = []
     if one.mailed is not None:
-        told.append("mailed" if one.mailed else "not mailed yet")
+        told.append("mailed" if one.mailed else "not mailed")
     if one.commanded:
         told.append("command told")
     elif one.command_failure:

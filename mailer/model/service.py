@@ -68,3 +68,8 @@ class ServiceMail:
     relay: str
     #: Kept in clear for `mailer relay verify`; never anything of a supporter.
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def alert_request(row_id: int) -> str:
+    """Return what the mails of an alert are sent for."""
+    return f"alert-{row_id}"

@@ -199,12 +199,13 @@ def _in_doubt(connection: Connection, mailing_id: int) -> tuple[int, ...]:
 
 
 def doubts_by_mailing(connection: Connection) -> dict[str, int]:
-    """Count the deliveries in doubt of every mailing that has any, by its key."""
+    """Count the deliveries in doubt of every mailing that has any, by its key; the latest first."""
     rows = connection.execute(
         select(mailing.c.key, func.count().label("count_"))
         .join(delivery, delivery.c.mailing_id == mailing.c.id)
         .where(delivery.c.state == DeliveryState.IN_DOUBT)
         .group_by(mailing.c.key)
+        .order_by(func.max(mailing.c.id).desc())
     )
     return {row.key: row.count_ for row in rows}
 

@@ -285,6 +285,16 @@ def service_counts(
     return {(row.purpose, row.state): row.count_ for row in rows}
 
 
+def requests_not_taken(connection: Connection, purpose: ServicePurpose) -> set[str]:
+    """Return what the relay has not accepted some mail for, be it open or ended."""
+    rows = connection.execute(
+        select(service_mail.c.request).where(
+            service_mail.c.purpose == purpose, service_mail.c.state != DeliveryState.ACCEPTED
+        )
+    )
+    return set(rows.scalars())
+
+
 def find_sent_facts(
     connection: Connection, service_id: int, relay: str
 ) -> Mapping[str, Any] | None:

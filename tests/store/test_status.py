@@ -112,14 +112,20 @@ def test_an_old_backup_and_alerts_nobody_was_told_of_are_seen(workspace, store):
     assert ("s-1 is paused", False, None) == (one.headline, one.mailed, one.commanded)
 
 
-def test_what_a_restore_or_a_broken_log_put_at_risk_is_said(workspace, store):
+def test_what_a_restore_or_a_broken_log_put_at_risk_is_said(workspace, store, seal_keys):
     """Unsubscriptions that may be lost, and those that cannot be put on record."""
     with store.write() as connection:
         write_setting(connection, LOST_SINCE, NOW.isoformat())
+        raise_alert(connection, AlertKind.MAILING_PAUSED, "s-1", NOW)
+        connection.execute(tables.alert.update().values(mailed_at=NOW))
+        (alert,) = connection.execute(tables.alert.select()).all()
         raise_alert(connection, AlertKind.LOG_NOT_WRITTEN, "suppressions.log", NOW, reason="full")
         backup_failed(connection, "harbor-1.backup", "full", NOW)
         backup_made(connection, NOW)
+    write(store, seal_keys, request=f"alert-{alert.id}")
     seen = look_at(workspace)
+    # Its mail was written and no relay has taken it.
+    assert [False] == [one.mailed for one in seen.alerts if one.kind is AlertKind.MAILING_PAUSED]
     assert NOW == seen.lost_since
     first, *_ = seen.needs
     assert first.startswith("Unsubscriptions since 2026-12-01 07:00 UTC may be lost")
