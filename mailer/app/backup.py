@@ -151,7 +151,8 @@ def _write_tar(workspace: Workspace, box: BoxWriter, now: datetime) -> None:
     config = workspace.config
     store = workspace.store_of_any_version()
     # An empty one says that nobody left; none at all would say that it was lost.
-    workspace.suppression_log.make()
+    with _reading(FILE_NAME):
+        workspace.suppression_log.make()
     # Measured before the database is copied: whatever is not surely in it is replayed.
     manifest = Manifest(
         format=FORMAT,
@@ -169,13 +170,28 @@ def _write_tar(workspace: Workspace, box: BoxWriter, now: datetime) -> None:
             _add(tar, DATABASE, file, os.fstat(file.fileno()).st_size)
         for name, path in _files(workspace):
             try:
-                opened = path.open("rb")
+                with _reading(name):
+                    opened = path.open("rb")
             except FileNotFoundError:
                 # A journal that was put aside meanwhile has another name.
                 continue
             with opened as one:
                 _add(tar, name, one, os.fstat(one.fileno()).st_size)
     store.close()
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Name the file of the workspace that cannot be opened, and not the backup."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BackupFailed(
+            f"{name} cannot be read: {error.strerror or error}",
+            "See that it belongs to whoever makes the backup; nothing was changed",
+        ) from error
 
 
 def _files(workspace: Workspace) -> Iterator[tuple[str, Path]]:

@@ -168,6 +168,20 @@ def test_a_folder_that_cannot_be_written_is_said_plainly(mailer, workspace, away
     assert (1, True) == (ended.status, "cannot be written" in ended.err)
 
 
+def test_a_file_that_cannot_be_read_is_named(mailer, workspace, away):
+    """Here one that is a folder; no part of a backup is left, and the next one ends the alert."""
+    log = workspace / "data" / "suppressions.log"
+    log.unlink(missing_ok=True)
+    log.mkdir()
+    ended = mailer(workspace, "backup")
+    assert (1, True) == (ended.status, "suppressions.log cannot be read" in ended.err)
+    assert [] == list((workspace / "data" / "backups").iterdir())
+    assert "The last backup failed" in mailer(workspace, "status").out
+    log.rmdir()
+    assert 0 == mailer(workspace, "backup").status
+    assert "The last backup failed" not in mailer(workspace, "status").out
+
+
 def test_upgrade_makes_a_backup_first_and_not_while_processes_run(mailer, workspace, change):
     """It says where it is; a second time there is nothing to do."""
     assert "The database is up to date." in mailer(workspace, "upgrade").out
