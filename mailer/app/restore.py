@@ -59,7 +59,7 @@ from mailer.store.restoring import (
     start_new_ids,
 )
 from mailer.store.settings import LOST_SINCE, drop_setting, read_setting, write_setting
-from mailer.store.suppression_log import FILE_NAME, LogEntry, SuppressionLog
+from mailer.store.suppression_log import FILE_NAME, LogEntry, LogNotRead, SuppressionLog
 
 #: How long before a backup a line of the log may have been written and not committed.
 MARGIN = timedelta(hours=1)
@@ -136,6 +136,7 @@ def restore(
         WrongKeys: when a key file in the folder is not of this backup.
     """
     folder = folder.resolve()
+    _check_survivors(survived)
     _check_room(backup, folder)
     try:
         with staging_in(folder) as staging:
@@ -162,6 +163,14 @@ def accept_lost_unsubscribes(store: Store) -> datetime | None:
         since = read_setting(connection, LOST_SINCE)
         drop_setting(connection, LOST_SINCE)
     return datetime.fromisoformat(since) if since else None
+
+
+def _check_survivors(survived: Survived) -> None:
+    """Refuse a name that a slip of the pen made: without it everything would be in doubt, or lost."""
+    if survived.journals is not None and not survived.journals.is_dir():
+        raise RestoreRefused(f"There is no folder {survived.journals}", "Name data/journal")
+    if survived.suppressions is not None and not survived.suppressions.is_file():
+        raise RestoreRefused(f"There is no file {survived.suppressions}", "Name suppressions.log")
 
 
 def _check_room(backup: Path, folder: Path) -> None:
@@ -239,8 +248,7 @@ def _prepare(
     journals = survived.journals or data / "journal"
     survivors = read_survivors(journals, manifest.journal_folder, manifest.at - MARGIN)
     log = SuppressionLog(survived.suppressions or data / FILE_NAME)
-    # A log that is shorter than the backup knew it is older than the backup.
-    goes_on = log.path.is_file() and log.size() >= manifest.log_bytes
+    goes_on = _goes_on(log, staging / FILE_NAME, manifest.log_bytes)
     entries = list(_since(log, manifest)) if goes_on else []
     done = Restored(manifest.at, journals=survivors.files, silence_proves=survivors.silence_proves)
     store = _open_copy(staging, places, manifest)
@@ -257,6 +265,18 @@ def _prepare(
         store.close()
     _keep_files(staging, journals, log if goes_on else None, survivors)
     return done
+
+
+def _goes_on(log: SuppressionLog, known: Path, size: int) -> bool:
+    """Tell whether a log goes on from the one in the backup: neither older nor begun anew since."""
+    if not log.path.is_file():
+        return False
+    try:
+        with log.path.open("rb") as found, known.open("rb") as backup:
+            before = backup.read(size)
+            return len(before) == size and found.read(size) == before
+    except OSError as error:
+        raise LogNotRead(log.path, error.strerror or "input or output error") from error
 
 
 def _since(log: SuppressionLog, manifest: Manifest) -> Iterator[LogEntry]:

@@ -130,6 +130,8 @@ def test_what_cannot_be_restored_changes_nothing(mailer, workspace, saved, away,
         ([other / "config.toml", workspace, "--key", away], "is not a backup"),
         ([tmp_path / "none", workspace, "--key", away], "There is no file"),
         ([saved, workspace, "--key", tmp_path / "none.key"], "is missing"),
+        ([saved, workspace, "--key", away, "--journals", tmp_path / "no"], "There is no folder"),
+        ([saved, workspace, "--key", away, "--suppressions", tmp_path], "There is no file"),
     ):
         ended = mailer(tmp_path, "restore", *arguments)
         assert 1 == ended.status, arguments

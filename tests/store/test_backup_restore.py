@@ -152,14 +152,19 @@ def test_who_left_since_is_not_brought_back(place, saved):
     assert (1, None) == (done.replayed.entries, done.lost_since)
 
 
-@pytest.mark.parametrize("way", ["missing", "older"])
+@pytest.mark.parametrize("way", ["missing", "older", "begun anew"])
 def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
-    """It says since when; a log that is older than the backup is as good as none."""
+    """It says since when; a log that is older than the backup, or another, is as good as none."""
     place.leave(0)
     saved = make_backup(place.workspace, tmp_path / "x.backup").path
     place.leave(1)
     path = place.workspace.suppression_log.path
-    path.unlink() if way == "missing" else path.write_bytes(path.read_bytes()[:10])
+    lines = path.read_bytes()
+    path.unlink()
+    if way == "older":
+        path.write_bytes(lines[:10])
+    elif way == "begun anew":
+        path.write_bytes(lines[len(lines) // 2 :] * 3)
     done = place.back(saved)
     assert place.clock.now() == done.lost_since
     assert [place.people[0]] == place.left()
