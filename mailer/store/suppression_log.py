@@ -126,7 +126,9 @@ class SuppressionLog:
         Raises:
             OSError: when it cannot be made.
         """
-        os.close(self._open(os.O_WRONLY))
+        # One that cannot be written is backed up all the same.
+        if not self.path.exists():
+            os.close(self._open(os.O_WRONLY))
 
     def size(self) -> int:
         """Return how many bytes it has; 0 when there is none."""
