@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from mailer.alerts import raise_alert
+from mailer.alerts import backup_made, raise_alert
 from mailer.app.backup import DATABASE, MANIFEST, PUBLIC_KEY, Manifest, read_backup, read_manifest
 from mailer.app.failures import RestoreRefused
 from mailer.app.replacing import put_in_place, staging_in
@@ -58,7 +58,13 @@ from mailer.store.restoring import (
     settle_service_mails,
     start_new_ids,
 )
-from mailer.store.settings import LOST_SINCE, drop_setting, read_setting, write_setting
+from mailer.store.settings import (
+    BACKUP_LAST_AT,
+    LOST_SINCE,
+    drop_setting,
+    read_setting,
+    write_setting,
+)
 from mailer.store.suppression_log import FILE_NAME, LogEntry, LogNotRead, SuppressionLog
 
 #: How long before a backup a line of the log may have been written and not committed.
@@ -260,7 +266,9 @@ def _prepare(
             done.lost_since = None if goes_on or accept_lost else manifest.at
             if done.lost_since:
                 write_setting(connection, LOST_SINCE, done.lost_since.isoformat())
-            write_setting(connection, "restore.last_at", now.isoformat())
+            # The copy was made before its own backup was done.
+            write_setting(connection, BACKUP_LAST_AT, manifest.made_at)
+            backup_made(connection, now)
     finally:
         store.close()
     _keep_files(staging, journals, log if goes_on else None, survivors)
