@@ -143,7 +143,13 @@ def _give_name(part: Path, path: Path) -> None:
 def _prune(folder: Path, keep: int) -> Iterator[Path]:
     ours = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
     for path in ours[:-keep]:
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as error:
+            raise BackupFailed(
+                f"The backup is written, but {path.name} cannot be removed: {error.strerror}",
+                "Remove it yourself",
+            ) from error
         yield path
 
 

@@ -297,7 +297,12 @@ def _open_copy(staging: Path, places: _Places, manifest: Manifest) -> Store:
     if manifest.database == "sqlite":
         store = open_store(f"sqlite:///{staging / DATABASE}")
     else:
-        store = open_store(os.environ.get(places.url_env, "") if places.url_env else places.url)
+        if places.url_env and not os.environ.get(places.url_env):
+            raise RestoreRefused(
+                f"The environment variable {places.url_env} is not set",
+                "Put the address of an empty PostgreSQL database into it",
+            )
+        store = open_store(os.environ[places.url_env] if places.url_env else places.url)
     try:
         check_sound(store)
         if not store.is_sqlite:

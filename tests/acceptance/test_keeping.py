@@ -50,18 +50,22 @@ def test_a_backup_holds_the_workspace_and_no_key(mailer, workspace, saved, away)
 
 
 def test_older_backups_are_removed_when_asked(mailer, workspace, away):
-    """Only those of our own naming, in the same folder."""
+    """Only those of our own naming, in the same folder; one that cannot be is named."""
     folder = workspace / "data" / "backups"
     folder.mkdir()
-    for day in (1, 2, 3):
-        (folder / f"mailer-2026010{day}T000000Z.backup").write_text("x")
+    for day in (2, 3):
+        (folder / f"mailer-2001010{day}T000000Z.backup").write_text("x")
     (folder / "mine.backup").write_text("x")
+    stuck = folder / "mailer-20010101T000000Z.backup"
+    stuck.mkdir()
+    ended = mailer(workspace, "backup", "--keep", "3")
+    assert (1, True) == (ended.status, f"{stuck.name} cannot be removed" in ended.err)
+    stuck.rmdir()
+    (made,) = set(folder.glob("mailer-*")) - set(folder.glob("mailer-2001*"))
+    made.unlink()
     assert 0 == mailer(workspace, "backup", "--keep", "2").status
-    names = sorted(path.name for path in folder.iterdir())
-    assert ["mailer-20260103T000000Z.backup", "mine.backup"] == [
-        name for name in names if not name.startswith("mailer-2026112")
-    ][:1] + names[-1:]
-    assert 3 == len(names)
+    first, _, last = sorted(path.name for path in folder.iterdir())
+    assert ("mailer-20010103T000000Z.backup", "mine.backup") == (first, last)
 
 
 def test_it_moves_to_another_folder_and_works_there(mailer, workspace, saved, away, tmp_path):

@@ -310,6 +310,10 @@ def test_postgresql_is_dumped_and_put_into_an_empty_database(
         saved = make_backup(place.workspace, tmp_path / "x.backup").path
         with pytest.raises(CopyFailed, match="not empty"):
             place.back(saved)
+        with monkeypatch.context() as patch:
+            patch.delenv("MAILER_URL")
+            with pytest.raises(RestoreRefused, match="MAILER_URL is not set"):
+                place.back(saved)
         assert [D.DUE] * 5 == place.states()
 
         def emptied():
