@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# One more than cores: a third of the tests wait for processes and clocks of their own.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help dev demo check test lock catalogs pictures clean
 
@@ -17,7 +19,7 @@ demo: $(VENV)/.runtime
 ## make test    run every test, system packages included
 test: $(VENV)/.dev
 	@PYTHON=$(BIN)/python sh tests/system-packages.sh
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## make check   format, lint, types, import contracts
 check: $(VENV)/.dev
