@@ -2,7 +2,7 @@
 
 In: a design, a revision, the attributes that the lists declare. Out: faults with template and line:
 variables nobody fills, slots where no value may stand, conditions that come to too many messages,
-anything remote, style sheets that cannot be read, mails so long that programs clip them.
+anything remote, mails so long that programs clip them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mailer.compose.conditions import TooManyVectors, possible_vectors
 from mailer.compose.context import Reading
-from mailer.compose.design import catalogs_of, phrases_in, sources_of
+from mailer.compose.design import catalogs_of, phrases_in, sources_of, where_named
 from mailer.compose.essentials import (
     SOMEONE,
     Essential,
@@ -24,14 +24,12 @@ from mailer.compose.essentials import (
 )
 from mailer.compose.ledger import Ledger
 from mailer.compose.markup import (
-    is_remote_style,
     parse_document,
     remote_parts,
     unfit_characters,
 )
 from mailer.compose.phrases import Phrase, lacking_fault, lacking_phrases, without_gaps
 from mailer.compose.rendering import EditionTemplates
-from mailer.compose.styles import split_style
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Design
 from mailer.model.statement import Revision, edition_file
@@ -46,7 +44,7 @@ _TEMPLATES = "templates/mail/"
 
 
 def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
-    """Return what is wrong with the templates and the style sheet of one kind of mail.
+    """Return what is wrong with the templates of one kind of mail.
 
     What its catalogs lack is told with the statements that need them.
 
@@ -86,14 +84,6 @@ def _design_faults(look: _Look) -> tuple[Fault, ...]:
         faults += check_essentials(design, fields, phrases)
     except FaultsFound as error:
         faults += error.faults
-    file = f"templates/mail/{design.kind}/style.css"
-    try:
-        split_style(design.style_css)
-    except ValueError as error:
-        faults.append(Fault(file, 0, "", str(error), "Look for a missing brace"))
-    if is_remote_style(design.style_css):
-        problem = "url() or @import makes readers' programs fetch something"
-        faults.append(Fault(file, 0, "", problem, "Take it out"))
     return tuple(sorted(set(faults)))
 
 
@@ -198,10 +188,10 @@ def _check_edition(
     pages = {vector: templates.render_html(vector, reading, ids)[0] for vector in vectors}
     for page in pages.values():
         # What an edition may hold was sanitized; anything else comes from the template.
-        for what in remote_parts(parse_document(page)):
+        for tag, what in remote_parts(parse_document(page)):
             problem = f"{what} makes readers' programs fetch or run something"
-            template = f"templates/mail/{design.kind}/message.html"
-            yield Fault(template, 0, "", problem, "Take it out")
+            template, line = where_named(design, f"<{tag}", html=True)
+            yield Fault(template, line, "", problem, "Take it out")
     # Templates can ask for the language, so that the design's own check may not have met this one.
     wanted = (Essential.UNSUBSCRIBE,)
     of_html = [held_by_html(templates, page, reading) for page in pages.values()]

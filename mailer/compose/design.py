@@ -14,6 +14,8 @@ from pathlib import Path
 from jinja2 import nodes
 
 from mailer.compose.environment import MAX_SOURCE_CHARACTERS, MailEnvironment
+from mailer.compose.markup import is_remote_style
+from mailer.compose.styles import split_style
 from mailer.compose.tree import Source, parse
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Design
@@ -41,7 +43,8 @@ def read_design(
 
     Raises:
         FaultsFound: for files that are missing, unreadable or too large, and for templates that
-            cannot be parsed; `check_design` finds the rest.
+            cannot be parsed, and style sheets that cannot be read or fetch something;
+            `check_design` finds the rest.
     """
     folder = templates_dir / "mail"
     faults: list[Fault] = []
@@ -66,12 +69,17 @@ def read_design(
             return ""
         return text.replace("\r\n", "\n")
 
+    def read_style(name: str, *, required: bool = True) -> str:
+        css = read(name, required=required)
+        faults.extend(_style_faults(f"{_FOLDER}/{name}", css))
+        return css
+
     design = Design(
         kind=kind.value,
         message_html=read(f"{kind.value}/message.html"),
         message_text=read(f"{kind.value}/message.txt"),
         style_css="\n".join(
-            (read(f"{BASE}/style.css", required=False), read(f"{kind.value}/style.css"))
+            (read_style(f"{BASE}/style.css", required=False), read_style(f"{kind.value}/style.css"))
         ),
         catalogs={},
         plural_rules={},
@@ -89,6 +97,16 @@ def read_design(
         plural_rules={language: catalogs[language].plural_rule for language in sorted(catalogs)},
     )
     return design_from_document(design_to_document(design))
+
+
+def _style_faults(file: str, css: str) -> Iterator[Fault]:
+    try:
+        split_style(css)
+    except ValueError as error:
+        yield Fault(file, 0, "", str(error), "Look for a missing brace")
+    if is_remote_style(css):
+        problem = "url() or @import makes readers' programs fetch something"
+        yield Fault(file, 0, "", problem, "Take it out")
 
 
 def _spoken(catalog: Catalog, msgids: Collection[str]) -> dict[str, tuple[str, ...]]:

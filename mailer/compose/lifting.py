@@ -89,6 +89,8 @@ class _Lifter:
         #: Fields that have a value wherever the walk is: a set for each `if` around it.
         self._given: list[frozenset[str]] = []
         self._depth = 0
+        #: What is put in the place of `_` and of `ngettext` where the walk is.
+        self._speaking = (scene.phrase_function, scene.plural_function)
         self.names = Names(source, scene, ledger)
         self.phrases: list[tuple[str, str]] = []
         self.blocks: set[str] = set()
@@ -187,8 +189,10 @@ class _Lifter:
         if node.required:
             self.names.fault(node, "a block cannot be required", "Take that word out")
         self.blocks.add(node.name)
+        around, self._speaking = self._speaking, self._scene.apart.get(node.name, self._speaking)
         with self.names.outside_loops():
             self._body(node.body)
+        self._speaking = around
 
     # What is printed
 
@@ -256,10 +260,7 @@ class _Lifter:
 
     def _call(self, node: nodes.Call) -> nodes.Expr:
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
-        function = {
-            "_": self._scene.phrase_function,
-            "ngettext": self._scene.plural_function,
-        }.get(name, "")
+        function = dict(zip(("_", "ngettext"), self._speaking, strict=True)).get(name, "")
         if not function or node.dyn_args is not None or node.dyn_kwargs is not None:
             self.names.fault(
                 node, "a template cannot call anything but a phrase", 'Write {{ _("…") }}'

@@ -108,22 +108,23 @@ def shown_text(root: etree._Element) -> str:
     return "".join(found)
 
 
-def remote_parts(root: etree._Element) -> Iterator[str]:
-    """Yield what of a document would be fetched, run or sent, in words."""
+def remote_parts(root: etree._Element) -> Iterator[tuple[str, str]]:
+    """Yield what of a document would be fetched, run or sent: the element's tag, and words."""
     for element in root.iter(etree.Element):
-        if element.tag in _FORBIDDEN:
-            yield f"the element <{element.tag}>"
+        tag = str(element.tag)
+        if tag in _FORBIDDEN:
+            yield tag, f"the element <{tag}>"
         for name, value in element.attrib.items():
             if name in _FETCHING and not value.strip().lower().startswith("cid:"):
-                yield f'{name} of <{element.tag}>, which is not "cid:"'
+                yield tag, f'{name} of <{tag}>, which is not "cid:"'
             elif name.startswith("on"):
-                yield f"{name} of <{element.tag}>"
+                yield tag, f"{name} of <{tag}>"
             elif name == "style" and _REMOTE_STYLE.search(value):
-                yield f"url() in a style of <{element.tag}>"
+                yield tag, f"url() in a style of <{tag}>"
             elif name == "href" and value.strip().lower().startswith(("javascript:", "data:")):
-                yield f"a script as the address of <{element.tag}>"
-        if element.tag == "style" and _REMOTE_STYLE.search(element.text or ""):
-            yield "url() or @import in the style sheet"
+                yield tag, f"a script as the address of <{tag}>"
+        if tag == "style" and _REMOTE_STYLE.search(element.text or ""):
+            yield tag, "url() or @import in the style sheet"
 
 
 def is_remote_style(css: str) -> bool:

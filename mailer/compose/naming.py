@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias, cast
 
@@ -58,6 +58,8 @@ class Scene:
     phrase_function: str = ""
     #: The same for `ngettext`.
     plural_function: str = ""
+    #: Blocks in which other variables are put there: for `_` and for `ngettext`, by the block's name.
+    apart: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     #: The template it may extend; "" for none.
     parent: str = ""
     #: Names of the blocks it may fill; None when it makes blocks itself.

@@ -51,6 +51,8 @@ from mailer.statements.languages import choose_edition
 
 _EDITION_PHRASE, _EDITION_PLURAL = "edition_phrase", "edition_plural"
 _READER_PHRASE, _READER_PLURAL = "reader_phrase", "reader_plural"
+#: The block of the frame in which what is said stands.
+_STATEMENT = "statement"
 _BLANK_LINES = re.compile(r"\n{3,}")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 #: What mail programs show beside the subject; what the preheader leaves free of it is filled.
@@ -302,9 +304,10 @@ def lift_design(
         scene = Scene(
             SCHEMA,
             fields,
-            # The frame speaks the reader's language, the statement its own.
+            # The frame speaks the reader's language, the statement its own: in the frame too.
             phrase_function=_READER_PHRASE if frame else _EDITION_PHRASE,
             plural_function=_READER_PLURAL if frame else _EDITION_PLURAL,
+            apart={_STATEMENT: (_EDITION_PHRASE, _EDITION_PLURAL)},
             parent="" if frame else layout_name,
             blocks=blocks,
         )

@@ -132,7 +132,7 @@ def test_check_names_all_that_is_wrong_with_templates_statements_and_keys_at_onc
 ):
     """Each with file and line; exit status 1."""
     statement = workspace / "templates" / "statements" / SLUG
-    change(workspace / "templates/mail/statement/message.html", "{{", "{{ nonsense }}{{")
+    change(workspace / "templates/mail/base/layout.html", "{{", "{{ nonsense }}{{")
     change(statement / "en.md", "subject:", "subjekt:")
     change(statement / "statement.toml", 'slug = "', 'colour = "red"\nslug = "')
     (workspace / "seal.key").chmod(0o644)
@@ -140,7 +140,7 @@ def test_check_names_all_that_is_wrong_with_templates_statements_and_keys_at_onc
     assert 1 == ended.status
     places = {line.split(": ")[0] for line in ended.err.splitlines()}
     assert {
-        "templates/mail/statement/message.html",
+        "templates/mail/base/layout.html",
         f"templates/statements/{SLUG}/en.md",
         f"templates/statements/{SLUG}/statement.toml",
         "seal.key",
@@ -153,10 +153,10 @@ def test_check_names_all_that_is_wrong_with_templates_statements_and_keys_at_onc
 
 def test_check_names_statements_though_a_template_cannot_be_read(mailer, workspace, change):
     """A syntax error in one mail template hides nothing else."""
-    change(workspace / "templates/mail/statement/message.html", "{{", "{% nonsense %}{{")
+    change(workspace / "templates/mail/base/layout.html", "{{", "{% nonsense %}{{")
     change(workspace / f"templates/statements/{SLUG}/en.md", "subject:", "subjekt:")
     told = mailer(workspace, "check").err
-    assert "templates/mail/statement/message.html:" in told
+    assert "templates/mail/base/layout.html:" in told
     assert f"templates/statements/{SLUG}/en.md:" in told
 
 

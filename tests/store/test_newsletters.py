@@ -342,7 +342,7 @@ def test_what_cannot_be_drafted_is_put_off_and_made_once_it_is_mended(
     make_public(store, make_revision(), SUNDAY)
     template = workspace.config.templates_dir / "mail" / "newsletter" / "message.html"
     text = template.read_text()
-    template.write_text(text.replace("{{ edition.body }}", "{{ edition.nothing }}"))
+    template.write_text(text.replace("{{ one.lead }}", "{{ one.nothing }}"))
     drafter = IssueDrafter(workspace)
     with caplog.at_level(logging.WARNING, "mailer"):
         for second in (0, 1, 2):

@@ -46,11 +46,11 @@ def test_the_design_that_ships_holds_everything():
          (LAYOUT_HTML, "unsubscribe_url", "does not hold a link to unsubscribe")),
         (changed(layout_text=("{{ unsubscribe_url }}", "")),
          (LAYOUT_TEXT, "unsubscribe_url", "does not hold a link to unsubscribe")),
-        (changed(message_html=("{{ edition.body }}", "")),
+        (changed(layout_html=("{{ edition.body }}", "")),
          (HTML, "edition.body", "does not hold the text of the statement")),
-        (changed(message_html=("{{ edition.body }}", "<!-- {{ edition.body }} -->")),
-         (HTML, "edition.body", "does not hold the text of the statement")),
-        (changed(message_text=("{{ edition.body }}", "")),
+        (changed(layout_html=("{{ edition.body }}", "<!-- {{ edition.body }} -->")),
+         (LAYOUT_HTML, "edition.body", "does not hold the text of the statement")),
+        (changed(layout_text=("{{ edition.body }}", "")),
          (TEXT, "edition.body", "does not hold the text of the statement")),
     ],
 )  # fmt: skip
@@ -146,8 +146,9 @@ def test_a_fault_of_the_design_is_not_told_with_every_statement():
 
 def test_a_template_with_what_no_html_can_hold_is_told_and_no_edition_is():
     """The fault is where the character is."""
-    design = changed(message_html=("<h1>", "<h1>\ufffe"))
+    html = mail_design().message_html + "{% block call %}\ufffe{% endblock %}"
+    design = replace(mail_design(), message_html=html)
     assert [(fault.file, fault.line, fault.problem) for fault in check_design(design, FIELDS)] == [
-        (HTML, 4, "U+FFFE is a character that no mail may hold")
+        (HTML, 3, "U+FFFE is a character that no mail may hold")
     ]
     assert check_revision_with_design(library_revision(), design, FIELDS) == []

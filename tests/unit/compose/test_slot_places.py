@@ -44,10 +44,11 @@ def test_a_slot_in_the_wrong_place_of_a_body_is_told_with_the_body_s_line(body, 
 def test_a_slot_in_the_wrong_place_of_a_template_is_told_by_the_design_s_check():
     """Its second use is told, and not its first; no edition is blamed."""
     design = mail_design()
-    html = design.message_html.replace("<h1>", '<h1 title="{{ supporter.name }}">')
-    wrong = replace(design, message_html=html)
-    file = "templates/mail/statement/message.html"
-    assert errors(check_design(wrong, FIELDS)) == [(file, 4, "supporter.name")]
+    html = design.layout_html.replace("<h1>", '<h1 title="{{ supporter.name }}">')
+    wrong = replace(design, layout_html=html)
+    file = "templates/mail/base/layout.html"
+    line = 1 + html[: html.index("<h1")].count("\n")
+    assert errors(check_design(wrong, FIELDS)) == [(file, line, "supporter.name")]
     assert check_revision_with_design(one_edition("Hello."), wrong, FIELDS) == []
 
 
@@ -65,16 +66,16 @@ def test_what_templates_are_handed_as_a_value_is_told_with_its_template():
 def test_every_gap_is_told_where_it_is():
     """A template that leaves one does not hide that the body does too."""
     design = mail_design()
-    text = design.message_text.replace(
+    text = design.layout_text.replace(
         "{{ edition.body }}", "{{ supporter.city }}{{ edition.body }}"
     )
     edition = one_edition("In {{ supporter.city }}.\n\nAnd {{ supporter.city }}.")
-    faults = check_revision_with_design(edition, replace(design, message_text=text), FIELDS)
+    faults = check_revision_with_design(edition, replace(design, layout_text=text), FIELDS)
     body = "templates/statements/library/en.md"
     assert [(fault.file, fault.line) for fault in faults if fault.file == body] == [
         (body, 1), (body, 3),
     ]  # fmt: skip
-    assert {fault.file for fault in faults} == {body, "templates/mail/statement/message.txt"}
+    assert {fault.file for fault in faults} == {body, "templates/mail/base/layout.txt"}
 
 
 def test_each_line_has_a_marker_of_its_own_for_one_slot():
@@ -98,11 +99,11 @@ def test_a_fault_of_the_layout_takes_no_block_from_the_message():
 def test_a_block_that_the_layout_has_not_is_told():
     """With the blocks there are."""
     design = mail_design()
-    text = design.message_text.replace("block statement", "block body")
+    text = design.message_text + "{% block body %}{% endblock %}"
     (fault, *_) = check_design(replace(design, message_text=text), FIELDS)
     assert (fault.problem, fault.remedy) == (
         'the layout has no block "body"',
-        "It has: statement",
+        "It has: after_body, call, statement",
     )
 
 
@@ -111,7 +112,7 @@ def test_what_jinja_would_refuse_only_while_it_renders_is_told_before():
     design = mail_design()
     line = '{% extends "base/layout.txt" %}\n'
     twice = design.message_text.replace(line, line * 2)
-    required = design.layout_text.replace("block statement", "block statement required")
+    required = design.layout_text.replace("block call", "block call required")
     faults = check_design(replace(design, message_text=twice, layout_text=required), FIELDS)
     assert ["a block cannot be required", "extends a second time"] == [
         fault.problem for fault in faults

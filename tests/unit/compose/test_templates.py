@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 
@@ -13,9 +14,12 @@ from mailer.compose.conditions import (
     possible_vectors,
     truth_vector,
 )
-from mailer.model.faults import Severity
+from mailer.compose.design import read_design
+from mailer.config import share_dir
+from mailer.model.faults import FaultsFound, Severity
+from mailer.model.statement import StatementKind
 from tests.support.mail import assert_wire_form, raw_headers
-from tests.support.mails import NOW, composer, mail_design, one_edition, outgoing
+from tests.support.mails import NOW, composer, mail_catalogs, mail_design, one_edition, outgoing
 
 FIELDS = frozenset({"city"})
 PAYLOADS = [
@@ -89,7 +93,7 @@ def test_a_body_that_does_more_than_it_may_is_refused(payload):
 def test_a_mail_template_that_does_more_than_it_may_is_refused(payload):
     """Each is a fault of the template, before anything is rendered."""
     design = mail_design()
-    text = design.message_text.replace("{% block statement %}", "{% block statement %}\n" + payload)
+    text = design.message_text + "{% block call %}\n" + payload + "{% endblock %}"
     faults = check_design(replace(design, message_text=text), FIELDS)
     assert "templates/mail/statement/message.txt" in {fault.file for fault in faults}
 
@@ -145,12 +149,36 @@ def test_a_mail_that_programs_would_clip_is_said_to_be_too_long():
     assert [(one.severity, "clip" in one.problem) for one in long] == [(Severity.WARNING, True)]
 
 
-def test_a_style_sheet_that_fetches_or_is_broken_is_refused():
-    """Nothing remote, and no brace missing."""
+@pytest.mark.parametrize("folder", ["base", "statement"])
+@pytest.mark.parametrize("css", ["@import url(https://x.example.org/a.css);", "p { color", "p } "])
+def test_a_style_sheet_that_fetches_or_is_broken_is_refused(tmp_path, folder, css):
+    """Nothing remote, and no brace missing; the sheet it is in is named."""
+    copytree(share_dir() / "templates" / "mail", tmp_path / "mail")
+    with (tmp_path / "mail" / folder / "style.css").open("a", encoding="utf-8") as file:
+        file.write(css)
+    with pytest.raises(FaultsFound) as refused:
+        read_design(tmp_path, StatementKind.STATEMENT, mail_catalogs())
+    assert {fault.file for fault in refused.value.faults} == {f"templates/mail/{folder}/style.css"}
+
+
+@pytest.mark.parametrize(
+    ("part", "file"),
+    [("layout_html", "base/layout.html"), ("message_html", "statement/message.html")],
+)
+def test_what_would_be_fetched_is_told_with_its_template(part, file):
+    """A picture from elsewhere, in the frame or in what stands in it."""
+    picture = '<img src="https://x.example.org/a.png" alt="">'
     design = mail_design()
-    for css in ("@import url(https://x.example.org/a.css);", "p { color: red", "p } "):
-        faults = check_design(replace(design, style_css=design.style_css + css), FIELDS)
-        assert {fault.file for fault in faults} == {"templates/mail/statement/style.css"}, css
+    block = "{% block call %}"
+    text = getattr(design, part)
+    text = (
+        text.replace(block, block + picture)
+        if block in text
+        else text + block + picture + "{% endblock %}"
+    )
+    faults = check_revision_with_design(one_edition("Hi."), replace(design, **{part: text}), FIELDS)
+    line = 1 + text[: text.index("<img")].count("\n")
+    assert [(f"templates/mail/{file}", line)] == [(fault.file, fault.line) for fault in faults]
 
 
 def test_conditions_come_to_as_many_mails_as_they_tell_people_apart():
