@@ -21,7 +21,12 @@ from mailer.model.mailing import Corrected
 from mailer.model.states import MailingState, SkipReason
 from mailer.model.tags import MalformedTag
 from mailer.store import coverage as counts
-from mailer.store.corrections import deliveries_gone_at, editions_of, never_lists
+from mailer.store.corrections import (
+    corrected_alike,
+    deliveries_gone_at,
+    editions_of,
+    never_lists,
+)
 from mailer.store.engine import Connection
 from mailer.store.mailings import has_open_deliveries, load_mailing
 from mailer.store.routes import Correction, make_rules
@@ -30,13 +35,16 @@ from mailer.store.routes import Correction, make_rules
 _OVER = (MailingState.FINISHED, MailingState.CANCELLED)
 
 
-def correction_of(connection: Connection, corrects: Corrected, revision_id: int) -> Correction:
+def correction_of(
+    connection: Connection, corrects: Corrected, revision_id: int, mailing_id: int = 0
+) -> Correction:
     """Return the rule that a mailing corrects another.
 
     Args:
         connection: a connection in a transaction.
         corrects: the mailing that is corrected.
         revision_id: row id of the revision that corrects it; it has every edition that was sent.
+        mailing_id: row id of the mailing that sends it; 0 while there is none.
     """
     languages = editions_of(connection, revision_id)
     nevers = never_lists(connection)
@@ -44,7 +52,8 @@ def correction_of(connection: Connection, corrects: Corrected, revision_id: int)
         language: [profile_id for profile_id, never in nevers if _forbids(never, language)]
         for language in languages
     }
-    return Correction(corrects.row_id, forbidden)
+    alike = corrected_alike(connection, corrects.row_id, revision_id)
+    return Correction(corrects.row_id, forbidden, [one for one in alike if one != mailing_id])
 
 
 @lru_cache(maxsize=8192)

@@ -137,7 +137,9 @@ def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime)
         asked.exclude.segment if asked.exclude else None,
         [target.list_row_id for target in found.targets if target.definition.discreet],
         now,
-        correction_of(connection, found.corrects, found.revision_id) if found.corrects else None,
+        correction_of(connection, found.corrects, found.revision_id, found.row_id)
+        if found.corrects
+        else None,
     )
 
 

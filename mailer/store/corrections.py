@@ -93,6 +93,35 @@ def corrections_of(connection: Connection, mailing_id: int, revision_id: int) ->
     return list(rows.scalars())
 
 
+def corrected_alike(connection: Connection, mailing_id: int, revision_id: int) -> list[int]:
+    """Return the corrections by which people of a mailing may have a revision already.
+
+    They send it too, and go back to the same first mailing, by whatever corrections in between.
+
+    Args:
+        connection: a connection in a transaction.
+        mailing_id: row id of the mailing that is to be corrected.
+        revision_id: row id of the revision that is to correct it.
+    """
+    rows = connection.execute(
+        select(mailing.c.id, mailing.c.corrects_id, mailing.c.revision_id).where(
+            mailing.c.corrects_id.is_not(None)
+        )
+    ).all()
+    corrects = {row.id: row.corrects_id for row in rows}
+
+    def first(one: int) -> int:
+        while one in corrects:
+            one = corrects[one]
+        return one
+
+    return [
+        row.id
+        for row in rows
+        if row.revision_id == revision_id and first(row.id) == first(mailing_id)
+    ]
+
+
 def editions_of(connection: Connection, revision_id: int) -> tuple[str, ...]:
     """Return the languages of a revision's editions."""
     document = connection.execute(

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
 from mailer.store.audience import SCOPE_ALL, is_live, organisation_scope
-from mailer.store.history import REACHED
+from mailer.store.history import REACHED, SERVED
 from mailer.store.segments import Clause, compile_segment
 from mailer.store.tables import (
     delivery,
@@ -64,6 +64,8 @@ class Correction:
     mailing_id: int
     #: Language → ids of the profiles that forbid it now.
     forbidden: Mapping[str, Collection[int]]
+    #: Row ids of the mailings that send the same correction; whom they serve is left out.
+    alike: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,11 @@ def _excluded(row: FromClause, rules: Rules) -> Clause:
 
 
 def _reached(row: FromClause, route: RouteList, correction: Correction) -> Clause:
-    """Tell whether the mailing that is corrected reached the address, through this list too."""
-    return exists(
+    """Tell whether the mailing that is corrected reached the address, through this list too.
+
+    Whoever has the correction by another mailing, or is about to, is not to get it twice.
+    """
+    got = exists(
         select(literal(1))
         .select_from(delivery)
         .join(delivery_list, delivery_list.c.delivery_id == delivery.c.id)
@@ -206,6 +211,19 @@ def _reached(row: FromClause, route: RouteList, correction: Correction) -> Claus
         )
         .correlate(row)
     )
+    if not correction.alike:
+        return got
+    served = exists(
+        select(literal(1))
+        .select_from(delivery)
+        .where(
+            delivery.c.mailing_id.in_(correction.alike),
+            delivery.c.address_digest == row.c.address_digest,
+            delivery.c.state.in_(SERVED),
+        )
+        .correlate(row)
+    )
+    return and_(got, not_(served))
 
 
 def _forbidden(row: FromClause, rules: Rules, correction: Correction) -> Clause:

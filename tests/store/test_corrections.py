@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from mailer.audience import freezing
 from mailer.audience.corrections import correction_coverage, correction_of
@@ -75,15 +75,15 @@ class Corrections:
             tables.delivery, tables.delivery.c.address_digest == digest(number), state=state
         )
 
-    def correct(self):
-        """Write the mailing that corrects the first, freezing; return its row id."""
+    def correct(self, corrects=None, number=2):
+        """Write the mailing that corrects the first, or another; return its row id."""
         with self.store.write() as connection:
             row = connection.execute(
                 select(tables.mailing).where(tables.mailing.c.id == self.first)
             ).mappings().one()  # fmt: skip
             values = {
-                **row, "number": 2, "key": "s-2", "state": MailingState.FREEZING,
-                "corrects_id": self.first, "freeze_pass": 0, "freeze_position": 0,
+                **row, "number": number, "key": f"s-{number}", "state": MailingState.FREEZING,
+                "corrects_id": corrects or self.first, "freeze_pass": 0, "freeze_position": 0,
                 "freeze_next_id": 0, "frozen_at": None, "freeze_members": 2,
             }  # fmt: skip
             del values["id"]
@@ -105,9 +105,9 @@ class Corrections:
                 )  # fmt: skip
         return second
 
-    def freeze(self, clock=None):
+    def freeze(self, clock=None, **correction):
         """Freeze the correction, whatever dies on the way; return its deliveries by number."""
-        second = self.correct()
+        second = self.correct(**correction)
         for _ in range(500):
             try:
                 if freeze_step(self.store, second, never_called, NOW, clock or SystemClock()).done:
@@ -133,6 +133,10 @@ def corrections(store):
     return lambda people: Corrections(store, people)
 
 
+def _due(found):
+    return {number for number, one in found.items() if one.state is DeliveryState.DUE}
+
+
 def _people(count, **row):
     return {number: (Row("a", {"a-news": ON}, **row),) for number in range(1, count + 1)}
 
@@ -147,8 +151,7 @@ def test_it_goes_to_those_whom_the_mailing_reached(corrections):
         world.settle(number, state)
     counted = world.counted()
     found = world.freeze()
-    due = {number for number, one in found.items() if one.state is DeliveryState.DUE}
-    assert {1, 2} == due
+    assert {1, 2} == _due(found)
     assert {SkipReason.EXCLUDED} == {found[number].reason for number in (3, 4, 5)}
     assert (2, {SkipReason.EXCLUDED: 3}) == (counted.to_mail, dict(counted.not_mailed))
     with world.store.read() as connection:
@@ -240,6 +243,24 @@ def test_it_goes_through_a_list_they_came_by(corrections):
         number: (one.list_key, one.reason) for number, one in found.items()
     }
     assert 2 == counted.to_mail
+
+
+def test_nobody_gets_one_correction_twice(corrections):
+    """Who has the revision by a correction, of whichever mailing of the chain, is left out."""
+    world = corrections(_people(3))
+    world.settle(3, DeliveryState.REFUSED)
+    assert {1, 2} == _due(world.freeze())
+    with world.store.read() as connection:
+        second = connection.execute(select(func.max(tables.mailing.c.id))).scalar_one()
+    sent, whose = tables.delivery.c.mailing_id == second, tables.delivery.c.address_digest
+    world.change(tables.delivery, sent & (whose == digest(1)), state=DeliveryState.ACCEPTED)
+    world.change(tables.delivery, sent & (whose == digest(2)), state=DeliveryState.REFUSED)
+    world.change(tables.mailing, tables.mailing.c.id == second, state=MailingState.FINISHED)
+    # The second has the mistake still; only the first got the correction, and may have another.
+    counted = world.counted()
+    assert (1, {SkipReason.EXCLUDED: 2}) == (counted.to_mail, dict(counted.not_mailed))
+    assert set() == _due(world.freeze(number=3, corrects=second))
+    assert {2} == _due(world.freeze(number=4))
 
 
 def test_killed_on_the_way_it_is_the_same(corrections, monkeypatch):
