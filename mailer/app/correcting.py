@@ -59,7 +59,7 @@ def plan_correction(workspace: Workspace, key: str) -> Plan:
     with workspace.store.read() as connection:
         rule = correction_of(connection, corrects, stored.revision_id)
         covered = correction_coverage(connection, targets, rule, now)
-    plan = CorrectionPlan(corrects, got)
+    plan = CorrectionPlan(corrects, got, sent_before=bool(rule.alike))
     return Plan(wish, stored, design, sender, targets, covered, warnings, correction=plan)
 
 

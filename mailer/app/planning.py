@@ -59,6 +59,8 @@ class CorrectionPlan:
 
     corrects: Corrected
     reached: Reached
+    #: Whether some may have the same revision by another correction; they are left out.
+    sent_before: bool
 
 
 @dataclass(frozen=True)

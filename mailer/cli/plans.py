@@ -72,6 +72,8 @@ def _print_correction(correction: CorrectionPlan) -> None:
     console.print(f"  that one reached {got.people} people{doubts}; all others are left out")
     if got.left:
         console.print(f"  {got.left} of them have left those lists since and are not mailed")
+    if correction.sent_before:
+        console.print("  who has this revision by another correction is left out too")
 
 
 def print_coverage(plan: Plan) -> None:
