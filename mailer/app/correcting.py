@@ -14,7 +14,7 @@ from mailer.audience.corrections import corrected_faults, correction_coverage, c
 from mailer.compose.correcting import correction_faults
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Mailing, Sender
-from mailer.model.statement import StoredRevision
+from mailer.model.statement import StatementKind, StoredRevision
 from mailer.store.audience import sync_lists
 from mailer.store.corrections import Reached, corrections_of, reached
 from mailer.store.engine import Connection
@@ -72,6 +72,14 @@ def _revision_faults(
 ) -> Iterator[Fault]:
     """Yield why the newest revision cannot correct what was sent."""
     slug = stored.revision.slug
+    if sent.revision.kind is StatementKind.NEWSLETTER:
+        # Its newest revision is the next issue, which says something else.
+        yield Fault(
+            "", 0, OPTION,
+            f"{found.key} is an issue of a newsletter, of which there is no other text",
+            "Correct the statement it tells of; the next issue tells of that again",
+        )  # fmt: skip
+        return
     if stored.revision_id == sent.revision_id:
         yield Fault(
             "", 0, OPTION,

@@ -110,6 +110,9 @@ def test_a_dropped_draft_and_a_stopped_newsletter(mailer, loaded):
     mailer(loaded, "newsletters", "draft", LETTERS)
     assert 0 == mailer(loaded, "cancel", KEY).status
     assert f"Drafted {LETTERS}-2" in mailer(loaded, "newsletters", "draft", LETTERS).out
+    # The next issue is no correction of one before.
+    ended = mailer(loaded, "schedule", "--correct", KEY, *HOUR)
+    assert (2, True) == (ended.status, f"{KEY} is an issue of a newsletter" in ended.err)
     assert 0 == mailer(loaded, "newsletters", "stop", LETTERS).status
     (told,) = mailer(loaded, "newsletters", "list", "--json").json()
     assert (None, [f"{LETTERS}-2"]) == (told["next_at"], told["drafts"])
