@@ -49,7 +49,7 @@ def postgresql_store(server: str) -> Iterator[Store]:
     """Give a new database with our tables, and drop it afterwards."""
     name = f"t{uuid.uuid4().hex}"
     with _administration(server) as execute:
-        execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
         try:
             store = open_store(_address_of(server, name))
             try:
