@@ -21,11 +21,14 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 STRUCK = "[address]"
+#: What commands a terminal, and what no database takes as text: NUL, and the halves of characters
+#: that stand for octets which are no UTF-8, as relays of many countries send them.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def scrub(text: str) -> str:
-    """Return `text` on one line, with whatever looks like a mail address struck out."""
-    return _ADDRESS.sub(STRUCK, " ".join(text.split()))
+    """Return `text` on one line, fit to store and show, with what looks like an address struck out."""
+    return _ADDRESS.sub(STRUCK, _UNFIT.sub("\ufffd", " ".join(text.split())))
 
 
 class _JsonLines(logging.Formatter):

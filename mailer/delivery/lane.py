@@ -214,7 +214,7 @@ class Lane:
             raise
         if wants_login(answer.reply, answer.stage):
             parts.recorder.give_back(outgoing.delivery_id)
-            said = f"{answer.reply.code} {answer.reply.enhanced_code} {answer.reply.text}"
+            said = f"{answer.reply.code} {answer.reply.text}"
             await self._unavailable(
                 RelayUnavailable(parts.relay.key, answer.stage.value, said, answer.reply.code)
             )

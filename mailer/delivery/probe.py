@@ -24,6 +24,7 @@ from mailer.model.findings import Finding, advice, ok, wrong
 PATIENCE_S = 15.0
 #: A certificate that ends sooner is worth a look.
 _SOON_DAYS = 14
+_AGAIN = "Try again; then ask the relay's operator"
 #: Extension as EHLO names it → what it is good for, and whether its absence is worth a word.
 _EXTENSIONS: Mapping[str, tuple[str, bool]] = {
     "pipelining": ("sending is quicker", True),
@@ -139,9 +140,8 @@ def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
     place = f"{relay.host} port {relay.port}"
     chain = _causes(error)
     if isinstance(error, aiosmtplib.SMTPConnectResponseError):
-        reply = parse_reply(error.code, error.message)
-        text = f"it does not want to talk: {reply.code} {reply.enhanced_code} {reply.text}"
-        return wrong("greeting", " ".join(text.split()), "Ask the relay's operator why")
+        text = f"it does not want to talk: {_said(error)}"
+        return wrong("greeting", text, "Ask the relay's operator why")
     if any(isinstance(one, ssl.SSLError | ssl.CertificateError) for one in chain):
         return _bad_tls(error)
     if any(isinstance(one, ConnectionRefusedError) for one in chain):
@@ -153,8 +153,9 @@ def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
     if any(isinstance(one, TimeoutError) for one in chain):
         remedy = "A firewall may drop it: ask who runs this machine to let the port out"
         return wrong("connection", f"{place} does not answer in time", remedy)
-    remedy = "Try again; then ask the relay's operator"
-    return wrong("connection", f"{place} closes the connection", remedy)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return wrong("greeting", f"{place} speaks no SMTP", "Mend host and port")
+    return wrong("connection", f"{place} closes the connection", _AGAIN)
 
 
 async def _upgraded(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
@@ -168,7 +169,19 @@ async def _upgraded(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
         raise _Failed(_bad_tls(error)) from None
 
 
+def _said(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {parse_reply(error.code, error.message).text}"
+
+
+def _ended(error: BaseException) -> str:
+    # The library's own errors of both kinds are those of the language, too.
+    is_late = isinstance(error, TimeoutError)
+    return "the relay does not answer in time" if is_late else "the relay closes the connection"
+
+
 def _bad_tls(error: Exception) -> Finding:
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return wrong("TLS", f"STARTTLS is refused: {_said(error)}", "Ask the relay's operator why")
     for one in _causes(error):
         if isinstance(one, ssl.SSLCertVerificationError):
             return _bad_certificate(one)
@@ -176,7 +189,7 @@ def _bad_tls(error: Exception) -> Finding:
             reason = one.reason or "no common version"
             remedy = 'With tls = "implicit" the port is 465; with "starttls" it is 587'
             return wrong("TLS", f"the connection cannot be encrypted: {reason}", remedy)
-    return wrong("TLS", "the connection ends while it is being encrypted", "Try again")
+    return wrong("TLS", f"{_ended(error)} while it is being encrypted", _AGAIN)
 
 
 def _bad_certificate(error: ssl.SSLCertVerificationError) -> Finding:
@@ -217,15 +230,13 @@ async def _logged_in(client: aiosmtplib.SMTP, relay: RelaySettings) -> Finding:
     try:
         await client.login(relay.username, relay.password)
     except aiosmtplib.SMTPAuthenticationError as error:
-        reply = parse_reply(error.code, error.message)
-        text = f"refused: {reply.code} {reply.enhanced_code} {reply.text}"
-        raise _Failed(wrong("login", " ".join(text.split()), _login_remedy(error.code))) from None
+        text = f"refused: {_said(error)}"
+        raise _Failed(wrong("login", text, _login_remedy(error.code))) from None
+    except (OSError, ValueError) as error:
+        raise _Failed(wrong("login", _ended(error), _AGAIN)) from None
     except aiosmtplib.SMTPException:
         remedy = "Take username out, or take the port for those who log in (587 or 465)"
         raise _Failed(wrong("login", "no way to log in is offered that we know", remedy)) from None
-    except (OSError, ValueError):
-        text = "the connection ended"
-        raise _Failed(wrong("login", text, "Try again; then ask the operator")) from None
     return ok("login", "accepted")
 
 

@@ -68,7 +68,7 @@ class Decision:
 
 
 def parse_reply(code: int, text: str) -> Reply:
-    """Return a reply with its enhanced code taken out and its text fit to be stored.
+    """Return a reply with the enhanced code that is in it, its text fit to be stored.
 
     Args:
         code: the three digits.

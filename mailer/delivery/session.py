@@ -345,5 +345,5 @@ def _safe(error: Exception) -> str:
     code = getattr(error, "code", None)
     if isinstance(code, int):
         reply = parse_reply(code, str(getattr(error, "message", "")))
-        return f"{reply.code} {reply.enhanced_code} {reply.text}".strip()
+        return f"{reply.code} {reply.text}".strip()
     return scrub(f"{type(error).__name__}: {error}")

@@ -172,13 +172,13 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a relay answered (RFC 5321 §4.2), with the enhanced code taken out (RFC 3463)."""
+    """What a relay answered (RFC 5321 §4.2), and the enhanced code in it (RFC 3463)."""
 
     #: 250, 451, 550, ...; 0 when the connection died instead.
     code: int
     #: "5.1.1"; "" when there was none.
     enhanced_code: str
-    #: Scrubbed of addresses before it is stored or logged.
+    #: As it was said, the enhanced code first; scrubbed before it is stored or logged.
     text: str
 
 

@@ -1,7 +1,9 @@
 """Looking at a relay step by step, on real servers that are right, or wrong in one way."""
 
+import asyncio
 import socket
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -111,6 +113,42 @@ async def test_a_silent_or_rude_relay_is_named_in_time(smtp_server, authority, b
     server = smtp_server(behaviour)
     found = await _probed(_settings(server, authority, Encryption.NONE), patience_s=0.5)
     assert words in found[-1].text
+
+
+async def _answering(reader, writer, answers):
+    """Talk as a relay does, by what stands in `answers` for each command."""
+    writer.write(answers[""])
+    while line := await reader.readline():
+        writer.write(answers.get(line.split()[0].decode(), b"250 ok\r\n"))
+    writer.close()
+
+
+_OFFERS = b"250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n"
+
+
+@pytest.mark.parametrize(
+    ("encryption", "answers", "subject", "words"),
+    [
+        (Encryption.NONE, {"": b"HTTP/1.1 400 Bad Request\r\n"}, "greeting", "speaks no SMTP"),
+        (Encryption.STARTTLS, {"STARTTLS": b"454 4.7.0 not now\r\n"}, "TLS",
+         "STARTTLS is refused: 454 4.7.0 not now"),
+        (Encryption.STARTTLS, {"STARTTLS": b""}, "TLS", "does not answer in time"),
+        (Encryption.NONE, {"AUTH": b""}, "login", "does not answer in time"),
+        # Not UTF-8, a command to the terminal, and the enhanced code once.
+        (Encryption.NONE, {"AUTH": "535 5.7.8 \x1b[1mнет\r\n".encode("cp1251")}, "login",
+         "refused: 535 5.7.8 \ufffd[1m\ufffd\ufffd\ufffd"),
+    ],
+)  # fmt: skip
+async def test_what_a_relay_does_instead_is_said(encryption, answers, subject, words):
+    """Silence, a refusal and another protocol are told apart, and can be shown."""
+    talk = partial(_answering, answers={"": b"220 peer\r\n", "EHLO": _OFFERS, **answers})
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        settings = RelaySettings("main", host, port, encryption, username="u", password="geheim")
+        found = await _probed(settings, patience_s=0.5)
+    assert (subject, Grade.WRONG) == (found[-1].subject, found[-1].grade)
+    assert words in found[-1].text
+    assert "geheim" not in str(found)
 
 
 async def test_nobody_listening_and_no_such_name_are_told_apart(smtp_server, authority):

@@ -242,6 +242,20 @@ async def test_starttls_is_required_not_tried():
     assert [line for line in peer.lines if line.startswith("MAIL")] == []
 
 
+async def test_a_refusal_in_any_encoding_can_be_written_down():
+    """Relays of many countries say no in their own; it is stored with the relay and logged."""
+
+    async def refuse(_reader, writer):
+        writer.write("554 5.3.2 доступ запрещён\0\r\n".encode("cp1251"))
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        with pytest.raises(RelayUnavailable) as failed:
+            await Session.open(_relay(server.sockets[0].getsockname()[1]))
+    said = "\ufffd" * 6 + " " + "\ufffd" * 9
+    assert f"554 5.3.2 {said}" == failed.value.reason
+
+
 async def test_nobody_listening_is_said_plainly():
     """The step and the reason, with the relay's key."""
     with pytest.raises(RelayUnavailable) as caught:

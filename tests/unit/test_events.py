@@ -129,10 +129,15 @@ def test_text_of_many_lines_is_one_line(written, end):
 
 
 def test_control_characters_reach_no_terminal(written):
-    """They are written as JSON escapes."""
+    """Neither from a log nor from where a relay's words are shown."""
     warn("\x1b[31mred\x07")
-    assert "\x1b" not in written.getvalue()
-    assert "\x1b[31mred\x07" == lines(written)[1]["event"]
+    assert "\ufffd[31mred\ufffd" == lines(written)[1]["event"]
+
+
+def test_what_is_scrubbed_can_be_stored():
+    """Octets that are no UTF-8 come from a library as halves of characters; NUL comes as it is."""
+    said = "доступ запрещён\0".encode("cp1251").decode("utf-8", "surrogateescape")
+    assert "\ufffd" * 6 + " " + "\ufffd" * 9 == scrub(said)
 
 
 def test_what_libraries_chat_about_is_left_out(written):
