@@ -148,7 +148,14 @@ def _dmarc(
         yield wrong(subject, "there is no record, and large providers refuse bulk mail without it",
                     _AS_PRINTED)  # fmt: skip
         return
-    yield ok(subject, f"p={policy.wants} at _dmarc.{policy.domain}")
+    if not policy.counts:
+        yield wrong(subject, "the record has no policy that is known, and counts for nothing",
+                    "Write p=none, p=quarantine or p=reject into it")  # fmt: skip
+        return
+    yield ok(subject, f"{policy.wants(author)} at _dmarc.{policy.domain}")
+    if not policy.is_readable:
+        yield advice(subject, "p, sp or np is missing or not known, and it counts as p=none",
+                     "Write none, quarantine or reject")  # fmt: skip
     if "pct" in policy.tags:
         # RFC 9989 §4.7: the tag is gone; who reads the older RFC 7489 may still obey it.
         yield advice(subject, "the tag pct means nothing any more", "Take it out")

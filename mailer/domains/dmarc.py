@@ -25,11 +25,25 @@ class Policy:
     tags: Mapping[str, str]
 
     @property
-    def wants(self) -> str:
-        """Return what is asked of receivers: none, quarantine or reject."""
-        value = self.tags.get("p", "").lower()
-        # RFC 9989 §4.7: without a policy that can be read, it is as if p=none were said.
-        return value if value in _POLICIES else "none"
+    def is_readable(self) -> bool:
+        """Whether it has a policy, and none that is not known."""
+        said = [self.tags[tag].lower() for tag in ("p", "sp", "np") if tag in self.tags]
+        return "p" in self.tags and _POLICIES.issuperset(said)
+
+    @property
+    def counts(self) -> bool:
+        """Whether receivers heed it."""
+        # RFC 9989 §4.10.1: one that cannot be read is p=none where reports are asked for.
+        return self.is_readable or "mailto:" in self.tags.get("rua", "").lower()
+
+    def wants(self, author: str) -> str:
+        """Return what is asked of receivers for mail from a domain: "p=none", "sp=reject"."""
+        if not self.is_readable:
+            return "p=none"
+        # RFC 9989 §4.10.1: of a domain below, sp says it, and p only without.
+        is_below = author.lower().rstrip(".") != self.domain
+        tag = "sp" if is_below and "sp" in self.tags else "p"
+        return f"{tag}={self.tags[tag].lower()}"
 
     def is_strict(self, tag: str) -> bool:
         """Tell whether "adkim" or "aspf" asks for the very same domain."""
@@ -100,11 +114,18 @@ def policy_of(domain: str, resolver: Resolver) -> Policy | None:
     Raises:
         NoAnswer: when the DNS could not be asked.
     """
+    # RFC 9989 §4.10.1: the domain's own, else its organization's, else that of the suffix above.
+    domain = domain.lower().rstrip(".")
     own = record_at(domain, resolver)
     if own is not None:
         return own
     above = organizational_domain(domain, resolver)
-    return record_at(above, resolver) if above != domain else None
+    record = record_at(above, resolver) if above != domain else None
+    suffix = above.partition(".")[2]
+    if record is not None or not suffix:
+        return record
+    public = record_at(suffix, resolver)
+    return public if public is not None and public.tags.get("psd", "").lower() == "y" else None
 
 
 def is_aligned(author: str, other: str, resolver: Resolver, *, strict: bool) -> bool:

@@ -229,10 +229,13 @@ def _signed(mail: ReceivedMail, expected: Expected, resolver: Resolver) -> Itera
                       "Check the network of this machine")  # fmt: skip
         return
     yield from _dkim(found, good, expected)
-    if policy is None:
-        yield wrong("DMARC", f"{author} has no record", "Run: mailer domain records")
+    if policy is None or not policy.counts:
+        text = f"{author} has no record{'' if policy is None else ' that counts'}"
+        yield wrong("DMARC", text, "Run: mailer domain records")
     elif good:
-        yield ok("DMARC", f"passes: signed by {good[0].domain} for {author}, p={policy.wants}")
+        yield ok(
+            "DMARC", f"passes: signed by {good[0].domain} for {author}, {policy.wants(author)}"
+        )
     else:
         yield wrong("DMARC", f"fails: no valid signature counts for {author}",
                     "Run: mailer domain check")  # fmt: skip

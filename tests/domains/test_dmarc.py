@@ -68,9 +68,33 @@ def test_other_texts_are_no_policy(text):
     assert parse_policy("example.org", text) is None
 
 
-def test_an_unreadable_policy_asks_for_nothing():
-    """RFC 9989 §4.7: as if p=none were said."""
-    assert "none" == parse_policy("example.org", "v=DMARC1; p=perhaps").wants
+@pytest.mark.parametrize(
+    ("text", "author", "wants", "counts"),
+    [
+        ("v=DMARC1; p=Reject", "example.org", "p=reject", True),
+        ("v=DMARC1; p=none; sp=reject", "example.org", "p=none", True),
+        ("v=DMARC1; p=none; sp=reject", "news.example.org", "sp=reject", True),
+        ("v=DMARC1; p=quarantine", "news.example.org", "p=quarantine", True),
+        ("v=DMARC1; p=perhaps; rua=mailto:d@example.org", "example.org", "p=none", True),
+        ("v=DMARC1; p=reject; np=perhaps; rua=mailto:d@example.org", "example.org", "p=none", True),
+        ("v=DMARC1; p=perhaps", "example.org", "p=none", False),
+        ("v=DMARC1", "example.org", "p=none", False),
+    ],
+)
+def test_what_a_record_asks_for(text, author, wants, counts):
+    """RFC 9989 §4.10.1: one that cannot be read is p=none, and nothing without reports."""
+    policy = parse_policy("example.org", text)
+    assert (wants, counts) == (policy.wants(author), policy.counts)
+
+
+def test_the_record_of_a_public_suffix_holds_for_who_has_none():
+    """RFC 9989 §4.10.1: the last place it is looked for, and only where it says what it is."""
+    with dns_server(_text("example.org", "v=DMARC1; p=reject; psd=y")) as server:
+        found = policy_of("news.harbor.example.org", _resolver(server))
+        assert ("example.org", "p=reject") == (found.domain, found.wants("news.harbor.example.org"))
+        assert not is_aligned(
+            "harbor.example.org", "other.example.org", _resolver(server), strict=False
+        )
 
 
 def test_silence_is_no_missing_record():

@@ -82,6 +82,7 @@ def test_an_ed25519_key_is_its_32_octets():
         (KEYS[0][0], "TXT", ['"v=DKIM1; p="'], "the key there is revoked"),
         (KEYS[0][0], "TXT", ['"v=DKIM1; k=rsa; p=AAAA"'], "is not the one we sign with"),
         ("_dmarc.harbor.example.org", "TXT", [], "large providers refuse"),
+        ("_dmarc.harbor.example.org", "TXT", ['"v=DMARC1; p=nothing"'], "counts for nothing"),
         ("25.2.0.192.in-addr.arpa", "PTR", ["host25.example.net."], "says it is host25"),
     ],
 )  # fmt: skip
@@ -95,7 +96,11 @@ def test_what_is_wrong_in_a_zone_is_named(name, kind, values, words):
 
 def test_the_tag_pct_and_missing_reports_are_worth_a_word():
     """RFC 9989 knows no pct; nothing is stopped by it."""
-    zone = {**_zone(), **ADDRESS, ("_dmarc.harbor.example.org", "TXT"): ['"v=DMARC1; pct=50"']}
+    zone = {
+        **_zone(),
+        **ADDRESS,
+        ("_dmarc.harbor.example.org", "TXT"): ['"v=DMARC1; p=none; pct=50"'],
+    }
     found = _checked(zone)
     assert ["the tag pct means nothing any more", "nobody gets reports"] == [
         one.text for one in found if one.grade is Grade.ADVICE
