@@ -12,6 +12,8 @@ import re
 import sys
 from datetime import UTC, datetime
 
+from mailer.model.characters import printable
+
 _LOG = logging.getLogger("mailer")
 #: Anything around an at sign, in any form it has: better a lost word than a leaked person. What is
 #: before it may be in quotes and hold blanks, what is after it in brackets.
@@ -21,14 +23,12 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 STRUCK = "[address]"
-#: What commands a terminal, and what no database takes as text: NUL, and the halves of characters
-#: that stand for octets which are no UTF-8, as relays of many countries send them.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def scrub(text: str) -> str:
     """Return `text` on one line, fit to store and show, with what looks like an address struck out."""
-    return _ADDRESS.sub(STRUCK, _UNFIT.sub("\ufffd", " ".join(text.split())))
+    # No database takes NUL, or the halves of characters that stand for octets which are no UTF-8.
+    return _ADDRESS.sub(STRUCK, printable(" ".join(text.split())))
 
 
 class _JsonLines(logging.Formatter):

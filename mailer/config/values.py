@@ -61,15 +61,14 @@ def _optional_address(value: str) -> str:
 def _base_url(value: str) -> str:
     # RFC 3986 §3.2: a host, which is a name or an IPv6 address in brackets, and maybe a port.
     found = re.fullmatch(
-        r"https?://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::\d{1,5})?(?:/[A-Za-z0-9._~\-/]*)?",
+        r"https?://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::(\d{1,5}))?(?:/[A-Za-z0-9._~\-/]*)?",
         value,
     )
     try:
-        host = _host((found[1] or found[2]) if found else "")
-    except ValueError:
-        host = ""
-    if not host:
-        raise ValueError("is not a web address like https://mail.example.org")
+        _host((found[1] or found[2]) if found else "")
+        _port_number(int(found[3] or 443) if found else 0)
+    except ValueError as error:
+        raise ValueError("is not a web address like https://mail.example.org") from error
     return value.rstrip("/")
 
 
@@ -107,7 +106,7 @@ def _host(value: str) -> str:
     return host
 
 
-def _relay_port(value: int) -> int:
+def _port_number(value: int) -> int:
     if not 1 <= value <= 65_535:
         raise ValueError("is not a port from 1 to 65535")
     return value
@@ -200,7 +199,7 @@ OptionalDomain = Annotated[str, AfterValidator(_optional_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
-RelayPort = Annotated[int, AfterValidator(_relay_port)]
+RelayPort = Annotated[int, AfterValidator(_port_number)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 #: Up to a year in seconds: longer than anything of ours lasts, and no date overflows by it.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]

@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from mailer.domains.dmarc import is_aligned, policy_of
+from mailer.domains.dmarc import is_aligned, policy_of, records_at
 from mailer.domains.records import RelayFacts, author_domain, bounce_domain, spf_text
 from mailer.domains.resolver import NoAnswer, Resolver
 from mailer.domains.spf import MOST_LOOKUPS, names_host, read_spf
@@ -51,10 +51,12 @@ def check_domain(
             found += _asked(f"DKIM at {name}", partial(_dkim, name, text, resolver))
     signed = () if facts.signs else tuple(one.domain for one in sender.dkim)
     found += _asked(f"DMARC of {author}", lambda: _dmarc(author, signed, bounces, resolver))
-    if facts.own:
+    if facts.own and not facts.greets_as:
+        text = "it is not known which name your mail server greets with"
+        found.append(advice("PTR", text, "Write greets_as into [[relays]], and it is looked up"))
+    elif facts.greets_as:
         host = facts.greets_as
-        if host:
-            found += _asked(f"PTR of {host}", lambda: _reverse(host, resolver))
+        found += _asked(f"PTR of {host}", lambda: _reverse(host, resolver))
     return found
 
 
@@ -77,6 +79,9 @@ def _spf(domain: str, facts: RelayFacts, resolver: Resolver) -> Iterator[Finding
     if record.lookups > MOST_LOOKUPS:
         text = f"it takes more than {MOST_LOOKUPS} look-ups, so that receivers give up"
         yield wrong(subject, text, "Take includes out that nobody needs")
+    if record.broken:
+        text = f"it cannot be evaluated, and counts for nothing: {', '.join(record.broken)}"
+        yield wrong(subject, text, "Mend what is written wrong, or names a domain without a record")
     if facts.spf_include and facts.spf_include not in record.includes:
         text = f"it does not include {facts.spf_include}, from where the relay sends"
         yield wrong(subject, text, f"Add include:{facts.spf_include}")
@@ -87,7 +92,7 @@ def _spf(domain: str, facts: RelayFacts, resolver: Resolver) -> Iterator[Finding
         if not named and not {"a", "mx"} & {one.lstrip("+").lower() for one in record.terms}:
             text = f"it does not name {facts.greets_as}"
             yield advice(subject, text, f"Add a:{facts.greets_as}, unless a network names it")
-    if record.terms[-1:] in (("+all",), ("all",)):
+    if record.lets_everybody:
         yield wrong(subject, "it lets everybody send", "End it with -all")
     yield ok(
         subject,
@@ -144,6 +149,10 @@ def _dmarc(
 ) -> Iterator[Finding]:
     subject = f"DMARC of {author}"
     policy = policy_of(author, resolver)
+    here = len(records_at(author, resolver))
+    if here > 1:
+        yield wrong(subject, f"there are {here} records, and receivers take none", "Leave one")
+        return
     if policy is None:
         yield wrong(subject, "there is no record, and large providers refuse bulk mail without it",
                     _AS_PRINTED)  # fmt: skip

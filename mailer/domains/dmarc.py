@@ -63,10 +63,15 @@ def parse_policy(domain: str, text: str) -> Policy | None:
     return Policy(domain, tags) if is_one else None
 
 
+def records_at(domain: str, resolver: Resolver) -> list[Policy]:
+    """Return the DMARC records of a domain itself."""
+    found = [parse_policy(domain, text) for text in resolver.texts(f"_dmarc.{domain}")]
+    return [one for one in found if one is not None]
+
+
 def record_at(domain: str, resolver: Resolver) -> Policy | None:
     """Return the one DMARC record of a domain itself; None when there is none, or several."""
-    found = [parse_policy(domain, text) for text in resolver.texts(f"_dmarc.{domain}")]
-    records = [one for one in found if one is not None]
+    records = records_at(domain, resolver)
     # RFC 9989 §4.10: with more than one record at a name, none of them counts.
     return records[0] if len(records) == 1 else None
 

@@ -30,7 +30,7 @@ def check_https(base_url: str, patience_s: float = PATIENCE_S) -> Finding:
         ):
             until = (encrypted.getpeercert() or {}).get("notAfter", "")
     except ssl.SSLCertVerificationError as error:
-        problem = f"its certificate is not valid: {error.verify_message}"
+        problem = f"its certificate is not valid: {error.verify_message.rstrip('.')}"
         return wrong(subject, problem, "Renew it, or let the web server get one")
     except ssl.SSLError as error:
         return wrong(subject, f"TLS fails: {error.reason}", "See the web server's settings")

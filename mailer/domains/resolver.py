@@ -90,11 +90,15 @@ class SystemResolver:
 
     def _asked(self, name: str, kind: str) -> Any:  # noqa: ANN401  (Records of any type.)
         import dns.exception
+        import dns.name
         import dns.resolver
 
         try:
             return tuple(self._resolver().resolve(f"{name}.", kind, lifetime=self.patience_s))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        except (dns.name.EmptyLabel, dns.name.LabelTooLong, dns.name.NameTooLong):
+            # RFC 1035 §2.3.4: no such name can be.
             return ()
         except dns.resolver.LifetimeTimeout as error:
             raise NoAnswer(name, "no server answered in time") from error

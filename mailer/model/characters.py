@@ -1,6 +1,6 @@
 """Characters that may stand in no line that people read and machines parse.
 
-In: text. Out: whether it holds any of them. They are C0 and C1 controls, tabs and line ends
+In: text. Out: whether it holds any of them, or the text with a mark in their places. They are C0 and C1 controls, tabs and line ends
 included, the line and paragraph separators, those that turn the direction of text around, halves of
 characters, and the two that no XML may hold.
 """
@@ -18,3 +18,8 @@ def unwanted_character(text: str) -> str:
     """Return the first character of `text` that may not stand in one line, as "U+0009"; else ""."""
     found = _UNWANTED.search(text)
     return f"U+{ord(found[0]):04X}" if found else ""
+
+
+def printable(text: str) -> str:
+    """Return `text` with U+FFFD for each character that may not stand in one line."""
+    return _UNWANTED.sub("\ufffd", text)

@@ -1,7 +1,10 @@
 """What is printed for a zone is what the check accepts, and every deviation has its words."""
 
 import base64
+import contextlib
 import re
+import socket
+import threading
 
 import pytest
 
@@ -13,6 +16,7 @@ from mailer.domains.spf import read_spf
 from mailer.model.findings import Grade, passes
 from mailer.model.mailing import DkimKey
 from mailer.model.relays import ReturnPath
+from tests.support.certificates import Certificate
 from tests.support.dns_server import dns_server
 from tests.support.factories import make_sender
 
@@ -81,6 +85,10 @@ def test_an_ed25519_key_is_its_32_octets():
         (KEYS[0][0], "TXT", [], "there is no record"),
         (KEYS[0][0], "TXT", ['"v=DKIM1; p="'], "the key there is revoked"),
         (KEYS[0][0], "TXT", ['"v=DKIM1; k=rsa; p=AAAA"'], "is not the one we sign with"),
+        ("bounces.harbor.example.org", "TXT", ['"v=spf1 include:gone.example.org -all"'],
+         "counts for nothing: include:gone.example.org"),
+        ("_dmarc.harbor.example.org", "TXT", ['"v=DMARC1; p=none"', '"v=DMARC1; p=none;"'],
+         "there are 2 records"),
         ("_dmarc.harbor.example.org", "TXT", [], "large providers refuse"),
         ("_dmarc.harbor.example.org", "TXT", ['"v=DMARC1; p=nothing"'], "counts for nothing"),
         ("25.2.0.192.in-addr.arpa", "PTR", ["host25.example.net."], "says it is host25"),
@@ -126,7 +134,7 @@ def test_a_relay_that_signs_and_has_its_own_return_path_wants_only_dmarc():
 
 
 def test_an_include_that_leads_in_circles_ends():
-    """Look-ups are counted once per domain, and the count stays small."""
+    """Receivers give up when ten look-ups were not enough, and so does the count."""
     loop = {
         ("a.example.org", "TXT"): ['"v=spf1 include:b.example.org -all"'],
         ("b.example.org", "TXT"): ['"v=spf1 include:a.example.org -all"'],
@@ -134,7 +142,79 @@ def test_an_include_that_leads_in_circles_ends():
     with dns_server(loop) as server:
         record = read_spf("a.example.org", SystemResolver(server.host, server.port))
     assert frozenset({"a.example.org", "b.example.org"}) == record.includes
-    assert record.lookups <= 10
+    assert 12 == record.lookups
+
+
+def test_what_is_included_twice_is_counted_twice():
+    """RFC 7208 §4.6.4: as receivers do, who evaluate it each time."""
+    shared = " ".join(f"exists:h{n}.example.org" for n in range(4))
+    zone = {
+        ("example.org", "TXT"): ['"v=spf1 include:a.example.org include:b.example.org -all"'],
+        ("a.example.org", "TXT"): ['"v=spf1 include:c.example.org ?all"'],
+        ("b.example.org", "TXT"): ['"v=spf1 include:c.example.org ?all"'],
+        ("c.example.org", "TXT"): [f'"v=spf1 {shared} ?all"'],
+    }
+    with dns_server(zone) as server:
+        record = read_spf("example.org", SystemResolver(server.host, server.port))
+    assert record.lookups > 10
+
+
+@pytest.mark.parametrize(
+    ("terms", "broken", "lets_everybody"),
+    [
+        ("+a:mx.example.org/24 mx//64 ip4:192.0.2.7 ip6:2001:db8::/32 ptr -all", "", False),
+        ("exists:%{i}.example.org exp=why.example.org redirect=%{d}.example.org", "", False),
+        ("ip4:bogus ip6:192.0.2.7 ipv4:192.0.2.7 include: -all",
+         "ip4:bogus ip6:192.0.2.7 ipv4:192.0.2.7 include:", False),
+        ("include:gone.example.org include:two.example.org include:a..b ~all",
+         "include:gone.example.org include:two.example.org include:a..b", False),
+        ("include:typo.example.org ?all", "mix", False),
+        ("-all +all", "", False),
+        ("mx +ALL", "", True),
+    ],
+)  # fmt: skip
+def test_what_receivers_cannot_evaluate_is_named(terms, broken, lets_everybody):
+    """RFC 7208 §4.6 and §5.2: one such term, here or in what is included, spoils the record."""
+    zone = {
+        ("example.org", "TXT"): [f'"V=spf1 {terms}"'],
+        ("two.example.org", "TXT"): ['"v=spf1 -all"', '"v=spf1 mx -all"'],
+        ("typo.example.org", "TXT"): ['"v=spf1 mix -all"'],
+    }
+    with dns_server(zone) as server:
+        record = read_spf("example.org", SystemResolver(server.host, server.port))
+    assert (tuple(broken.split()), lets_everybody) == (record.broken, record.lets_everybody)
+
+
+def test_a_server_of_ones_own_is_asked_for_its_name():
+    """Without it no PTR can be looked up, and that is said."""
+    facts = RelayFacts(ReturnPath.VERP, "", signs=False, own=True)
+    assert [Grade.ADVICE] == [one.grade for one in _checked(_zone(), facts) if one.subject == "PTR"]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "grade", "words"),
+    [
+        (Certificate.GOOD, Grade.OK, "answers, with a certificate until"),
+        (Certificate.EXPIRED, Grade.WRONG, "certificate has expired"),
+        (Certificate.WRONG_NAME, Grade.WRONG, "is not valid for '127.0.0.1'"),
+        (Certificate.SELF_SIGNED, Grade.WRONG, "its certificate is not valid"),
+    ],
+)
+def test_links_want_a_certificate_that_is_valid(authority, monkeypatch, certificate, grade, words):
+    """What a browser would warn of is found before people are sent there."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+
+    def answer(server):
+        with contextlib.suppress(OSError), server.accept()[0] as plain:
+            authority.server_context(certificate).wrap_socket(plain, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        found = check_https(f"https://127.0.0.1:{server.getsockname()[1]}", patience_s=5)
+        thread.join()
+    assert grade is found.grade
+    assert words in found.text
 
 
 def test_links_want_https_that_answers():

@@ -150,7 +150,8 @@ def test_numbers_have_bounds(tmp_path, good, bad, field):
     "address",
     ["mail.example.org", "ftp://mail.example.org", "https://", "https://a.example.org/?x=1",
      "https://user:word@a.example.org", "https://a.example.org/ b", "https://почта.example.org",
-     "https://a.example.org\\r\\nX: y", "javascript:alert(1)"],
+     "https://a.example.org\\r\\nX: y", "javascript:alert(1)", "https://a.example.org:65536",
+     "https://a.example.org:0"],
 )  # fmt: skip
 def test_a_base_url_is_a_plain_web_address(tmp_path, address):
     """Scheme, host, port and path; what else it may hold would end up in every mail's links."""
