@@ -12,7 +12,14 @@ from mailer.app.workspace import Workspace
 from mailer.config import RelaySection
 from mailer.domains.checks import check_domain
 from mailer.domains.https import check_https
-from mailer.domains.records import RelayFacts, Wanted, key_record, new_key, wanted_records
+from mailer.domains.records import (
+    RelayFacts,
+    Wanted,
+    bounce_domain,
+    key_record,
+    new_key,
+    wanted_records,
+)
 from mailer.domains.resolver import Resolver, SystemResolver
 from mailer.durable import write_private
 from mailer.model.faults import Fault, FaultsFound
@@ -66,6 +73,10 @@ def relay_facts(relay: RelaySection | None) -> RelayFacts:
     )
 
 
+def _facts_of(workspace: Workspace, sender: Sender) -> RelayFacts:
+    return relay_facts(workspace.config.relay_of(sender.key))
+
+
 def key_records(sender: Sender) -> list[tuple[str, str]]:
     """Return full name and text of the record of each of a sender's DKIM keys.
 
@@ -87,13 +98,19 @@ def key_records(sender: Sender) -> list[tuple[str, str]]:
 
 def domain_records(workspace: Workspace, sender: Sender) -> list[Wanted]:
     """Return the records that a sender's zone should hold."""
-    facts = relay_facts(workspace.config.relay_of(sender.key))
-    return wanted_records(sender, facts, key_records(sender))
+    facts = _facts_of(workspace, sender)
+    bounces = bounce_domain(sender, facts)
+    sharing = [
+        known
+        for one in senders_named(workspace, "")
+        if bounce_domain(one, known := _facts_of(workspace, one)) == bounces
+    ]
+    return wanted_records(sender, facts, key_records(sender), sharing)
 
 
 def domain_findings(workspace: Workspace, sender: Sender, resolver: Resolver) -> list[Finding]:
     """Return what the DNS says of a sender's domains, and whether its links lead to https."""
-    facts = relay_facts(workspace.config.relay_of(sender.key))
+    facts = _facts_of(workspace, sender)
     found = check_domain(sender, facts, key_records(sender), resolver)
     return [*found, check_https(sender.base_url)]
 

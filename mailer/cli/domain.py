@@ -25,6 +25,7 @@ from mailer.cli.common import (
     print_json,
 )
 from mailer.cli.findings import print_findings
+from mailer.domains.records import Wanted
 from mailer.model.findings import Finding, Grade, passes
 
 app = typer.Typer(
@@ -90,11 +91,15 @@ def records_command(sender: SenderKey = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json(printed)
         return
+    seen: set[Wanted] = set()
     for key, records in printed.items():
         console.print(f"; Sender {key}", markup=False)
         for record in records:
-            for line in record.lines:
+            # Pasted twice it would be two records at most providers of DNS, of which none counts.
+            again = f"; {record.type} of {record.name}: as above"
+            for line in (again,) if record in seen else record.lines:
                 console.print(line, markup=False)
+        seen.update(records)
         relay = workspace.config.relay_of(key)
         if relay is not None and relay.signs == "relay":
             console.print(

@@ -71,7 +71,7 @@ def _spf(domain: str, facts: RelayFacts, resolver: Resolver) -> Iterator[Finding
     subject = f"SPF of {domain}"
     record = read_spf(domain, resolver)
     if record is None:
-        yield wrong(subject, "there is no record", f"{_AS_PRINTED}: {spf_text(facts)}")
+        yield wrong(subject, "there is no record", f"{_AS_PRINTED}: {spf_text([facts])}")
         return
     if record.records > 1:
         # RFC 7208 §4.5: with more than one, the result is a permanent error.

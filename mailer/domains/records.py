@@ -8,7 +8,7 @@ RFC 7208 (SPF), RFC 6376 §3.6.1 and RFC 8463 §4 (keys), RFC 9989 (DMARC; there
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,15 +113,18 @@ def new_key(*, ed25519: bool) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def spf_text(facts: RelayFacts) -> str:
-    """Return the SPF record for the domain of the return path."""
+def _spf_term(facts: RelayFacts) -> str:
     if facts.spf_include:
-        return f"v=spf1 include:{facts.spf_include} -all"
+        return f"include:{facts.spf_include}"
     if facts.greets_as:
-        return f"v=spf1 a:{facts.greets_as} -all"
-    return (
-        f"v=spf1 {'a:<name of your mail server>' if facts.own else '<what your relay says>'} -all"
-    )
+        return f"a:{facts.greets_as}"
+    return "a:<name of your mail server>" if facts.own else "<what your relay says>"
+
+
+def spf_text(relays: Iterable[RelayFacts]) -> str:
+    """Return the SPF record for the domain of a return path, by all relays that send with it."""
+    # RFC 7208 §4.5: a name has one record, however many send for it.
+    return f"v=spf1 {' '.join(dict.fromkeys(_spf_term(one) for one in relays))} -all"
 
 
 def author_domain(sender: Sender) -> str:
@@ -142,7 +145,10 @@ def bounce_domain(sender: Sender, facts: RelayFacts) -> str:
 
 
 def wanted_records(
-    sender: Sender, facts: RelayFacts, keys: Sequence[tuple[str, str]]
+    sender: Sender,
+    facts: RelayFacts,
+    keys: Sequence[tuple[str, str]],
+    sharing: Sequence[RelayFacts] = (),
 ) -> list[Wanted]:
     """Return the records a sender's zone should hold.
 
@@ -150,11 +156,12 @@ def wanted_records(
         sender: Its domains.
         facts: Of the relay that takes its mails.
         keys: Full name and text of the record of each DKIM key of ours.
+        sharing: Of all relays by which mails go with that return path's domain, if by several.
     """
     author, bounces = author_domain(sender), bounce_domain(sender, facts)
     found: list[Wanted] = []
     if bounces:
-        text = spf_text(facts)
+        text = spf_text(sharing or [facts])
         purpose = f"SPF: which servers may send with the return path at {bounces}"
         if bounces == author:
             purpose += "; join it with the record that is there"

@@ -5,7 +5,10 @@ import contextlib
 import re
 import socket
 import threading
+from dataclasses import replace
 
+import dns.name
+import dns.zone
 import pytest
 
 from mailer.domains.checks import check_domain
@@ -59,6 +62,30 @@ def test_a_long_text_is_split_at_255_octets_and_comes_back_whole():
     assert [255, len(text) - 255] == [len(one) for one in pieces]
     with dns_server({(KEYS[0][0], "TXT"): [quoted(text)]}) as server:
         assert (text,) == SystemResolver(server.host, server.port).texts(KEYS[0][0])
+
+
+@pytest.mark.parametrize("return_path", list(ReturnPath))
+def test_what_is_printed_is_part_of_a_zone(return_path):
+    """A name server takes it as it is, comments and a key of three strings included."""
+    facts = replace(OWN, return_path=return_path, keeps_from=True)
+    long = ("long._domainkey.harbor.example.org", f"v=DKIM1; k=rsa; p={'A' * 724}")
+    wanted = wanted_records(SENDER, facts, [*KEYS, long])
+    text = "\n".join(["$ORIGIN org.", "@ 1 IN SOA a b 1 1 1 1 1", "@ 1 IN NS a",
+                      *(line for one in wanted for line in one.lines)])  # fmt: skip
+    zone = dns.zone.from_text(text)
+    for one in wanted:
+        (found,) = zone.find_rdataset(dns.name.from_text(one.name), one.type.value)
+        said = (
+            b"".join(found.strings).decode() if one.type == "TXT" else f"10 {found.exchange}.org."
+        )
+        assert one.value == said
+
+
+def test_senders_with_one_return_path_domain_share_one_spf_record():
+    """RFC 7208 §4.5: two would be an error, so that both relays stand in one."""
+    other = RelayFacts(ReturnPath.VERP, "_spf.relay.example", signs=True, own=False)
+    (spf, *_) = wanted_records(SENDER, OWN, KEYS, [OWN, other])
+    assert "v=spf1 a:mx.harbor.example.org include:_spf.relay.example -all" == spf.value
 
 
 def test_an_ed25519_key_is_its_32_octets():
