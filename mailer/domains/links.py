@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 _URL = re.compile(r"https?://[^\s<>\"'()\[\]]+", re.IGNORECASE)
-_CSS_URL = re.compile(r"url\(\s*[\"']?(https?:[^)\"'\s]+|//[^)\"'\s]+)", re.IGNORECASE)
-_CSS_IMPORT = re.compile(r"@import\s+[\"'](https?:[^\"']+|//[^\"']+)", re.IGNORECASE)
+# Browsers leave line ends and tabs in an address out, and take a backslash for a slash.
+_LEFT_OUT = re.compile(r"[\t\r\n]")
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^\s<>\"'(),;]+", re.IGNORECASE)
+_IN_ITSELF = re.compile(r"(?:data|cid):[^\s\"')]*", re.IGNORECASE)
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_CSS_ESCAPE = re.compile(r"\\([0-9a-f]{1,6})\s?", re.IGNORECASE)
 _REMOTE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
 _FOLLOWED = frozenset({"a", "area", "form"})
-_LOADING = frozenset({"src", "srcset", "background", "poster", "data", "lowsrc", "dynsrc"})
+#: Attributes for people to read, which may speak of an address.
+_READ = frozenset({"alt", "title", "label", "summary"})
 
 
 class _Reader(HTMLParser):
@@ -34,15 +40,14 @@ class _Reader(HTMLParser):
             if not value:
                 continue
             if name in ("href", "action") and tag in _FOLLOWED:
-                if _REMOTE.match(value):
-                    self.followed.append(value.strip())
-            elif name == "href" and tag in ("link", "image", "use"):
-                self._load(value)
-            elif name in _LOADING:
-                for one in value.split(",") if name == "srcset" else [value]:
-                    self._load(one)
+                address = _LEFT_OUT.sub("", value).replace("\\", "/").strip()
+                if _REMOTE.match(address):
+                    self.followed.append(address)
             elif name == "style":
                 self._load_css(value)
+            elif name not in _READ and not name.startswith(("xmlns", "aria-")):
+                # Which attributes load something differs from program to program: none has to.
+                self._load(value)
 
     def handle_endtag(self, tag: str) -> None:
         """Note the end of a style sheet."""
@@ -54,12 +59,20 @@ class _Reader(HTMLParser):
         if self._in_style:
             self._load_css(data)
 
+    def handle_comment(self, data: str) -> None:
+        """Take the addresses of what one program alone reads: <!--[if mso]>…<![endif]-->."""
+        if data.lstrip().startswith("["):
+            inner = _read(data.replace("<!--", ""))
+            self.followed += inner.followed
+            self.loaded += inner.loaded
+
     def _load(self, value: str) -> None:
-        if _REMOTE.match(value):
-            self.loaded.append(value.strip().split()[0])
+        text = _LEFT_OUT.sub("", value).replace("\\", "/")
+        self.loaded += _ADDRESS.findall(_IN_ITSELF.sub("", text))
 
     def _load_css(self, text: str) -> None:
-        self.loaded += [*_CSS_URL.findall(text), *_CSS_IMPORT.findall(text)]
+        text = _CSS_COMMENT.sub("", text)
+        self._load(_CSS_ESCAPE.sub(lambda found: chr(int(found[1], 16) % 0x11_0000), text))
 
 
 def _read(html: str) -> _Reader:
@@ -67,6 +80,14 @@ def _read(html: str) -> _Reader:
     reader.feed(html)
     reader.close()
     return reader
+
+
+def host_of(address: str) -> str:
+    """Return the host an address leads to; "?" when it cannot be told."""
+    try:
+        return urlsplit(address).hostname or "?"
+    except ValueError:
+        return "?"
 
 
 def links_in_html(html: str) -> Iterator[str]:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from functools import cached_property
-from urllib.parse import urlsplit
 
 from mailer.compose.wire import ALLOWED_HEADERS
 from mailer.domains.dmarc import is_aligned, policy_of
-from mailer.domains.links import links_in_html, links_in_text, remote_parts
+from mailer.domains.links import host_of, links_in_html, links_in_text, remote_parts
 from mailer.domains.resolver import NoAnswer, Resolver
 from mailer.domains.signatures import Signature, signatures
 from mailer.model.findings import Finding, advice, ok, unknown, wrong
@@ -157,14 +156,10 @@ def _fields(mail: ReceivedMail, expected: Expected, now: datetime) -> Iterator[F
 
 
 def _links(mail: ReceivedMail, sent: SentFacts | None, expected: Expected) -> Iterator[Finding]:
-    own = urlsplit(expected.sender.base_url).hostname or ""
+    own = host_of(expected.sender.base_url)
     if not mail.links:
         yield wrong("links", "there are none: this is no mail of ours", "Save the whole mail")
-    foreign = {
-        host
-        for link in mail.links
-        if (host := (urlsplit(link).hostname or "?")) not in {own, *expected.hosts}
-    }
+    foreign = {host for link in mail.links if (host := host_of(link)) not in {own, *expected.hosts}}
     changed = frozenset() if sent is None else mail.links.symmetric_difference(sent.links)
     if foreign or changed:
         where = ", ".join(sorted(foreign)) or "other pages than we wrote"
@@ -174,7 +169,7 @@ def _links(mail: ReceivedMail, sent: SentFacts | None, expected: Expected) -> It
         yield ok("links", f"{len(mail.links)} of them, all as we wrote them")
     remote = sorted({one for text in mail.texts("text/html") for one in remote_parts(text)})
     if remote:
-        hosts = ", ".join(sorted({urlsplit(one).hostname or "?" for one in remote}))
+        hosts = ", ".join(sorted({host_of(one) for one in remote}))
         yield wrong("pictures", f"something is loaded from {hosts}, a pixel that tells who read it",
                     "Switch open tracking off at the relay, see docs/relays.md")  # fmt: skip
     else:
