@@ -160,10 +160,17 @@ def signers_for(workspace: Workspace, sender: Sender) -> tuple[Signer, ...]:
     """Return what signs a sender's mails: nothing where the relay in use does it.
 
     Raises:
-        FaultsFound: when a key file cannot be used.
+        FaultsFound: when a key file cannot be used, or people would get what nobody signs.
     """
     relay = relay_in_use(workspace, sender.key)
-    return () if relay is not None and relay.signs == "relay" else load_signers(sender)
+    if relay is not None and relay.signs == "relay":
+        return ()
+    if relay is not None and not sender.dkim:
+        # RFC 8058 §4: what is not signed has no one click. A relay is verified by one sender's mail.
+        problem = f'is missing, and the relay "{relay.key}" does not sign'
+        remedy = f"Run: mailer domain key {sender.key} --selector mail2026"
+        raise FaultsFound([Fault("config.toml", 0, f"senders.{sender.key}.dkim", problem, remedy)])
+    return load_signers(sender)
 
 
 def handling_for(workspace: Workspace, sender: Sender) -> RelayHandling:

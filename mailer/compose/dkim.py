@@ -170,9 +170,8 @@ def _load_key(sender: Sender, key: DkimKey) -> RSAPrivateKey | Ed25519PrivateKey
         field = f"senders.{sender.key}.dkim.{key.selector}"
         return FaultsFound([Fault(path.name, 0, field, problem, remedy)])
 
-    make = (
-        f"Make one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {path.name}"
-    )
+    # Never a command that writes over a file: this one may be another key, named by mistake.
+    make = f"Make one: mailer domain key {sender.key} --selector NAME"
     try:
         mode = path.stat().st_mode
         content = path.read_bytes()

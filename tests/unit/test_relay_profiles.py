@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from mailer.app.sending import signers_for
+from mailer.app.workspace import Workspace
 from mailer.compose.composer import CannotCompose
 from mailer.compose.wire import MalformedMail, check_message
 from mailer.config import RelaySection
@@ -12,6 +14,7 @@ from mailer.model.relays import PROFILES, ProfileName, RelayHandling, ReturnPath
 from tests.support.clocks import NOW
 from tests.support.mail import raw_headers
 from tests.support.mails import composer, harbor_sender, outgoing
+from tests.unit.config_texts import changed
 
 
 def _section(**values):
@@ -97,3 +100,22 @@ def test_an_address_that_fits_no_envelope_is_no_mail(tokens):
     """The person's own address is still looked at first."""
     with pytest.raises((CannotCompose, FaultsFound)):
         composer(tokens).compose(outgoing(address="no address"), NOW)
+
+
+@pytest.mark.parametrize("signs", ["mailer", "relay"])
+def test_people_get_nothing_that_nobody_signs(tmp_path, signs):
+    """A relay verified by one sender's mail says nothing of a sender without a key."""
+    text = changed(
+        ("live = false", "live = true"),
+        ('base_url = "http://127.0.0.1:8025"', 'base_url = "https://mail.harbor.example.org"'),
+        ('signs = "mailer"', f'signs = "{signs}"'),
+    )
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    workspace = Workspace.open(tmp_path)
+    sender = workspace.config.sender("lantern")
+    if signs == "relay":
+        assert () == signers_for(workspace, sender)
+        return
+    with pytest.raises(FaultsFound) as refused:
+        signers_for(workspace, sender)
+    assert ["senders.lantern.dkim"] == [one.field for one in refused.value.faults]
