@@ -80,6 +80,8 @@ def staff_send(
     else:
         for one in results:
             _print_result(one)
+        if any(one.unreachable for one in results) and plan.relay.key != "sandbox":
+            errors.print(f"See at which step it fails: mailer relay check {plan.relay.key}")
     if any(one.row.state is not DeliveryState.ACCEPTED for one in results):
         raise typer.Exit(NOT_DONE)
 

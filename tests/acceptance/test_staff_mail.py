@@ -128,6 +128,7 @@ def test_what_becomes_of_a_test_send_is_said_and_nothing_comes_later(mailer, sta
         ended = mailer(folder, "test-send", "--statement", SLUG)
         assert 1 == ended.status
         assert words in ended.out
+    assert "See at which step it fails: mailer relay check main" in ended.err
     seen = mailer(folder, "status", "--json").json()
     ended = {"test_send cancelled": 1, "test_send in_doubt": 1, "test_send refused": 1}
     assert ended.items() <= seen["service_mails"].items()

@@ -18,6 +18,8 @@ from mailer.delivery.session import (
 )  # fmt: skip
 from mailer.delivery.wire import ConnectionLost
 from mailer.model.mailing import ComposedMail, Envelope
+from tests.support.certificates import Certificate
+from tests.support.smtp_server import Tls
 
 CONTENT = b"Subject: x\r\n\r\n.one\r\ntwo\r\n"
 HELLO = ["PIPELINING", "SIZE 100000", "DSN", "8BITMIME"]
@@ -240,6 +242,20 @@ async def test_starttls_is_required_not_tried():
         with pytest.raises(RelayUnavailable):
             await Session.open(_relay(peer.port, encryption=Encryption.STARTTLS))
     assert [line for line in peer.lines if line.startswith("MAIL")] == []
+
+
+async def test_a_certificate_that_is_not_valid_gets_neither_login_nor_mail(smtp_server, authority):
+    """It is said which way, and the password stays here."""
+    server = smtp_server(tls=Tls.STARTTLS, certificate=Certificate.EXPIRED, login=("u", "geheim"))
+    relay = _relay(
+        server.port, encryption=Encryption.STARTTLS, username="u", password="geheim",
+        tls_context=authority.client_context(),
+    )  # fmt: skip
+    with pytest.raises(RelayUnavailable) as failed:
+        await Session.open(relay)
+    assert "certificate has expired" in failed.value.reason
+    assert not failed.value.is_authentication_lost
+    assert [] == [one for said in server.connections for one in said.commands if "AUTH" in one]
 
 
 async def test_a_refusal_in_any_encoding_can_be_written_down():
