@@ -64,7 +64,7 @@ def check_relay_steps(workspace: Workspace, section: RelaySection) -> list[Findi
     try:
         settings = relay_settings(workspace, section)
     except FaultsFound as error:
-        return [wrong("password", one.problem, one.remedy) for one in error.faults]
+        return [wrong(one.field, one.problem, one.remedy) for one in error.faults]
     return asyncio.run(probe(settings, workspace.clock.now()))
 
 
