@@ -114,6 +114,26 @@ def plan_issue(workspace: Workspace, newsletter: Newsletter, issue: NextIssue) -
     return plan_revision(workspace, wish_of(newsletter), stored)
 
 
+def refuse_unreleased(workspace: Workspace, plan: Plan) -> None:
+    """Make sure that a plan for `--statement` mails no issue of a newsletter that waits as a draft.
+
+    Raises:
+        FaultsFound: when it would; the draft alone is its way out.
+    """
+    with workspace.store.read() as connection:
+        found = store_newsletters.unreleased_issue(connection, plan.stored.revision_id)
+    if found is None:
+        return
+    key, state = found
+    slug = plan.stored.revision.slug
+    problem = f'the newest issue of the newsletter "{slug}" waits as a draft, {key}'
+    remedy = f"Release that: mailer schedule --draft {key}"
+    if state is not MailingState.DRAFT:
+        problem = f'the newest issue of the newsletter "{slug}" was dropped with {key}'
+        remedy = f"Draft it anew: mailer newsletters draft {slug}"
+    raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
+
+
 def draft_issue(
     workspace: Workspace, seen: StoredNewsletter, occurrence_at: datetime | None
 ) -> Mailing | None:

@@ -11,6 +11,7 @@ import typer
 
 from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.correcting import plan_correction
+from mailer.app.newsletters import refuse_unreleased
 from mailer.app.planning import Plan, Wish, make_plan, plan_draft, schedule_draft
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, sandbox_answers, send_now
@@ -179,7 +180,13 @@ def _plan(
             "",
             WRONG_USE,
         )
-    return make_plan(workspace, wish), None
+    return _plan_statement(workspace, wish), None
+
+
+def _plan_statement(workspace: Workspace, wish: Wish) -> Plan:
+    plan = make_plan(workspace, wish)
+    refuse_unreleased(workspace, plan)
+    return plan
 
 
 def _plan_draft(workspace: Workspace, draft: str) -> tuple[Plan, Mailing]:
@@ -206,7 +213,7 @@ def send(
     Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
     """
     workspace = open_workspace()
-    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    plan = _plan_statement(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
     check_ready(workspace, plan.sender)
     if not (workspace.config.workspace.live or sandbox_answers(workspace)):
         fail(

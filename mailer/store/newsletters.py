@@ -225,6 +225,24 @@ def next_number(connection: Connection, row_id: int) -> int:
     return (last or 0) + 1
 
 
+def unreleased_issue(connection: Connection, revision_id: int) -> tuple[str, MailingState] | None:
+    """Return the mailing of an issue that no person has let go: its key, and draft or cancelled.
+
+    None where the revision is no issue of a newsletter, or one that goes out or has gone out.
+    """
+    row = connection.execute(
+        select(mailing.c.key, mailing.c.state, _DROPPED.label("dropped"))
+        .join(newsletter_issue, newsletter_issue.c.mailing_id == mailing.c.id)
+        .where(mailing.c.revision_id == revision_id)
+        # A draft that is dropped and made anew on the same day is the same revision.
+        .order_by(mailing.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or not (row.state is MailingState.DRAFT or row.dropped):
+        return None
+    return row.key, row.state
+
+
 def covered_revisions(connection: Connection, row_id: int) -> frozenset[int]:
     """Return the ids of the revisions that issues of a newsletter tell of, dropped drafts aside."""
     rows = connection.execute(

@@ -80,6 +80,10 @@ def test_a_draft_waits_for_a_person_and_is_scheduled_by_its_number(mailer, loade
     count = mailer(
         loaded, "mailings", "coverage", "--statement", LETTERS, "--list", "harbor-news", "--json"
     ).json()["to_mail"]
+    # Released once more later, it would be mailed to everybody twice.
+    for command in (("schedule", *HOUR), ("send",)):
+        ended = mailer(loaded, *command, "--statement", LETTERS, "--list", "harbor-news")
+        assert (2, True) == (ended.status, f"mailer schedule --draft {KEY}" in ended.err)
     refused = mailer(loaded, "schedule", "--draft", KEY, *HOUR, "--yes", count + 1)
     assert 1 == refused.status
     assert {KEY: "draft"} == states(mailer, loaded)
@@ -109,6 +113,8 @@ def test_a_dropped_draft_and_a_stopped_newsletter(mailer, loaded):
     """What a dropped draft told of comes in the next; a stopped newsletter says so."""
     mailer(loaded, "newsletters", "draft", LETTERS)
     assert 0 == mailer(loaded, "cancel", KEY).status
+    ended = mailer(loaded, "schedule", "--statement", LETTERS, "--list", "harbor-news", *HOUR)
+    assert (2, True) == (ended.status, f"was dropped with {KEY}" in ended.err)
     assert f"Drafted {LETTERS}-2" in mailer(loaded, "newsletters", "draft", LETTERS).out
     # The next issue is no correction of one before.
     ended = mailer(loaded, "schedule", "--correct", KEY, *HOUR)

@@ -335,6 +335,33 @@ def test_what_a_dropped_draft_told_of_comes_in_the_next(workspace, store, clock)
     assert (2, None) == (issue.number, issue.revision)
 
 
+def test_an_issue_is_unreleased_until_its_last_draft_goes_out(workspace, store):
+    """Dropped, drafted anew as the same revision, then begun: by --statement only after that."""
+    make_public(store, make_revision(), SUNDAY)
+
+    def unreleased():
+        with store.read() as connection:
+            return newsletters.unreleased_issue(connection, first.revision_id)
+
+    first = draft_issue(workspace, found(workspace), None)
+    assert (first.key, MailingState.DRAFT) == unreleased()
+    with store.write() as connection:
+        mailings.cancel(connection, first.key, SUNDAY)
+    assert (first.key, MailingState.CANCELLED) == unreleased()
+    second = draft_issue(workspace, found(workspace), None)
+    assert (first.revision_id, (second.key, MailingState.DRAFT)) == (
+        second.revision_id,
+        unreleased(),
+    )
+    with store.write() as connection:
+        connection.execute(
+            tables.mailing.update()
+            .where(tables.mailing.c.id == second.row_id)
+            .values(state=MailingState.CANCELLED, started_at=SUNDAY)
+        )
+    assert unreleased() is None
+
+
 def test_what_cannot_be_drafted_is_put_off_and_made_once_it_is_mended(
     workspace, store, clock, caplog
 ):
