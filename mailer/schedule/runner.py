@@ -7,10 +7,13 @@ is no job per mailing or zone: what is due stands in our tables, so a restart lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from mailer.events import failed
 from mailer.schedule.housekeeping import Housekeeper
@@ -20,6 +23,17 @@ from mailer.store.engine import Store, StoreUnavailable
 from mailer.store.mailings import drop_lease
 
 TICK_S = 1
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]  # (APScheduler has no types.)
+    """Fires so long after it last did, wherever the clock on the wall was set meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        self.interval = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return the next time: what a clock set forward has passed over is not gone through."""
+        return now + self.interval
 
 
 async def run_scheduler(
@@ -47,17 +61,26 @@ async def run_scheduler(
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         timezone="UTC",
     )
-    scheduler.add_job(tick, "interval", seconds=TICK_S, id="tick")
+    scheduler.add_job(tick, _Every(TICK_S), id="tick")
     if watchman is not None:
-        scheduler.add_job(
-            watchman.look, "interval", seconds=LOOK_S, id="watchman", executor="watchman"
-        )
+        scheduler.add_job(watchman.look, _Every(LOOK_S), id="watchman", executor="watchman")
     scheduler.start()
     try:
-        await stop.wait()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), TICK_S)
+            _wake(scheduler)
     finally:
         await asyncio.to_thread(scheduler.shutdown, wait=True)
         with store.write() as connection:
             drop_lease(connection, LEASE, ticker.holder)
             if watchman is not None:
                 watchman.let_go(connection)
+
+
+def _wake(scheduler: BackgroundScheduler) -> None:
+    """Wake APScheduler where the clock was set back: it sleeps until an hour on the wall."""
+    now = datetime.now(UTC)
+    for job in scheduler.get_jobs():
+        if job.next_run_time - now > job.trigger.interval:
+            job.modify(next_run_time=now)

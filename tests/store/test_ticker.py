@@ -1,13 +1,18 @@
 """One tick after the other: what is due is frozen, started, held and finished."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
+from mailer.clock import SYSTEM_CLOCK
 from mailer.model.audience import LanguageChoice, LanguageStep, ListDefinition
 from mailer.model.mailing import Sender
 from mailer.model.states import DeliveryState, MailingState
+from mailer.schedule import runner
+from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.schedule.ticker import Ticker
 from mailer.store import mailings, tables
 from tests.support.ground import lay_ground
@@ -184,3 +189,29 @@ def test_a_mailing_that_cannot_be_frozen_is_held_and_stops_no_other(store, sched
         held = mailings.load_mailing(connection, scheduled)
     assert held.state is MailingState.HELD
     assert "segment" in held.held_reason
+
+
+async def test_ticks_go_on_where_the_clock_of_the_machine_is_set(
+    sqlite_store, tmp_path, monkeypatch
+):
+    """Back by a day and forward by thirty years: none is slept through, and none is made up for."""
+    monkeypatch.setattr(runner, "TICK_S", 0.05)
+    ticked, stop = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note(_now):
+        loop.call_soon_threadsafe(ticked.set)
+
+    ticker = Ticker(sqlite_store, SYSTEM_CLOCK, lambda _: None, draft_issues=note)
+    year = timedelta(days=365)
+    housekeeper = Housekeeper(
+        sqlite_store, SYSTEM_CLOCK, Retention(*[year] * 5, tmp_path, tmp_path)
+    )
+    running = asyncio.create_task(runner.run_scheduler(ticker, housekeeper, sqlite_store, stop))
+    for step in (timedelta(0), timedelta(days=-1), 30 * year):
+        with time_machine.travel(datetime.now(UTC) + step, tick=True):
+            for _ in range(3):
+                ticked.clear()
+                await asyncio.wait_for(ticked.wait(), 10)
+    stop.set()
+    await running
