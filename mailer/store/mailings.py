@@ -452,9 +452,16 @@ def take_lease(
     connection: Connection, name: str, holder: str, now: datetime, until: datetime
 ) -> bool:
     """Take or renew the lease `name`; False while another holder's has not run out."""
+    # One that runs further ahead than any is given was taken before the clock was set back.
+    furthest = until + (until - now)
     taken = connection.execute(
         update(lease)
-        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.expires_at <= now))
+        .where(
+            lease.c.name == name,
+            (lease.c.holder == holder)
+            | (lease.c.expires_at <= now)
+            | (lease.c.expires_at > furthest),
+        )
         .values(holder=holder, expires_at=until)
     )
     if taken.rowcount == 1:

@@ -171,3 +171,6 @@ def test_a_lease_has_one_holder_until_it_runs_out(store):
         assert mailings.take_lease(connection, "scheduler", "b", until, until) is True
         mailings.drop_lease(connection, "scheduler", "b")
         assert mailings.take_lease(connection, "scheduler", "a", NOW, until) is True
+        # Who held it is dead, and the clock was set back by a day since.
+        yesterday = timedelta(days=-1)
+        assert mailings.take_lease(connection, "scheduler", "b", NOW + yesterday, until + yesterday)
