@@ -93,7 +93,7 @@ def print_clocks(clocks: Clocks) -> None:
 
 def _remark(share: PlannedShare, late: LatePolicy | None) -> str:
     if share.late:
-        told = {LatePolicy.NOW: ": goes now", LatePolicy.SKIP: ": not mailed", None: ""}
+        told = {LatePolicy.NOW: ": goes all the same", LatePolicy.SKIP: ": not mailed", None: ""}
         return f"passed{told[late]}"
     return "day was quiet" if share.moved else ""
 

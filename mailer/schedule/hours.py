@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from mailer.model.faults import Fault, FaultsFound
 
 _HOUR = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([+-]\d\d:?\d\d|Z)?")
+#: Nothing is scheduled outside of these; days are counted on from an hour without running out.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
 def instant_at(text: str, zone: str) -> datetime:
@@ -45,6 +47,10 @@ def local_hour(text: str, zone: str) -> datetime:
     if local is None:
         faults.append(
             Fault("", 0, "--at", f'"{text}" is not a date and hour', "Write 2026-12-01T09:00")
+        )
+    if local is not None and not _FIRST_YEAR <= local.year <= _LAST_YEAR:
+        faults.append(
+            Fault("", 0, "--at", f"the year {local.year} is too far off", "Write 2026-12-01T09:00")
         )
     if local is not None and local.tzinfo is not None:
         faults.append(

@@ -64,6 +64,13 @@ def test_an_hour_with_its_own_offset_is_refused():
     assert [fault.field for fault in caught.value.faults] == ["--at"]
 
 
+@pytest.mark.parametrize("text", ["9999-12-31T23:30", "0001-01-01T00:30"])
+def test_a_year_that_no_calendar_reaches_is_refused(text):
+    """A slip of the finger, and nothing that could be counted on from."""
+    with pytest.raises(FaultsFound, match="is too far off"):
+        instant_at(text, "Europe/Chisinau")
+
+
 @pytest.mark.parametrize(
     "text", ["2026-12-01", "2026-12-01T09", "09:00", "tomorrow", "20261201T0900"]
 )
