@@ -79,9 +79,13 @@ def _end_of_gap(local: datetime, zone: str) -> datetime:
     """Return the first instant after the gap that `local` lies in."""
     after = local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
     before = local.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC)
-    early, late = sorted((before, after))
+    return change_between(min(before, after), max(before, after), zone)
+
+
+def change_between(early: datetime, late: datetime, zone: str) -> datetime:
+    """Return when the clocks of a zone change between two instants, given that they do, once."""
     offset = early.astimezone(ZoneInfo(zone)).utcoffset()
-    # The change lies between the two; halve until it is found to the second.
+    # Halve what the change lies in until it is found to the second.
     while (late - early).total_seconds() > 1:
         middle = early + (late - early) / 2
         if middle.astimezone(ZoneInfo(zone)).utcoffset() == offset:

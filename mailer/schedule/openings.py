@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from mailer.model.timing import LatePolicy, PlannedShare, Share, ShareState, Timing
-from mailer.schedule.hours import instant_of
+from mailer.schedule.hours import change_between, instant_of
 from mailer.zones import canonical_zone
 
 #: How far ahead a day is looked for: more than a year of holidays is a mistake.
@@ -87,7 +87,17 @@ def _edges(timing: Timing, zone: str, now: datetime) -> Iterator[datetime]:
             # Of an hour that comes twice, either may be the one.
             again = local.replace(tzinfo=ZoneInfo(zone), fold=1).astimezone(UTC)
             found |= {instant_of(local, zone), again}
+        found |= _changes(day, zone)
         yield from sorted(one for one in found if one > now)
+
+
+def _changes(day: date, zone: str) -> set[datetime]:
+    """Return when the clocks of a zone change on a day: an hour shown again may be outside."""
+    begin, end = (
+        instant_of(datetime.combine(day + timedelta(days=more), time()), zone) for more in (0, 1)
+    )
+    offsets = {one.astimezone(ZoneInfo(zone)).utcoffset() for one in (begin, end)}
+    return {change_between(begin, end, zone)} if len(offsets) > 1 else set()
 
 
 @dataclass(frozen=True)

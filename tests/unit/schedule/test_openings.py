@@ -177,6 +177,17 @@ def test_an_opening_ends_where_it_ends_by_the_wall_clock(zone):
     assert 311 <= openings <= 313
 
 
+def test_an_hour_shown_again_ends_or_begins_an_opening():
+    """Where the clocks go back in the middle of it, or into it from behind its end."""
+    beirut, chatham = datetime(2027, 10, 30, 21), datetime(2027, 4, 3, 14)
+    for ask, window, zone, change in (
+        (shuts_at, "23:30-24:00", "Asia/Beirut", beirut),
+        (next_allowed, "02:00-03:00", "Pacific/Chatham", chatham),
+    ):
+        change = change.replace(tzinfo=UTC)
+        assert change == ask(timing(window), zone, change - timedelta(minutes=5))
+
+
 def test_without_a_window_an_opening_ends_with_the_day_before_a_quiet_one():
     """Where no day is quiet, no end is in sight."""
     assert at("2026-12-05T00:00") == shuts_at(
