@@ -23,10 +23,29 @@ Lists = Annotated[list[str], typer.Option("--list", help="Key of a list; may be 
 SenderKey = Annotated[
     str, typer.Option("--sender", help="Who it comes from; needed when the lists' senders differ.")
 ]
+
+
+def _not_empty(context: typer.Context, param: typer.CallbackParam, text: str) -> str:
+    """Refuse an expression that is given and empty: a shell's unset variable would mail everyone."""
+    source = context.get_parameter_source(param.name or "")
+    if not text and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter(
+            "it is empty. To mean everyone on the lists, leave the option out."
+        )
+    return text
+
+
 SegmentText = Annotated[
-    str, typer.Option("--segment", help="Only these: 'country in (MD, UA) and \"press\" in tags'.")
+    str,
+    typer.Option(
+        "--segment",
+        callback=_not_empty,
+        help="Only these: 'country in (MD, UA) and \"press\" in tags'.",
+    ),
 ]
-ExcludeText = Annotated[str, typer.Option("--exclude", help="But not these; same language.")]
+ExcludeText = Annotated[
+    str, typer.Option("--exclude", callback=_not_empty, help="But not these; same language.")
+]
 Yes = Annotated[
     int | None,
     typer.Option("--yes", metavar="N", help="Confirm that N people are to be mailed."),

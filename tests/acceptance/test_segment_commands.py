@@ -69,6 +69,15 @@ def test_what_cannot_be_counted_is_said_plainly(mailer, prepared, arguments, wor
     assert words in ended.err
 
 
+@pytest.mark.parametrize("option", ["--segment", "--exclude"])
+def test_an_empty_expression_does_not_mean_everyone(mailer, prepared, option):
+    """A shell that knows no such variable leaves one."""
+    plan = ("--statement", SLUG, "--list", "harbor-news")
+    ended = mailer(prepared, "mailings", "coverage", *plan, option, "")
+    assert (2, "") == (ended.status, ended.out)
+    assert f"Invalid value for '{option}': it is empty." in ended.err
+
+
 def test_what_was_scheduled_is_kept_whatever_becomes_of_the_file(mailer, workspace, change):
     """The mailing pins the expression as it read then; the check names statements nobody knows."""
     plan = ("--statement", SLUG, "--list", "harbor-volunteers", "--segment", "active-volunteers")
