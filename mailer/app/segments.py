@@ -6,7 +6,7 @@ saved segments, a count, or an explanation. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mailer.app.workspace import Workspace
@@ -21,10 +21,11 @@ from mailer.audience.segments import (
 )
 from mailer.model.audience import Attribute, ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.store.engine import Connection
 from mailer.store.segment_counts import count_people, list_ids
 
 #: What faults of the expression name.
-ARGUMENT = "--segment"
+ARGUMENT = "EXPR"
 
 
 @dataclass(frozen=True)
@@ -50,32 +51,41 @@ def ask(workspace: Workspace, text: str, lists: Sequence[str]) -> Question:
     """Read an expression for some lists, or for all.
 
     Raises:
-        FaultsFound: with what is wrong with it or the lists.
+        FaultsFound: with what is wrong with it or the lists; whether the statements it asks about
+            are known is found out when it is counted.
     """
     chosen = _chosen(workspace, lists)
     attributes = _attributes(chosen)
     saved = saved_segments(workspace.config.lists_dir)
     expression = read_expression(text, attributes, Place(ARGUMENT), saved)
-    with workspace.store.read() as connection:
-        faults = mention_faults(connection, expression.mentions)
-    if faults:
-        raise FaultsFound(faults)
     return Question(expression, tuple(one.key for one in chosen))
 
 
 def count(workspace: Workspace, question: Question) -> tuple[int, int]:
-    """Return how many people an expression means, and how many are on the lists."""
+    """Return how many people an expression means, and how many are on the lists.
+
+    Raises:
+        FaultsFound: when it asks about statements nobody knows, or deliveries that are gone.
+    """
     with workspace.store.read() as connection:
         ids = list_ids(connection, question.lists)
         people = count_people(connection, ids, question.expression.segment)
-        return people, count_people(connection, ids)
+        on_lists = count_people(connection, ids)
+        _check_mentions(connection, [question.expression])
+    return people, on_lists
 
 
 def explanation(workspace: Workspace, question: Question) -> Explanation:
-    """Return what an expression asks and whom it means."""
+    """Return what an expression asks and whom it means.
+
+    Raises:
+        FaultsFound: when it asks about statements nobody knows, or deliveries that are gone.
+    """
     with workspace.store.read() as connection:
         ids = list_ids(connection, question.lists)
-        return explain(connection, ids, question.expression.segment)
+        found = explain(connection, ids, question.expression.segment)
+        _check_mentions(connection, [question.expression])
+    return found
 
 
 def saved_counts(workspace: Workspace, lists: Sequence[str]) -> list[SavedCount]:
@@ -90,19 +100,27 @@ def saved_counts(workspace: Workspace, lists: Sequence[str]) -> list[SavedCount]
     attributes = _attributes(list(workspace.lists[0].values()))
     segments = load_segments(workspace.config.lists_dir, attributes)
     with workspace.store.read() as connection:
-        faults = [
-            fault for one in segments.values() for fault in mention_faults(connection, one.mentions)
-        ]
-        if faults:
-            raise FaultsFound(faults)
         ids = list_ids(connection, [one.key for one in chosen])
-        return [
+        counts = [
             SavedCount(
                 key, saved.by_key[key].name, saved.by_key[key].text,
                 count_people(connection, ids, one.segment),
             )
             for key, one in segments.items()
         ]  # fmt: skip
+        _check_mentions(connection, segments.values())
+    return counts
+
+
+def _check_mentions(connection: Connection, expressions: Iterable[Expression]) -> None:
+    """Refuse a count that asked about what is not known.
+
+    After the counting: deliveries may be deleted meanwhile, and their mark is set with the first.
+    """
+    faults = [fault for one in expressions for fault in mention_faults(connection, one.mentions)]
+    if faults:
+        # Of one that others name too it is told once.
+        raise FaultsFound(dict.fromkeys(faults))
 
 
 def _chosen(workspace: Workspace, keys: Sequence[str]) -> list[ListDefinition]:

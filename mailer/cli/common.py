@@ -133,8 +133,12 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except FaultsFound as error:
             report_faults(error.faults)
-            # Faults of options only: the command was used wrongly, and nothing else is amiss.
-            wrong_use = all(fault.field.startswith("--") for fault in error.faults)
+            # Faults of options and arguments only: the command was used wrongly, and nothing else
+            # is amiss.
+            wrong_use = all(
+                fault.field.startswith("--") or (not fault.file and fault.field.isupper())
+                for fault in error.faults
+            )
             raise typer.Exit(WRONG_USE if wrong_use else NOT_DONE) from None
         except (
             BackupFailed,

@@ -54,7 +54,7 @@ def test_only_the_lists_named_are_looked_on(mailer, prepared):
     ("arguments", "words"),
     [
         (["count", "received(her-right)"], f'Did you mean "{SLUG}"'),
-        (["count", "received(her-right)"], "--segment, column 10: no statement"),
+        (["count", "received(her-right)"], "EXPR, column 10: no statement"),
         (
             ["explain", "nobody"],
             'no saved segment is called "nobody". There are: active-volunteers,',
