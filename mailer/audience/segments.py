@@ -23,12 +23,15 @@ from mailer.audience.expressions import Bad, Builder, Expanded, parser
 from mailer.audience.lists import SEGMENTS_FILE
 from mailer.model.audience import Attribute
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.segments import Segment
+from mailer.model.segments import And, Not, OneOf, Or, Segment, walk
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 #: Longest expression and deepest nesting that are read: bounds on work, far above any use.
 LONGEST = 4_000
 DEEPEST = 40
+#: Most values that are compared with. SQLite takes an expression of a thousand parts at most, and a
+#: query for several lists holds this one several times.
+MOST_VALUES = 200
 
 #: A word alone is no expression: it names a saved one.
 _SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
@@ -149,6 +152,7 @@ class _Reader:
             raise Bad(token, f"more than {DEEPEST} saved segments name one another")
         if key not in self._read:
             found = self._saved.by_key.get(key)
+        _check_values(segment, place)
             if found is None:
                 known = ", ".join(sorted(self._saved.by_key)) or "none yet"
                 way = f", which {' → '.join(chain)} names" if chain else ""
@@ -194,6 +198,17 @@ def _build(text: str, builder: Builder, place: Place) -> Segment:
             raise FaultsFound([place.fault(bad.column, bad.problem, bad.remedy)]) from None
         if isinstance(bad, FaultsFound):
             raise bad from None
+def _check_values(segment: Segment, place: Place) -> None:
+    values = sum(
+        len(part.values) if isinstance(part, OneOf) else 1
+        for part in walk(segment)
+        if not isinstance(part, And | Or | Not)
+    )
+    if values > MOST_VALUES:
+        problem = f"compares with {values} values, and {MOST_VALUES} are the most"
+        raise FaultsFound([place.fault(1, problem, "Give these people a tag and ask for the tag")])
+
+
         raise
 
 
