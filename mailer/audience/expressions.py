@@ -83,10 +83,16 @@ class Bad(Exception):
     """A fault at a place in the expression."""
 
     def __init__(self, token: Token | None, problem: str, remedy: str = "") -> None:
-        self.column = getattr(token, "column", None) or 1
+        #: Counted from 1, over all lines.
+        self.column = column_of(token) if token is not None else 1
         self.problem = problem
         self.remedy = remedy
         super().__init__(problem)
+
+
+def column_of(token: Token) -> int:
+    """Return where a token begins in the expression, counted from 1 over all its lines."""
+    return (token.start_pos or 0) + 1
 
 
 def _text(token: Token) -> str:
@@ -223,7 +229,7 @@ class Builder(Transformer[Token, Segment]):
         return Not(Missing(self._field(name)))
 
     def _slug(self, token: Token) -> str:
-        self.slugs.append((_text(token), token.column or 1))
+        self.slugs.append((_text(token), column_of(token)))
         return _text(token)
 
     def received(self, tokens: list[Token]) -> Segment:

@@ -12,7 +12,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ MOST_VALUES = 200
 
 #: A word alone is no expression: it names a saved one.
 _SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
+#: A key of TOML and the mark that opens its text; a line end right after it is not of the text.
+_OPENED = re.compile(r"""[^=\n]*=[ \t]*(?:\"{3}\n?|'{3}\n?|"|')""")
 _EXAMPLE = 'As in: country in (MD, UA) and "press" in tags'
 #: What word processors make of quotation marks.
 _TYPOGRAPHIC = "“”„«»‘’"
@@ -50,10 +52,19 @@ class Place:
     option: str = "--segment"
     file: str = ""
     line: int = 0
+    #: The file from the start of that line to the end of the expression, and from where on it is the
+    #: expression; "" where it is written with escapes, and columns count in the expression alone.
+    written: str = ""
+    begin: int = 0
 
     def fault(self, column: int, problem: str, remedy: str = "") -> Fault:
-        """Return a fault at a column of it."""
-        return Fault(self.file, self.line, self.option, problem, remedy, column)
+        """Return a fault at a column of it, counted over all its lines; 0 for none."""
+        line = self.line
+        if self.written and column:
+            before = self.written[: self.begin + column - 1]
+            line += before.count("\n")
+            column = len(before) - before.rfind("\n")
+        return Fault(self.file, line, self.option, problem, remedy, column)
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,7 @@ class _Reader:
             written_out = written_out[:start] + words + written_out[end:]
         if builder.written_out:
             _check_size(written_out, place, " with the saved segments it names")
+        _check_values(segment, place)
         return Expression(written_out, segment, tuple(mentions))
 
     def _named(self, token: Token | None, key: str, chain: tuple[str, ...]) -> Expression:
@@ -152,7 +164,6 @@ class _Reader:
             raise Bad(token, f"more than {DEEPEST} saved segments name one another")
         if key not in self._read:
             found = self._saved.by_key.get(key)
-        _check_values(segment, place)
             if found is None:
                 known = ", ".join(sorted(self._saved.by_key)) or "none yet"
                 way = f", which {' → '.join(chain)} names" if chain else ""
@@ -187,17 +198,6 @@ def _check_size(text: str, place: Place, what: str = "") -> None:
         raise FaultsFound([place.fault(1, problem, "Split it into two lists")])
 
 
-def _build(text: str, builder: Builder, place: Place) -> Segment:
-    try:
-        return builder.transform(parser().parse(text))
-    except UnexpectedInput as error:
-        raise FaultsFound([_unexpected(text, error, place)]) from None
-    except VisitError as error:
-        bad = error.orig_exc
-        if isinstance(bad, Bad):
-            raise FaultsFound([place.fault(bad.column, bad.problem, bad.remedy)]) from None
-        if isinstance(bad, FaultsFound):
-            raise bad from None
 def _check_values(segment: Segment, place: Place) -> None:
     values = sum(
         len(part.values) if isinstance(part, OneOf) else 1
@@ -209,14 +209,25 @@ def _check_values(segment: Segment, place: Place) -> None:
         raise FaultsFound([place.fault(1, problem, "Give these people a tag and ask for the tag")])
 
 
+def _build(text: str, builder: Builder, place: Place) -> Segment:
+    try:
+        return builder.transform(parser().parse(text))
+    except UnexpectedInput as error:
+        raise FaultsFound([_unexpected(text, error, place)]) from None
+    except VisitError as error:
+        bad = error.orig_exc
+        if isinstance(bad, Bad):
+            raise FaultsFound([place.fault(bad.column, bad.problem, bad.remedy)]) from None
+        if isinstance(bad, FaultsFound):
+            raise bad from None
         raise
 
 
 def _unexpected(text: str, error: UnexpectedInput, place: Place) -> Fault:
-    column = error.column if error.column and error.column > 0 else len(text) + 1
-    at_end = column > len(text) or getattr(getattr(error, "token", None), "type", "") == "$END"
-    if at_end:
+    if getattr(getattr(error, "token", None), "type", "") == "$END":
         return place.fault(len(text) + 1, "the expression ends too soon", _EXAMPLE)
+    # Typed as nothing by the library, whose errors all set it.
+    column = int(getattr(error, "pos_in_stream", None) or 0) + 1
     if text[column - 1] in _TYPOGRAPHIC:
         remedy = 'Use straight ones: "press" in tags'
         return place.fault(column, "a typographic quotation mark", remedy)
@@ -283,11 +294,22 @@ def saved_segments(lists_dir: Path) -> SavedSegments:
     for key, value in data.items():
         place = Place(key, name, lines.of(key, "expression"))
         if isinstance(value, dict) and isinstance(value.get("expression"), str):
+            place = _exactly(place, text, value["expression"])
             found[key] = SavedSegment(key, str(value.get("name", "")), value["expression"], place)
         else:
             fault = Fault(name, place.line, key, "has no expression", 'Write expression = "…"')
             faults.append(fault)
     return SavedSegments(found, tuple(faults))
+
+
+def _exactly(place: Place, text: str, expression: str) -> Place:
+    """Add to the place of a key of a file where the expression after it begins."""
+    rest = text.split("\n", place.line - 1)[-1]
+    opened = _OPENED.match(rest)
+    if opened is None or not rest.startswith(expression, opened.end()):
+        return place
+    written = rest[: opened.end() + len(expression)]
+    return replace(place, written=written, begin=opened.end())
 
 
 def _read_file(lists_dir: Path) -> tuple[str, dict[str, Any]]:

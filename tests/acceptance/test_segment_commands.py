@@ -91,7 +91,7 @@ def test_what_was_scheduled_is_kept_whatever_becomes_of_the_file(mailer, workspa
     assert '  only "volunteer" in tags and hours >= 4\n' in shown
     checked = mailer(workspace, "check")
     assert 1 == checked.status
-    place = "lists/segments.toml:9:10: active-volunteers: "
+    place = "lists/segments.toml:9:24: active-volunteers: "
     assert f'{place}no statement "lost-letter" has been loaded' in checked.err
     # Two options are wanted, or the one that stands for them.
     ended = mailer(workspace, "schedule", *hour)

@@ -5,6 +5,7 @@ import pytest
 from mailer.audience.explaining import fields_of, words_of
 from mailer.audience.segments import (
     LONGEST,
+    MOST_VALUES,
     Place,
     SavedSegment,
     SavedSegments,
@@ -133,6 +134,42 @@ def test_size_and_depth_are_bounded_with_what_is_named():
     assert "with the saved segments it names" in fault("s0", **doubling, s30="country = MD")
     chain = {f"s{one}": f"segment(s{one + 1})" for one in range(500)}
     assert "more than 40 saved segments name one another" in fault("s0", **chain)
+
+
+def test_a_place_in_the_file_is_where_an_editor_goes(tmp_path):
+    """Over the lines of a long text; where escapes move the columns, counted in the expression."""
+    (tmp_path / "segments.toml").write_text(
+        '[long]\nname = \'Long\'\nexpression = """\ncountry = MD\n  and “press” in tags"""\n'
+        "[open]\nexpression = '''country = MD\n and'''\n"
+        '[escaped]\nexpression = "\\"press\\" in town"\n'
+        "[asks]\nexpression = '''\n\nreceived(letter)'''\n"
+    )
+    with pytest.raises(FaultsFound) as raised:
+        load_segments(tmp_path, ATTRIBUTES)
+    told = [(one.line, one.column, one.problem) for one in raised.value.faults]
+    assert [
+        (5, 7, "a typographic quotation mark"),
+        (8, 5, "the expression ends too soon"),
+        (10, 12, '"town" is not a field'),
+    ] == told
+    found = read_expression("asks", ATTRIBUTES, TYPED, saved_segments(tmp_path))
+    lost = found.mentions[0].fault("is lost")
+    assert (14, 10) == (lost.line, lost.column)
+
+
+def test_what_was_typed_over_several_lines_is_pointed_at():
+    """A typographic quotation mark in the second line is one."""
+    assert "column 27: a typographic quotation mark" in fault("hours = 4 and\n  country = “MD”")
+
+
+def test_more_values_than_a_database_takes_are_refused():
+    """In one list, in several parts, or through saved segments."""
+    many = f"hours in ({', '.join(map(str, range(MOST_VALUES)))})"
+    assert MOST_VALUES == len(read(many).segment.values)
+    said = "compares with 201 values, and 200 are the most"
+    assert said in fault(f"{many} or country = MD")
+    assert said in fault("segment(a) or country = MD", a=many)
+    assert said in fault(f"{many[:-1]}, 1)")
 
 
 def test_a_fault_that_others_share_is_told_once(tmp_path):

@@ -146,7 +146,7 @@ def segment_fault(folder, text):
 def test_a_segment_is_told_at_the_line_of_its_expression(folder, header):
     """However its table is written, and whatever stands before."""
     text = f"# Mine.\n[a]\nexpression = 'country = MD'\n\n{header}\nname = 'C'\nexpression = 'town = Kyiv'\n"
-    assert (7, 1, '"town" is not a field') == segment_fault(folder, text)
+    assert (7, 15, '"town" is not a field') == segment_fault(folder, text)
     text = f"[a]\nexpression = 'country = MD'\n{header}\nname = 'C'\n"
     assert (3, 0, "has no expression") == segment_fault(folder, text)
 
