@@ -77,7 +77,7 @@ def corrected_faults(connection: Connection, corrects: Corrected, field: str) ->
     gone = deliveries_gone_at(connection, corrects.row_id)
     if gone is not None:
         problem = (
-            f"the deliveries of {key} were deleted on {gone:%Y-%m-%d}, their time being over: "
+            f"the deliveries of {key} were deleted on {gone:%Y-%m-%d}: "
             "who received it is not known any more"
         )
         return [Fault("", 0, field, problem, "Send the statement anew to the lists")]

@@ -9,7 +9,7 @@ second says of everyone left why they are not mailed, and which lists each deliv
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailer.audience.corrections import corrected_faults, correction_of
@@ -122,7 +122,8 @@ class _Asked:
         mentions: list[Mention] = []
         for one in (self.segment, self.exclude):
             mentions += one.mentions if one else ()
-        faults = mention_faults(connection, mentions)
+        # What it pins cannot be written anew.
+        faults = [replace(one, remedy="Cancel it") for one in mention_faults(connection, mentions)]
         if self.corrects is not None:
             faults += corrected_faults(connection, self.corrects, self.option)
         if faults:

@@ -39,8 +39,8 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
             one = gone[mention.slug]
             faults.append(
                 mention.fault(
-                    f"the deliveries of {one.key} were deleted on {one.at:%Y-%m-%d}, their time "
-                    f'being over: who received "{one.slug}" is not known any more',
+                    f"the deliveries of {one.key} were deleted on {one.at:%Y-%m-%d}: "
+                    f'who received "{one.slug}" is not known any more',
                     "Ask about another statement, or leave this out",
                 )
             )

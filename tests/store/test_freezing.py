@@ -14,7 +14,7 @@ from mailer.model.faults import FaultsFound
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.store import tables
 from mailer.store.audience import profile_id
-from mailer.store.mailings import change_state
+from mailer.store.mailings import LONGEST_REASON, change_state
 from tests.support.audience_world import (
     NOW,
     OnList,
@@ -319,6 +319,29 @@ def test_a_segment_that_cannot_be_read_any_more_changes_nothing(sqlite_store):
         freeze_step(sqlite_store, mailing_id, resolve, NOW)
     assert caught.value.faults[0].field == "segment of s-1"
     assert caught.value.faults[0].column == 1
+
+
+@pytest.mark.parametrize("option", ["segment", "exclude"])
+def test_deliveries_that_are_deleted_before_the_hour_are_not_taken_for_none(sqlite_store, option):
+    """Nothing is frozen; what the mailing is held for is short enough to be shown whole."""
+    world = World(LISTS, {1: (Row("a", {"a-news": ON}),)})
+    list_ids, _ = world.write(sqlite_store)
+    write_mailing(sqlite_store, (NEWS,), list_ids, slug="a-rather-long-slug")
+    asked = {option: "not received(a-rather-long-slug)"}
+    second = write_mailing(sqlite_store, (NEWS,), list_ids, slug="another-long-slug", **asked)
+    with sqlite_store.write() as connection:
+        connection.execute(
+            update(tables.mailing)
+            .where(tables.mailing.c.id != second)
+            .values(deliveries_gone_at=NOW)
+        )
+    with pytest.raises(FaultsFound) as caught:
+        freeze_step(sqlite_store, second, resolve, NOW)
+    assert frozen(sqlite_store, second) == {}
+    said = str(caught.value)
+    assert len(said) <= LONGEST_REASON
+    assert said.startswith(f"{option} of another-long-slug-1, column 14: the deliveries of ")
+    assert said.endswith("is not known any more. Cancel it.")
 
 
 def test_an_empty_list_is_frozen_at_once(sqlite_store):
