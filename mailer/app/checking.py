@@ -7,14 +7,14 @@ newsletters, lists, segments and relay. Nothing is changed and nothing is sent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from mailer.app.sending import check_relay, signers_for
 from mailer.app.workspace import Workspace
 from mailer.audience.mentions import mention_faults
-from mailer.audience.segments import Place, load_segments, read_expression, saved_segments
+from mailer.audience.segments import Mention, Place, load_segments, read_expression, saved_segments
 from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
@@ -107,10 +107,8 @@ def _check_segments(workspace: Workspace) -> Iterable[Fault]:
         for name, one in definition.attributes.items()
     }
     segments = load_segments(workspace.config.lists_dir, attributes)
-    # Without a database nothing can be said about statements, and that it is missing was said.
-    with contextlib.suppress(StoreUnavailable), workspace.store.read() as connection:
-        for one in segments.values():
-            yield from mention_faults(connection, one.mentions)
+    _check_mentions(workspace, [one for found in segments.values() for one in found.mentions])
+    return ()
 
 
 def _check_templates(workspace: Workspace) -> Iterable[Fault]:
@@ -261,11 +259,21 @@ def _reference_faults(
         try:
             if text:
                 saved = saved_segments(config.lists_dir)
-                read_expression(text, attributes, Place(key), saved)
+                asked = read_expression(text, attributes, Place(key), saved)
+                _check_mentions(workspace, asked.mentions)
         except FaultsFound as error:
             for one in error.faults:
                 own = fault(key, one.problem, one.remedy)
                 yield one if one.file else own
+
+
+def _check_mentions(workspace: Workspace, mentions: Sequence[Mention]) -> None:
+    """Refuse questions about statements that nobody knows, or whose deliveries are gone."""
+    # Without a database nothing can be said about statements, and that it is missing was said.
+    with contextlib.suppress(StoreUnavailable), workspace.store.read() as connection:
+        faults = mention_faults(connection, mentions)
+        if faults:
+            raise FaultsFound(faults)
 
 
 def _check_senders(workspace: Workspace) -> Iterable[Fault]:

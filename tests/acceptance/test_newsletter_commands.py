@@ -47,7 +47,8 @@ def test_faults_are_told_by_the_check_and_keep_it_from_loading(mailer, workspace
     path = workspace / "templates" / "newsletters" / LETTERS / "newsletter.toml"
     change(path, "0 9 * * 1", "0 9 * * 8")
     change(path, '"harbor-news"', '"no-such"')
-    change(path, "sender =", 'segment = "shoes = 4"\nsender =')
+    asked = """segment = "shoes = 4"\nexclude = 'received("lost-letter")'\nsender ="""
+    change(path, "sender =", asked)
     for arguments in (("check",), ("newsletters", "load", LETTERS)):
         ended = mailer(workspace, *arguments)
         assert 1 == ended.status
@@ -55,6 +56,7 @@ def test_faults_are_told_by_the_check_and_keep_it_from_loading(mailer, workspace
         assert f'{LETTERS}/newsletter.toml:8: cron: "8" is no day of the week' in told
         assert f'{LETTERS}/newsletter.toml:14: lists: there is no list "no-such"' in told
         assert re.search(rf"{LETTERS}/newsletter\.toml:16: segment: .*shoes", told)
+        assert f'{LETTERS}/newsletter.toml:17: exclude: no statement "lost-letter"' in told
     assert "Nothing was loaded." in ended.err
 
 
