@@ -164,6 +164,13 @@ class _Reader:
             raise Bad(token, f"more than {DEEPEST} saved segments name one another")
         if key not in self._read:
             found = self._saved.by_key.get(key)
+            own = [
+                one
+                for one in self._saved.faults
+                if key in (one.field, one.field.rpartition(".")[0])
+            ]
+            if own:
+                raise FaultsFound(own)
             if found is None:
                 known = ", ".join(sorted(self._saved.by_key)) or "none yet"
                 way = f", which {' → '.join(chain)} names" if chain else ""
@@ -293,7 +300,15 @@ def saved_segments(lists_dir: Path) -> SavedSegments:
     faults: list[Fault] = []
     for key, value in data.items():
         place = Place(key, name, lines.of(key, "expression"))
-        if isinstance(value, dict) and isinstance(value.get("expression"), str):
+        if isinstance(value, dict) and (unknown := sorted(set(value) - {"name", "expression"})):
+            faults += [
+                Fault(
+                    name, lines.of(key, one), f"{key}.{one}",
+                    "is not a field of a segment", "Known: expression, name",
+                )
+                for one in unknown
+            ]  # fmt: skip
+        elif isinstance(value, dict) and isinstance(value.get("expression"), str):
             place = _exactly(place, text, value["expression"])
             found[key] = SavedSegment(key, str(value.get("name", "")), value["expression"], place)
         else:

@@ -184,6 +184,18 @@ def test_a_fault_that_others_share_is_told_once(tmp_path):
     assert {"a", "b"} == set(saved_segments(tmp_path).by_key)
 
 
+def test_what_a_saved_segment_says_in_vain_is_refused(tmp_path):
+    """Nobody is mailed whom an `exclude` seemed to leave out; the others can be used."""
+    (tmp_path / "segments.toml").write_text(
+        "[a]\nexpression = 'country = MD'\nexclude = 'country = UA'\n[b]\nexpression = 'hours = 1'\n"
+    )
+    segments = saved_segments(tmp_path)
+    for text in ("a", "not segment(a)"):
+        with pytest.raises(FaultsFound, match=r"toml:3: a\.exclude: is not a field of a"):
+            read_expression(text, ATTRIBUTES, TYPED, segments)
+    assert "hours = 1" == read_expression("b", ATTRIBUTES, TYPED, segments).text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
