@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Table, and_, delete, exists, func, select, update
 
 from mailer.model.states import MailingState
 from mailer.store.audience import insert_or_ignore
@@ -115,10 +115,8 @@ def clear_deliveries(connection: Connection, before: datetime, limit: int, now: 
         .where(
             mailing.c.state.in_(_ENDED),
             mailing.c.finished_at < before,
-            or_(
-                mailing.c.deliveries_gone_at.is_(None),
-                exists().where(delivery.c.mailing_id == mailing.c.id),
-            ),
+            # Of one that was cancelled before it was frozen nothing goes, and all stays known.
+            exists().where(delivery.c.mailing_id == mailing.c.id),
         )
         .order_by(mailing.c.id)
         .limit(1)
@@ -144,7 +142,7 @@ def clear_deliveries(connection: Connection, before: datetime, limit: int, now: 
     _delete_attempts(connection, attempts)
     connection.execute(delete(delivery_list).where(delivery_list.c.delivery_id.in_(ids)))
     connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
-    return max(len(rows), 1)
+    return len(rows)
 
 
 def _count_deliveries(connection: Connection, rows: Sequence[Any]) -> None:

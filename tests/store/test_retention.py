@@ -9,6 +9,7 @@ from mailer.model.audience import UnsubscriptionSource
 from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
 from mailer.schedule import housekeeping
 from mailer.schedule.housekeeping import Housekeeper, Retention
+from mailer.store.history import gone_deliveries
 from mailer.store.reports import deliveries, report
 from mailer.store.retention import DeliveriesGone, clear_deliveries
 from mailer.store.suppression_log import SuppressionLog
@@ -113,6 +114,22 @@ def test_deliveries_become_counts_and_the_report_tells_the_same(store, keeper, c
         assert getattr(before, name) == getattr(after, name), name
     with store.read() as connection, pytest.raises(DeliveriesGone, match="only counts are left"):
         list(deliveries(connection, sent[0].row_id))
+
+
+def test_a_mailing_that_had_no_deliveries_has_lost_none(store, ground, keeper, clock, sent):
+    """Cancelled before its hour: that it reached nobody is known for good."""
+    made = ground.add_mailing(["harbor-news"], revision=make_revision(slug="never"))
+    with store.write() as connection:
+        connection.execute(
+            mailing.update()
+            .where(mailing.c.id == made.row_id)
+            .values(state=MailingState.CANCELLED, finished_at=ground.now)
+        )
+    clock.forward(days=401)
+    work(keeper)
+    with store.read() as connection:
+        gone = gone_deliveries(connection, ["one", "never"])
+    assert ["one"] == [one.slug for one in gone]
 
 
 def test_a_mailing_half_cleared_is_whole_in_its_report(store, clock, sent):
