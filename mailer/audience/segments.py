@@ -32,6 +32,8 @@ DEEPEST = 40
 #: Most values that are compared with. SQLite takes an expression of a thousand parts at most, and a
 #: query for several lists holds this one several times.
 MOST_VALUES = 200
+#: Deepest nesting of `and` and `or`. SQLite 3.40 takes 18 where a mailing to three lists is counted.
+MOST_LEVELS = 10
 
 #: A word alone is no expression: it names a saved one.
 _SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
@@ -152,7 +154,7 @@ class _Reader:
             written_out = written_out[:start] + words + written_out[end:]
         if builder.written_out:
             _check_size(written_out, place, " with the saved segments it names")
-        _check_values(segment, place)
+        _check_tree(segment, place)
         return Expression(written_out, segment, tuple(mentions))
 
     def _named(self, token: Token | None, key: str, chain: tuple[str, ...]) -> Expression:
@@ -205,7 +207,11 @@ def _check_size(text: str, place: Place, what: str = "") -> None:
         raise FaultsFound([place.fault(1, problem, "Split it into two lists")])
 
 
-def _check_values(segment: Segment, place: Place) -> None:
+def _check_tree(segment: Segment, place: Place) -> None:
+    """Refuse what a database would not take."""
+    if _levels(segment) > MOST_LEVELS:
+        problem = f"has brackets in brackets more than {MOST_LEVELS} deep"
+        raise FaultsFound([place.fault(1, problem, "Write it with fewer")])
     values = sum(
         len(part.values) if isinstance(part, OneOf) else 1
         for part in walk(segment)
@@ -214,6 +220,14 @@ def _check_values(segment: Segment, place: Place) -> None:
     if values > MOST_VALUES:
         problem = f"compares with {values} values, and {MOST_VALUES} are the most"
         raise FaultsFound([place.fault(1, problem, "Give these people a tag and ask for the tag")])
+
+
+def _levels(segment: Segment) -> int:
+    if isinstance(segment, Not):
+        return _levels(segment.inner)
+    if isinstance(segment, And | Or):
+        return 1 + max(map(_levels, segment.parts))
+    return 0
 
 
 def _build(text: str, builder: Builder, place: Place) -> Segment:

@@ -88,6 +88,13 @@ def compile_segment(segment: Segment, row: FromClause = supporter) -> Clause:
             return and_(true(), *(compile_segment(part, row) for part in parts))
         case Or(parts):
             return or_(false(), *(compile_segment(part, row) for part in parts))
+        # Down to the tests: SQLite takes little nesting, and each NOT with its brackets is some.
+        case Not(Not(inner)):
+            return compile_segment(inner, row)
+        case Not(And(parts)):
+            return compile_segment(Or(tuple(map(Not, parts))), row)
+        case Not(Or(parts)):
+            return compile_segment(And(tuple(map(Not, parts))), row)
         case Not(inner):
             return not_(compile_segment(inner, row))
         case Compare(field, operator, value):

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from mailer.audience import freezing
 from mailer.audience.freezing import FreezeProgress, freeze_step, next_size
+from mailer.audience.segments import MOST_LEVELS
 from mailer.clock import SystemClock
 from mailer.model.audience import LanguageProfile, LanguageStep, MembershipState
 from mailer.model.faults import FaultsFound
@@ -319,6 +320,15 @@ def test_a_segment_that_cannot_be_read_any_more_changes_nothing(sqlite_store):
         freeze_step(sqlite_store, mailing_id, resolve, NOW)
     assert caught.value.faults[0].field == "segment of s-1"
     assert caught.value.faults[0].column == 1
+
+
+def test_the_deepest_expression_can_be_frozen(sqlite_store):
+    """SQLite bounds nesting; through several lists, as who is meant and as who is left out."""
+    text, around = "not not received(s)", "country = MD"
+    for level in range(MOST_LEVELS):
+        text = f"{around} {('and', 'or')[level % 2]} not not not ({text})"
+    people = {1: (Row("a", {"a-news": ON, "a-help": ON}),), 2: (Row("b", {"b-friends": ON}),)}
+    assert {1, 2} == _outcome(sqlite_store, people, segment=text, exclude=text).keys()
 
 
 @pytest.mark.parametrize("option", ["segment", "exclude"])

@@ -5,6 +5,7 @@ import pytest
 from mailer.audience.explaining import fields_of, words_of
 from mailer.audience.segments import (
     LONGEST,
+    MOST_LEVELS,
     MOST_VALUES,
     Place,
     SavedSegment,
@@ -134,6 +135,22 @@ def test_size_and_depth_are_bounded_with_what_is_named():
     assert "with the saved segments it names" in fault("s0", **doubling, s30="country = MD")
     chain = {f"s{one}": f"segment(s{one + 1})" for one in range(500)}
     assert "more than 40 saved segments name one another" in fault("s0", **chain)
+
+
+def nested(levels):
+    """An expression in which each pair of brackets stands in another."""
+    text = "hours = 1"
+    for level in range(levels):
+        text = f"country = MD {('and', 'or')[level % 2]} not ({text})"
+    return text
+
+
+def test_deeper_brackets_than_a_database_takes_are_refused():
+    """Also where saved segments make them; brackets that say nothing do not count."""
+    assert read(nested(MOST_LEVELS)).segment == read(f"(({nested(MOST_LEVELS)}))").segment
+    said = "has brackets in brackets more than 10 deep"
+    assert said in fault(nested(MOST_LEVELS + 1))
+    assert said in fault("hours = 2 or segment(a) and hours = 3", a=nested(MOST_LEVELS))
 
 
 def test_a_place_in_the_file_is_where_an_editor_goes(tmp_path):
