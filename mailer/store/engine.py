@@ -82,8 +82,11 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection in a transaction that sees one state and changes nothing."""
-        with _plain_errors(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _plain_errors(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -225,10 +228,10 @@ def open_store(url: str, *, synchronous: str = "FULL") -> Store:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
         _make_private(make_url(url).database or "")
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
         _prepare_sqlite(engine, synchronous=synchronous)
     elif url.startswith("postgresql+psycopg://"):
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     else:
         raise StoreUnavailable(
             "The database address is neither SQLite nor PostgreSQL",

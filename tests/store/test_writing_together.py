@@ -1,7 +1,10 @@
-"""Several writers on one SQLite database: nobody is kept out by one who always comes back."""
+"""Several at one database: writers keep nobody out, and who reads sees one state of it."""
 
 import threading
 import time
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from mailer.schedule.ticker import BREATHER_S
 from mailer.store import tables
@@ -32,3 +35,25 @@ def test_a_writer_gets_in_beside_one_that_writes_range_after_range(sqlite_store)
         over.set()
         freezing.join()
     assert [wait for wait in waits if wait > 1] == []
+
+
+def test_who_reads_sees_one_state(store):
+    """What is written meanwhile is seen by the next one."""
+    with store.read() as reading:
+        assert [] == reading.execute(tables.setting.select()).all()
+        with store.write() as connection:
+            connection.execute(tables.setting.insert().values(name="a", value="b"))
+        assert [] == reading.execute(tables.setting.select()).all()
+    with store.read() as reading:
+        assert [("a", "b")] == reading.execute(tables.setting.select()).all()
+
+
+def test_an_error_of_the_database_tells_no_values(store):
+    """They may be of a person: it goes to logs and terminals."""
+    row = {"name": "a", "value": "Mara Lind"}
+    with store.write() as connection:
+        connection.execute(tables.setting.insert().values(row))
+        with pytest.raises(SQLAlchemyError) as caught:
+            connection.execute(tables.setting.insert().values(row))
+        connection.rollback()
+    assert "Lind" not in str(caught.value)
