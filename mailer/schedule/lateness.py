@@ -1,4 +1,4 @@
-"""Decide what becomes of a scheduled mailing whose hour has come.
+"""Decide what becomes of a mailing whose hour has come.
 
 In: a mailing and the time. Out: a decision object; nothing is changed here.
 """
@@ -35,20 +35,33 @@ def when_due(mailing: Mailing, now: datetime) -> Start | Wait | Hold:
     """Decide for a scheduled mailing: start, wait, or hold since its hour has long passed."""
     if now < mailing.due_at:
         return Wait()
-    if mailing.timing.recipient_time:
-        # Each share is held by its own lateness, and keeps none of the others.
-        return Start()
-    late = now - mailing.due_at
-    if late > timedelta(seconds=mailing.grace_s) and not mailing.released:
-        minutes = int(late.total_seconds() // 60)
-        allowed = mailing.grace_s // 60
-        return Hold(f"Its hour passed {minutes} minutes ago; up to {allowed} were allowed.")
-    return Start()
+    return _too_late(mailing, now) or Start()
 
 
-def when_frozen(mailing: Mailing, due_count: int) -> Start | Hold:
-    """Decide for a frozen mailing: start, or hold since more people would get it than agreed."""
+def when_frozen(mailing: Mailing, due_count: int, now: datetime) -> Start | Hold:
+    """Decide for a frozen mailing: start, or hold since its hour has passed or it has grown.
+
+    The program may have ended while it froze, and its hour may have passed since. What is held here
+    is not judged again: its reason says all that a person who releases it has to know.
+    """
+    reasons = []
+    if (late := _too_late(mailing, now)) is not None:
+        reasons.append(late.reason)
     most = mailing.confirmed_count * (1 + LARGEST_GROWTH)
     if due_count > most and not mailing.released:
-        return Hold(f"It would go to {due_count} people; {mailing.confirmed_count} were confirmed.")
-    return Start()
+        reasons.append(
+            f"It would go to {due_count} people; {mailing.confirmed_count} were confirmed."
+        )
+    return Hold(" ".join(reasons)) if reasons else Start()
+
+
+def _too_late(mailing: Mailing, now: datetime) -> Hold | None:
+    if mailing.timing.recipient_time or mailing.released:
+        # Each share is held by its own lateness, and keeps none of the others.
+        return None
+    late = now - mailing.due_at
+    if late <= timedelta(seconds=mailing.grace_s):
+        return None
+    minutes = int(late.total_seconds() // 60)
+    allowed = mailing.grace_s // 60
+    return Hold(f"Its hour passed {minutes} minutes ago; up to {allowed} were allowed.")

@@ -171,7 +171,7 @@ class Ticker:
             if current.state is not MailingState.FREEZING:
                 return
             count = due_count(connection, current.row_id)
-            decision = when_frozen(current, count)
+            decision = when_frozen(current, count, now)
             if isinstance(decision, Hold):
                 hold_and_tell(connection, current, MailingState.RUNNING, decision.reason, now)
                 warn("mailing held", mailing=current.key, reason=decision.reason)

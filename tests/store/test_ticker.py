@@ -129,6 +129,23 @@ def test_too_late_it_is_held_and_goes_when_released(store, scheduled, clock):
     assert _mailing(store, scheduled).state is MailingState.RUNNING
 
 
+def test_killed_while_it_froze_it_is_held_after_a_days_outage(store, scheduled, clock):
+    """Nobody was mailed at its hour, so nobody is a day later before a person says so."""
+    with store.write() as connection:
+        mailings.change_state(connection, scheduled, MailingState.SCHEDULED, MailingState.FREEZING)
+    clock.at = DUE + timedelta(days=1)
+    ticker = _ticker(store, clock)
+    ticker.tick()
+    held = _mailing(store, scheduled)
+    assert (held.state, held.started_at) == (MailingState.HELD, None)
+    assert "minutes ago" in held.held_reason
+    with store.write() as connection:
+        mailings.release(connection, held.key, clock.at)
+    ticker.tick()
+    assert _mailing(store, scheduled).state is MailingState.RUNNING
+    assert _due(store, scheduled) == 3
+
+
 def test_larger_than_confirmed_it_is_held_with_the_numbers(store, scheduled, clock):
     """Three came out where two were confirmed: a person decides."""
     with store.write() as connection:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from mailer.model.mailing import Mailing, Sender
 from mailer.model.states import MailingState
+from mailer.model.timing import Timing
 from mailer.schedule.lateness import Hold, Start, Wait, when_due, when_frozen
 
 DUE = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -47,15 +48,26 @@ def test_a_person_may_release_a_late_one():
 
 def test_two_percent_more_people_are_allowed():
     """A few who joined since the confirmation do not hold it."""
-    assert when_frozen(_mailing(), 102) == Start()
+    assert when_frozen(_mailing(), 102, DUE) == Start()
 
 
 def test_more_than_two_percent_is_held():
     """A list that grew since the confirmation needs a person's word."""
-    decision = when_frozen(_mailing(), 103)
+    decision = when_frozen(_mailing(), 103, DUE)
     assert decision == Hold("It would go to 103 people; 100 were confirmed.")
 
 
 def test_a_released_one_may_be_larger():
     """Once released, size holds it no more."""
-    assert when_frozen(_mailing(released=True), 200) == Start()
+    assert when_frozen(_mailing(released=True), 200, DUE) == Start()
+
+
+def test_one_that_was_frozen_too_late_is_held():
+    """It says how late and how large it is; where each share is judged alone, it is not late."""
+    after = DUE + timedelta(days=1)
+    late = "Its hour passed 1440 minutes ago; up to 120 were allowed."
+    assert Hold(late) == when_frozen(_mailing(), 100, after)
+    both = f"{late} It would go to 200 people; 100 were confirmed."
+    assert Hold(both) == when_frozen(_mailing(), 200, after)
+    assert Start() == when_frozen(_mailing(timing=Timing(recipient_time=True)), 100, after)
+    assert Start() == when_frozen(_mailing(released=True), 100, after)
