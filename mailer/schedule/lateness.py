@@ -41,14 +41,15 @@ def when_due(mailing: Mailing, now: datetime) -> Start | Wait | Hold:
 def when_frozen(mailing: Mailing, due_count: int, now: datetime) -> Start | Hold:
     """Decide for a frozen mailing: start, or hold since its hour has passed or it has grown.
 
-    The program may have ended while it froze, and its hour may have passed since. What is held here
-    is not judged again: its reason says all that a person who releases it has to know.
+    The program may have ended while it froze, and its hour may have passed since. Who released it
+    before it was frozen knew that it was late, not how many it had become. What is held here is not
+    judged again: its reason says all that a person who releases it has to know.
     """
     reasons = []
     if (late := _too_late(mailing, now)) is not None:
         reasons.append(late.reason)
     most = mailing.confirmed_count * (1 + LARGEST_GROWTH)
-    if due_count > most and not mailing.released:
+    if due_count > most:
         reasons.append(
             f"It would go to {due_count} people; {mailing.confirmed_count} were confirmed."
         )

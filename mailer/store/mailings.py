@@ -359,7 +359,7 @@ def hold_running(connection: Connection, row_id: int, reason: str) -> None:
 
 
 def release(connection: Connection, key: str, now: datetime) -> Mailing:
-    """Let a held mailing go on; its lateness and size, and those of its shares, hold it no more."""
+    """Let a held mailing go on: what held it does no more, nor does its lateness or its shares'."""
     found = find_mailing(connection, key)
     if found.state is not MailingState.HELD:
         raise ForbiddenTransition(found.state, MailingState.SCHEDULED)

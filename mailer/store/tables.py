@@ -308,7 +308,7 @@ mailing = Table(
     Column("confirmed_count", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("held_reason", String(200), nullable=False, server_default=""),
-    #: A person released it: grace and size no longer hold it.
+    #: A person released it: its lateness no longer holds it.
     Column("released_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),

@@ -57,9 +57,10 @@ def test_more_than_two_percent_is_held():
     assert decision == Hold("It would go to 103 people; 100 were confirmed.")
 
 
-def test_a_released_one_may_be_larger():
-    """Once released, size holds it no more."""
-    assert when_frozen(_mailing(released=True), 200, DUE) == Start()
+def test_one_that_was_released_for_being_late_may_not_be_larger():
+    """The number of people was not known yet when a person released it."""
+    decision = when_frozen(_mailing(released=True), 103, DUE)
+    assert decision == Hold("It would go to 103 people; 100 were confirmed.")
 
 
 def test_one_that_was_frozen_too_late_is_held():
