@@ -18,6 +18,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.tree import Meta
 
 from mailer.cldr import is_language
+from mailer.events import scrub
 from mailer.model.audience import Attribute, AttributeType
 from mailer.model.segments import (
     And,
@@ -85,9 +86,10 @@ class Bad(Exception):
     def __init__(self, token: Token | None, problem: str, remedy: str = "") -> None:
         #: Counted from 1, over all lines.
         self.column = column_of(token) if token is not None else 1
-        self.problem = problem
+        # Somebody may have typed an address; what is said of it may be kept.
+        self.problem = scrub(problem)
         self.remedy = remedy
-        super().__init__(problem)
+        super().__init__(self.problem)
 
 
 def column_of(token: Token) -> int:

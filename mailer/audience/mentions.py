@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Sequence
 
 from mailer.audience.segments import Mention
+from mailer.events import scrub
 from mailer.model.faults import Fault
 from mailer.store.engine import Connection
 from mailer.store.history import gone_deliveries, known_slugs
@@ -33,7 +34,7 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
     faults = []
     for mention in dict.fromkeys(mentions):
         if mention.slug not in known:
-            problem = f'no statement "{mention.slug}" has been loaded'
+            problem = f'no statement "{scrub(mention.slug)}" has been loaded'
             faults.append(mention.fault(problem, _nearest(mention.slug, known)))
         elif mention.slug in gone:
             one = gone[mention.slug]

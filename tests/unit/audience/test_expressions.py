@@ -179,6 +179,17 @@ def test_what_was_typed_over_several_lines_is_pointed_at():
     assert "column 27: a typographic quotation mark" in fault("hours = 4 and\n  country = “MD”")
 
 
+def test_an_address_that_was_typed_is_not_said_again():
+    """Bare, in quotes or as a name; what else is wrong is said all the same."""
+    for text in (
+        "mara@example.org", "country = mara@example.org", 'country = "mara@example.org"',
+        'segment("mara@example.org")', 'hours > "mara@example.org"', "hours = 1 mara@example.org",
+    ):  # fmt: skip
+        with pytest.raises(FaultsFound) as raised:
+            read_expression(text, ATTRIBUTES, TYPED, saved())
+        assert "mara" not in str(raised.value), text
+
+
 def test_more_values_than_a_database_takes_are_refused():
     """In one list, in several parts, or through saved segments."""
     many = f"hours in ({', '.join(map(str, range(MOST_VALUES)))})"
