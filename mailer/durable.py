@@ -5,8 +5,20 @@ In: a path and what stands in it. Out: a file that a power cut leaves whole, or 
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_or_gone(path: Path) -> Iterator[None]:
+    """Take a new file away again when the block fails: half of it would be taken for the whole."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -17,15 +29,10 @@ def write_private(path: Path, content: bytes) -> None:
         OSError: when it cannot be written; there is no such file then.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        # Half a key would be taken for one, and be in the way of the next try.
-        path.unlink(missing_ok=True)
-        raise
+    with whole_or_gone(path), os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from mailer.audience.exports import export_list
 from mailer.cli.common import Command, errors, fail, open_workspace, plain_errors
+from mailer.durable import whole_or_gone
 from mailer.model.faults import Fault, FaultsFound
 
 
@@ -54,15 +55,13 @@ def export_command(
         except OSError as error:
             fail(f"{out.name} cannot be written: {error.strerror}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            with (
+                whole_or_gone(out),
+                os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file,
+            ):
                 result = export_list(store, keys, definition, file)
         except OSError as error:
-            out.unlink(missing_ok=True)
             fail(f"{out.name} cannot be written: {error.strerror}.", "Nothing is left of it.")
-        except BaseException:
-            # Half a list would be taken for the whole.
-            out.unlink(missing_ok=True)
-            raise
     errors.print(f"{result.written} people written.")
     if result.suppressed:
         errors.print(f"{result.suppressed} are on the list, but suppressed: left out.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +25,7 @@ from mailer.cli.common import (
     workspace_folder,
 )
 from mailer.config import CONFIG_FILE, share_dir
+from mailer.durable import whole_or_gone
 from mailer.keys import (
     create_seal_key,
     create_service_key,
@@ -53,18 +52,8 @@ def _copy_what_is_missing(source: Path, target: Path) -> None:
         if path.is_dir():
             copy.mkdir(exist_ok=True)
         elif not copy.exists():
-            with _undone(copy):
+            with whole_or_gone(copy):
                 shutil.copyfile(path, copy)
-
-
-@contextlib.contextmanager
-def _undone(path: Path) -> Iterator[None]:
-    """Take a new file away again when the block fails: the next try would take it for whole."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def make_workspace(folder: Path) -> Workspace:
@@ -95,7 +84,7 @@ def make_workspace(folder: Path) -> Workspace:
     # Keys that were there already are read before anything says that this is a workspace.
     load_seal_keys(folder / "seal.key")
     load_service_keys(folder / "service.key")
-    with _undone(folder / CONFIG_FILE):
+    with whole_or_gone(folder / CONFIG_FILE):
         shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
         workspace = Workspace.open(folder)
         store = open_store(workspace.config.database_url)
