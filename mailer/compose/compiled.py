@@ -7,8 +7,8 @@ microseconds and happens per supporter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from mailer.compose.conditions import TruthVector
 from mailer.compose.context import Reading
@@ -46,6 +46,37 @@ class CompiledMessage:
         for position, index in self.places:
             pieces[position] = encoded[index]
         return b"".join(pieces)
+
+    def with_known(self, known: Mapping[Slot, str]) -> CompiledMessage:
+        """Return the message with the slots filled whose value is the same for everyone.
+
+        Args:
+            known: Their cleaned values.
+        """
+        filled = {
+            index: encode_value(known[use.slot], use.flavor)
+            for index, use in enumerate(self.uses)
+            if use.slot in known
+        }
+        left = [index for index in range(len(self.uses)) if index not in filled]
+        index_at = dict(self.places)
+        pieces: list[bytes] = []
+        places: list[tuple[int, int]] = []
+        run: list[bytes] = []
+        for position, piece in enumerate(self.pieces):
+            index = index_at.get(position)
+            if index is None or index in filled:
+                run.append(piece if index is None else filled[index])
+                continue
+            pieces += [b"".join(run), b""]
+            places.append((len(pieces) - 1, left.index(index)))
+            run = []
+        return replace(
+            self,
+            pieces=(*pieces, b"".join(run)),
+            uses=tuple(self.uses[index] for index in left),
+            places=tuple(places),
+        )
 
 
 def compile_message(

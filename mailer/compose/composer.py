@@ -12,19 +12,19 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from mailer.compose.cleaning import clean_value
 from mailer.compose.compiled import CompiledMessage, compile_message
 from mailer.compose.conditions import TruthVector, truth_vector
 from mailer.compose.context import Reading
-from mailer.compose.dkim import Signer
+from mailer.compose.dkim import Signer, Signing
 from mailer.compose.fixed import FixedHeaders, fixed_headers
 from mailer.compose.headers import (
     Header,
     UnfitForHeader,
     address_header,
-    check_address,
     date_header,
     list_unsubscribe_headers,
     plain_header,
@@ -32,7 +32,7 @@ from mailer.compose.headers import (
 from mailer.compose.ledger import Slot, SlotKind
 from mailer.compose.rendering import EditionTemplates
 from mailer.compose.return_path import return_path
-from mailer.compose.wire import MalformedMail, check_message
+from mailer.compose.wire import MalformedMail, check_lines, check_message
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
@@ -42,6 +42,27 @@ from mailer.tokens import Purpose, Tokens
 
 #: Compiled messages kept; the one unused for longest is forgotten and compiled anew when needed.
 KEPT_MESSAGES = 128
+
+
+#: One message in so many is looked at whole before it may leave.
+LOOK_AT_ONE_IN = 100
+#: Header fields that differ from one supporter to the next.
+VARYING = ("To", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
+
+
+@dataclass
+class Frame:
+    """What mails of one compiled message that came by one list have in common, ready for the wire."""
+
+    message: CompiledMessage
+    #: The header fields before To.
+    first: bytes
+    list_id: bytes
+    #: The header fields after List-Unsubscribe-Post, and the empty line.
+    last: bytes
+    signings: tuple[Signing, ...]
+    #: How many were made.
+    messages: int = 0
 
 
 class CannotCompose(Exception):
@@ -94,8 +115,19 @@ class MailingComposer:
         self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
         self._templates: dict[str, EditionTemplates] = {}
         self._messages: OrderedDict[tuple[Reading, TruthVector], CompiledMessage] = OrderedDict()
+        #: By language, language wanted, truths, list and whether it goes by SMTPUTF8.
+        self._frames: OrderedDict[tuple[str, str | None, TruthVector, str, bool], Frame] = (
+            OrderedDict()
+        )
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
+        #: A minute since 1970, and its Date.
+        self._dated: tuple[int, Header] = (-1, Header("Date", b""))
         self._lock = threading.Lock()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a mail takes so long to make that it is made in another thread."""
+        return any(one.is_slow for one in self._signers)
 
     def compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
         """Return a delivery's mail.
@@ -124,73 +156,127 @@ class MailingComposer:
             raise FaultsFound([Fault("", 0, "message", error.problem)]) from error
 
     def _compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
-        utf8 = outgoing.needs_smtputf8
-        address = outgoing.address
-        check_address("To", address, utf8=utf8)
+        address, utf8 = outgoing.address, outgoing.needs_smtputf8
+        to = address_header("To", address, utf8=utf8)
         fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
-        definition = self._lists[outgoing.list_key]
-        fixed = self._fixed(outgoing.language, definition, utf8=utf8)
-        message = self._message(outgoing, fields)
-        token = self._tokens.person(
-            Purpose.UNSUBSCRIBE, outgoing.delivery_id, outgoing.supporter_id
-        )
+        frame = self._frame(outgoing, fields)
+        tokens, delivery_id = self._tokens, outgoing.delivery_id
+        token = tokens.person(Purpose.UNSUBSCRIBE, delivery_id, outgoing.supporter_id)
         unsubscribe = f"{self._sender.base_url}/u/{token}"
 
         def value_of(slot: Slot) -> str:
-            match slot.kind:
-                case SlotKind.FIELD:
-                    return fields.get(slot.field, "") or clean_value(slot.default)
-                case SlotKind.UNSUBSCRIBE_URL:
-                    return unsubscribe
-                case SlotKind.LIST_NAME:
-                    language = message.reading.reader
-                    return clean_value(localized(definition.name, language, outgoing.language))
+            if slot.kind is SlotKind.UNSUBSCRIBE_URL:
+                return unsubscribe
+            return fields.get(slot.field, "") or clean_value(slot.default)
 
-        body = message.merge(value_of)
-        message_id = self._tokens.message_id(outgoing.delivery_id)
-        headers = (
-            *fixed.before,
-            address_header("To", address, utf8=utf8),
-            date_header(outgoing.first_attempt_at or now),
-            Header("Message-ID", f"<{message_id}@{self._sender.return_path_domain}>".encode()),
-            fixed.list_id,
+        body = frame.message.merge(value_of)
+        message_id = f"<{tokens.message_id(delivery_id)}@{self._sender.return_path_domain}>"
+        varying = (
+            to,
+            self._date(outgoing.first_attempt_at or now),
+            Header("Message-ID", message_id.encode("ascii")),
             *list_unsubscribe_headers(unsubscribe),
-            *fixed.after,
-            message.content_type,
         )
-        signatures: tuple[Header, ...] = ()
-        if self._signers:
-            # The body was written as its own relaxed form (RFC 6376 §3.4.4).
-            body_hash = hashlib.sha256(body).digest()
-            signatures = tuple(signer.sign(headers, body_hash, now) for signer in self._signers)
+        to_, date_, message_id_, *leaving = [one.wire for one in varying]
         content = b"".join(
-            [*(one.wire for one in (*signatures, *headers, *self._relay_headers)), b"\r\n", body]
-        )
-        check_message(content, address, utf8=utf8, also=self._relay_names)
-        mail_from = return_path(
-            self._sender,
-            self._return_path,
-            lambda: self._tokens.return_path(outgoing.delivery_id),
-        )
-        return ComposedMail(Envelope(mail_from, address), content)
+            (
+                *self._signatures(frame, varying, body, now),
+                frame.first, to_, date_, message_id_, frame.list_id, *leaving, frame.last, body,
+            )
+        )  # fmt: skip
+        self._look_once_more(frame, content, outgoing)
+        return ComposedMail(Envelope(self._mail_from(delivery_id), address), content, is_plain=True)
 
-    def _message(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> CompiledMessage:
-        """Return the compiled message for a supporter, compiling it if it is the first."""
+    def _mail_from(self, delivery_id: int) -> str:
+        return return_path(
+            self._sender, self._return_path, lambda: self._tokens.return_path(delivery_id)
+        )
+
+    def _signatures(
+        self, frame: Frame, varying: Sequence[Header], body: bytes, now: datetime
+    ) -> list[bytes]:
+        if not frame.signings:
+            return []
+        # The body was written as its own relaxed form (RFC 6376 §3.4.4).
+        body_hash = hashlib.sha256(body).digest()
+        by_name = {header.name: header for header in varying}
+        return [one.sign(by_name, body_hash, now).wire for one in frame.signings]
+
+    def _look_once_more(self, frame: Frame, content: bytes, outgoing: OutgoingDelivery) -> None:
+        """Look at the whole of the first message of a frame, and at one in a hundred after it.
+
+        All that differs in the others is made of tokens of ours, of encoded values and of an
+        address that is no more than one; looking at every octet again costs more than all of it.
+
+        Raises:
+            MalformedMail: when it is not as every message of ours must be.
+        """
+        if frame.messages % LOOK_AT_ONE_IN == 0 or outgoing.needs_smtputf8:
+            address, utf8 = outgoing.address, outgoing.needs_smtputf8
+            check_message(content, address, utf8=utf8, also=self._relay_names)
+            check_lines(content)
+        frame.messages += 1
+
+    def _date(self, moment: datetime) -> Header:
+        """Return Date, which is the same for all mails of a minute."""
+        minute = int(moment.timestamp()) // 60
+        known = self._dated
+        if known[0] != minute:
+            known = self._dated = (minute, date_header(moment))
+        return known[1]
+
+    def _frame(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> Frame:
+        """Return what a delivery's mail has in common with others, making it if it is the first."""
         with self._lock:
             templates = self.templates(outgoing.language)
             vector = truth_vector(templates.ledger.conditions, fields)
-            reading = templates.reading(outgoing.wanted)
-            key = (reading, vector)
-            message = self._messages.get(key)
-            if message is None:
-                domain = self._sender.return_path_domain
-                message = compile_message(templates, vector, reading, domain)
-                self._messages[key] = message
-                if len(self._messages) > KEPT_MESSAGES:
-                    self._messages.popitem(last=False)
+            key = (
+                outgoing.language, outgoing.wanted, vector, outgoing.list_key,
+                outgoing.needs_smtputf8,
+            )  # fmt: skip
+            frame = self._frames.get(key)
+            if frame is None:
+                frame = self._new_frame(outgoing, self._message(outgoing, vector))
+                self._frames[key] = frame
+                if len(self._frames) > KEPT_MESSAGES:
+                    self._frames.popitem(last=False)
             else:
-                self._messages.move_to_end(key)
-            return message
+                self._frames.move_to_end(key)
+            return frame
+
+    def _new_frame(self, outgoing: OutgoingDelivery, message: CompiledMessage) -> Frame:
+        definition = self._lists[outgoing.list_key]
+        fixed = self._fixed(outgoing.language, definition, utf8=outgoing.needs_smtputf8)
+        # Of the fields that vary only the names count here.
+        varying = [Header(name, b"") for name in VARYING]
+        headers = [*fixed.before, fixed.list_id, *fixed.after, message.content_type, *varying]
+        last = (*fixed.after, message.content_type, *self._relay_headers)
+        language = message.reading.reader
+        name = clean_value(localized(definition.name, language, outgoing.language))
+        slots = {use.slot for use in message.uses if use.slot.kind is SlotKind.LIST_NAME}
+        return Frame(
+            message=message.with_known(dict.fromkeys(slots, name)),
+            first=b"".join(one.wire for one in fixed.before),
+            list_id=fixed.list_id.wire,
+            last=b"".join(one.wire for one in last) + b"\r\n",
+            signings=tuple(signer.prepared(headers, VARYING) for signer in self._signers),
+        )
+
+    def _message(self, outgoing: OutgoingDelivery, vector: TruthVector) -> CompiledMessage:
+        """Return the compiled message for a supporter, compiling it if it is the first."""
+        templates = self.templates(outgoing.language)
+        reading = templates.reading(outgoing.wanted)
+        key = (reading, vector)
+        message = self._messages.get(key)
+        if message is None:
+            domain = self._sender.return_path_domain
+            message = compile_message(templates, vector, reading, domain)
+            self._messages[key] = message
+            if len(self._messages) > KEPT_MESSAGES:
+                self._messages.popitem(last=False)
+        else:
+            self._messages.move_to_end(key)
+        return message
 
     def templates(self, language: str) -> EditionTemplates:
         """Return the edition's templates, lifted at their first use.

@@ -9,14 +9,14 @@ RFC 8463 (Ed25519), RFC 8058 §4 (which fields must be signed).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import stat
-from collections.abc import Sequence
+from binascii import b2a_base64
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -57,17 +57,39 @@ _SIGNED = (
 _LINE_CHARACTERS = 72
 
 
-class Signer(Protocol):
-    """Makes one DKIM-Signature field."""
+class Signing(Protocol):
+    """Makes the DKIM-Signature fields of messages that differ in some fields only."""
 
-    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
+    def sign(self, varying: Mapping[str, Header], body_hash: bytes, now: datetime) -> Header:
         """Return the DKIM-Signature field of a message.
 
         Args:
-            headers: All fields of the message.
+            varying: The fields that differ, by name.
             body_hash: SHA-256 over the body in its relaxed form.
             now: This instant.
         """
+        ...
+
+
+class Signer(Protocol):
+    """Signs with one key."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a signature takes so long that it is made in another thread."""
+        ...
+
+    def prepared(self, headers: Sequence[Header], varying: Collection[str] = ()) -> Signing:
+        """Return what signs all messages with these fields but those that vary.
+
+        Args:
+            headers: All fields of a message.
+            varying: Names of those that differ from one message to the next.
+        """
+        ...
+
+    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
+        """Return the DKIM-Signature field of one message with these fields."""
         ...
 
 
@@ -79,48 +101,114 @@ class KeySigner:
     selector: str
     key: RSAPrivateKey | Ed25519PrivateKey
 
-    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
-        """Return the DKIM-Signature field of a message (RFC 6376 §3.5)."""
-        # Cut to the minute, as Date is: nothing tells the second in which it was sent.
-        signed_at = int(now.timestamp()) // 60 * 60
-        names, canonical = _signed_fields(headers)
-        algorithm = "rsa" if isinstance(self.key, RSAPrivateKey) else "ed25519"
-        tags = (
-            f"v=1; a={algorithm}-sha256; c=relaxed/relaxed; d={self.domain}; s={self.selector};",
-            f"t={signed_at}; x={signed_at + int(VALID_FOR.total_seconds())};",
-            *_wrapped(f"h={':'.join(names)};", ":"),
-            f"bh={base64.b64encode(body_hash).decode('ascii')};",
-            "b=",
-        )
-        unsigned = Header("DKIM-Signature", "\r\n ".join(tags).encode("ascii"))
-        # RFC 6376 §3.7: the field itself comes last, without its signature and its CRLF.
-        signature = self._signature(canonical + unsigned.relaxed.removesuffix(b"\r\n"))
-        encoded = "\r\n ".join(_cut(base64.b64encode(signature).decode("ascii")))
-        return Header("DKIM-Signature", unsigned.value + encoded.encode("ascii"))
+    @property
+    def is_slow(self) -> bool:
+        """Whether a signature takes so long that it is made in another thread."""
+        return isinstance(self.key, RSAPrivateKey)
 
-    def _signature(self, canonical: bytes) -> bytes:
+    def prepared(self, headers: Sequence[Header], varying: Collection[str] = ()) -> Signing:
+        """Return what signs all messages with these fields but those that vary."""
+        return _KeySigning(self, headers, varying)
+
+    def sign(self, headers: Sequence[Header], body_hash: bytes, now: datetime) -> Header:
+        """Return the DKIM-Signature field of one message with these fields."""
+        return self.prepared(headers).sign({}, body_hash, now)
+
+    def signature(self, canonical: bytes) -> bytes:
+        """Return the bare signature of canonical header fields."""
         if isinstance(self.key, RSAPrivateKey):
-            return self.key.sign(canonical, PKCS1v15(), hashes.SHA256())
+            return self.key.sign(canonical, _PADDING, _SHA256)
         # RFC 8463 §3: Ed25519 signs the SHA-256 hash of the data, not the data.
         return self.key.sign(hashlib.sha256(canonical).digest())
 
 
-def _signed_fields(headers: Sequence[Header]) -> tuple[list[str], bytes]:
-    """Return the names for h= and the canonical fields, in the same order.
+_PADDING, _SHA256 = PKCS1v15(), hashes.SHA256()
+
+
+class _KeySigning:
+    """The canonical form of what stays the same, and a place for each field that does not."""
+
+    def __init__(
+        self, signer: KeySigner, headers: Sequence[Header], varying: Collection[str]
+    ) -> None:
+        self._signer = signer
+        names, fields = _signed_fields(headers)
+        #: Bytes, or the name of a field that varies.
+        self._fields: list[bytes | str] = []
+        run: list[bytes] = []
+        for one in fields:
+            if one.name not in varying:
+                run.append(one.relaxed)
+                continue
+            self._fields += [b"".join(run), one.name]
+            run = []
+        self._fields.append(b"".join(run))
+        algorithm = "rsa" if signer.is_slow else "ed25519"
+        self._before = (
+            f"v=1; a={algorithm}-sha256; c=relaxed/relaxed; d={signer.domain}; s={signer.selector};"
+        )
+        self._names = "\r\n ".join(_wrapped(f"h={':'.join(names)};", ":"))
+        self._written = _Written(-1, b"", b"", b"", b"")
+
+    def sign(self, varying: Mapping[str, Header], body_hash: bytes, now: datetime) -> Header:
+        """Return the DKIM-Signature field of a message (RFC 6376 §3.5)."""
+        # Cut to the minute, as Date is: nothing tells the second in which it was sent.
+        signed_at = int(now.timestamp()) // 60 * 60
+        # Several threads may be here: each has one state or the other, never half of both.
+        written = self._written
+        if written.signed_at != signed_at:
+            written = self._written = self._write(signed_at)
+        encoded_hash = b2a_base64(body_hash, newline=False)
+        canonical = [
+            one if isinstance(one, bytes) else varying[one].relaxed for one in self._fields
+        ]
+        # RFC 6376 §3.7: the field itself comes last, without its signature and its CRLF.
+        canonical += [written.relaxed_before, encoded_hash, written.relaxed_after]
+        signature = b2a_base64(self._signer.signature(b"".join(canonical)), newline=False)
+        value = (written.before, encoded_hash, written.after, _cut(signature))
+        return Header("DKIM-Signature", b"".join(value))
+
+    def _write(self, signed_at: int) -> _Written:
+        """Write the field for messages of this minute, with a place for the body's hash."""
+        tags = (
+            self._before,
+            f"t={signed_at}; x={signed_at + int(VALID_FOR.total_seconds())};",
+            self._names,
+            "bh=;",
+            "b=",
+        )
+        field = Header("DKIM-Signature", "\r\n ".join(tags).encode("ascii"))
+        before, mark, after = field.value.rpartition(b"bh=")
+        relaxed_before, _, relaxed_after = field.relaxed.removesuffix(b"\r\n").rpartition(mark)
+        return _Written(signed_at, before + mark, after, relaxed_before + mark, relaxed_after)
+
+
+class _Written(NamedTuple):
+    """A DKIM-Signature field of one minute, around the body's hash; it ends with b=."""
+
+    signed_at: int
+    before: bytes
+    after: bytes
+    relaxed_before: bytes
+    relaxed_after: bytes
+
+
+def _signed_fields(headers: Sequence[Header]) -> tuple[list[str], list[Header]]:
+    """Return the names for h= and the fields to be signed, in the same order.
 
     A name that is listed more often than its field occurs binds the absence of another.
     """
     # RFC 5322 §3.6: no field of ours occurs twice but DKIM-Signature, which is not signed.
-    present = {header.name: header.relaxed for header in headers}
+    present = {header.name: header for header in headers}
     names: list[str] = []
-    canonical: list[bytes] = []
+    fields: list[Header] = []
     for name in (*_OVERSIGNED, *_SIGNED):
         if name in present:
-            canonical.append(present[name])
+            fields.append(present[name])
             names.append(name)
         if name in _OVERSIGNED:
             names.append(name)
-    return names, b"".join(canonical)
+    return names, fields
 
 
 def _wrapped(text: str, separator: str) -> list[str]:
@@ -134,11 +222,13 @@ def _wrapped(text: str, separator: str) -> list[str]:
     return lines
 
 
-def _cut(encoded: str) -> list[str]:
-    return [
-        encoded[start : start + _LINE_CHARACTERS]
-        for start in range(0, len(encoded), _LINE_CHARACTERS)
-    ]
+def _cut(encoded: bytes) -> bytes:
+    return b"\r\n ".join(
+        [
+            encoded[start : start + _LINE_CHARACTERS]
+            for start in range(0, len(encoded), _LINE_CHARACTERS)
+        ]
+    )
 
 
 def load_signers(sender: Sender) -> tuple[Signer, ...]:

@@ -24,6 +24,8 @@ _LINE_CHARACTERS = 75
 _SOFT_BREAK = "=\r\n"
 #: A value that needs no encoding and fits one line, as most names and all addresses of ours do.
 _PLAIN_VALUE = re.compile(r"(?!\.|From )[!-<>-~]+(?: [!-<>-~]+)*")
+#: Characters that stand for themselves, without a blank.
+_UNBROKEN = re.compile(r"[!-<>-~]+")
 _BASE64_CHARACTERS = 76
 
 
@@ -81,6 +83,11 @@ def quoted_printable(text: str, ledger: Ledger, flavor: Flavor) -> list[Segment]
 def encode_value(value: str, flavor: Flavor) -> bytes:
     """Return a slot's value as whole quoted-printable lines, the last one ending softly."""
     text = escape(value) if flavor is Flavor.HTML else value
+    if len(text) > _LINE_CHARACTERS and _UNBROKEN.fullmatch(text):
+        # A web address with a token: each is another, and none is worth remembering.
+        lines = [text[at : at + _LINE_CHARACTERS] for at in range(0, len(text), _LINE_CHARACTERS)]
+        if not any(line.startswith(".") for line in lines):
+            return "".join([line + _SOFT_BREAK for line in lines]).encode("ascii")
     if len(text) <= _LINE_CHARACTERS and _PLAIN_VALUE.fullmatch(text):
         return text.encode("ascii") + b"=\r\n"
     return _encode_value(text)

@@ -12,9 +12,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from typing import NamedTuple
 
 from mailer.model.characters import unwanted_character
 
@@ -38,6 +37,9 @@ _ADDRESS = re.compile(
 )
 
 
+_WEB_ADDRESS = re.compile(r"https?://[!-;=?-~]+")
+
+
 class UnfitForHeader(ValueError):
     """A text or address that may stand in no header; says which field, never the value."""
 
@@ -47,20 +49,19 @@ class UnfitForHeader(ValueError):
         super().__init__(f"{field}: {problem}")
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """One header field."""
 
     name: str
     #: Value, folded: CRLF and a blank inside, no CRLF at its end.
     value: bytes
 
-    @cached_property
+    @property
     def wire(self) -> bytes:
         """The whole field with its CRLF."""
         return b"%s: %s\r\n" % (self.name.encode("ascii"), self.value)
 
-    @cached_property
+    @property
     def relaxed(self) -> bytes:
         """The field as RFC 6376 §3.4.2 signs it, CRLF included."""
         value = _WHITE_SPACE.sub(b" ", self.value).strip()
@@ -152,15 +153,18 @@ def list_unsubscribe_headers(address: str) -> tuple[Header, Header]:
         UnfitForHeader: when it is not one plain web address.
     """
     # RFC 2369 §2: no white space inside the angle brackets.
-    if not re.fullmatch(r"https?://[!-;=?-~]+", address):
+    if not _WEB_ADDRESS.fullmatch(address):
         raise UnfitForHeader("List-Unsubscribe", "is not a web address")
     value = f"<{address}>".encode("ascii")
     if len("List-Unsubscribe: ") + len(value) > _LINE_CHARACTERS:
         value = b"\r\n " + value
     return (
         Header("List-Unsubscribe", value),
-        Header("List-Unsubscribe-Post", b"List-Unsubscribe=One-Click"),
+        _ONE_CLICK,
     )
+
+
+_ONE_CLICK = Header("List-Unsubscribe-Post", b"List-Unsubscribe=One-Click")
 
 
 def date_header(moment: datetime) -> Header:

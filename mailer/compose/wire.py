@@ -82,6 +82,19 @@ def check_message(
     check_header(head, recipient, also, listed=listed)
 
 
+def check_lines(content: bytes) -> None:
+    """Refuse a message of which a line would have to be changed in transit.
+
+    Raises:
+        MalformedMail: when a line begins with a period, or the last one has no end.
+    """
+    # RFC 5321 §4.5.2: such a line gets a second period on its way.
+    if content.startswith(b".") or b"\r\n." in content:
+        raise MalformedMail("a line begins with a period")
+    if not content.endswith(b"\r\n"):
+        raise MalformedMail("the last line has no end")
+
+
 def check_header(
     head: bytes, recipient: str, also: frozenset[bytes] = frozenset(), *, listed: bool = True
 ) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailer.clock import Clock
 from mailer.keys import SealKeys, WrongSealKey
@@ -44,8 +44,7 @@ class Material:
 MaterialFor = Callable[[int], Material]
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A claimed delivery, ready to be composed."""
 
     outgoing: OutgoingDelivery

@@ -1,12 +1,14 @@
 """The journal of one sender process: what it was about to do, and what it was told.
 
-In: marks and replies, each in one write before anything else happens. Out: after a death, what each
+In: marks and replies, each in the file before anything else happens. Out: after a death, what each
 claimed delivery came to. The rule it exists for: the end of DATA is never written to a relay unless
 its mark was written here. One append-only file per process, locked while the process lives, so that
 a free lock means a dead owner.
 
 A file is a header line of JSON and records of 32 bytes: kind, delivery id, attempt number, reply
-code, enhanced code, CRC-32. A torn last record is left out.
+code, enhanced code, CRC-32. A torn last record is left out. Its room is taken on the disk when it is
+begun, and it is written through memory that the kernel shares with it: what was written is in the
+file when this process is killed in the next instant, and no record can meet a full disk.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import mmap
 import os
 import secrets
 import struct
@@ -31,8 +34,9 @@ RECORD_BYTES = _RECORD.size + _CRC.size
 SUFFIX = ".journal"
 #: A journal, or a part of one, that is all in the database: kept for a restore to read.
 KEPT_SUFFIX = ".kept"
-#: A journal larger than this is written anew with only what is not in the database yet.
-LARGEST_BYTES = 4_000_000
+#: The room of a journal. When it is nearly used up, the file is written anew with only what is not
+#: in the database yet.
+ROOM_BYTES = 4_000_000
 
 
 class Kind(IntEnum):
@@ -125,15 +129,13 @@ class Journal:
         self._header = json.dumps(header).encode() + b"\n"
         #: Records of attempts whose outcome is not in the database yet.
         self._unread: dict[tuple[int, int], bytes] = {}
-        self._broken = ""
-        self._descriptor = self._begin(self.path)
-        self._size = len(self._header)
+        self._descriptor, self._room, self._size = self._begin(self.path)
 
     def mark(self, delivery_id: int, attempt_number: int) -> None:
         """Say that the end of DATA is about to be written.
 
         Raises:
-            JournalFull: when it could not be written; the end of DATA must not be written then.
+            JournalFull: when there is no room for it; the end of DATA must not be written then.
         """
         self._record(Kind.MARK, delivery_id, attempt_number)
 
@@ -149,7 +151,7 @@ class Journal:
         """Forget attempts whose outcomes were committed; write the file anew when it is large."""
         for key in attempts:
             self._unread.pop(key, None)
-        if self._size > LARGEST_BYTES:
+        if self._size > ROOM_BYTES * 9 // 10:
             self._write_anew()
 
     def sync(self) -> None:
@@ -158,45 +160,60 @@ class Journal:
 
     def close(self) -> None:
         """Give the lock back; the file stays for whoever settles by it what is still claimed."""
-        with contextlib.suppress(JournalFull):
+        with contextlib.suppress(OSError):
             self._close_part()
-        os.close(self._descriptor)
+        self._let_go()
 
     def _close_part(self) -> None:
-        """Say that nothing is missing of what was written so far."""
-        if self._broken:
-            raise JournalFull(self._broken)
-        _write_all(self._descriptor, _record_of(Kind.CLOSED, 0, 0))
+        """Say that nothing is missing of what was written so far, and give back the room left."""
+        end = self._size + RECORD_BYTES
+        self._room[self._size : end] = _record_of(Kind.CLOSED, 0, 0)
+        os.ftruncate(self._descriptor, end)
         os.fdatasync(self._descriptor)
 
-    def _begin(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    def _let_go(self) -> None:
+        self._room.close()
+        os.close(self._descriptor)
+
+    def _begin(self, path: Path) -> tuple[int, mmap.mmap, int]:
+        """Make a journal with its room and what is not in the database; return also its size."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise JournalFull(error.strerror or "input or output error") from error
+        content = self._header + b"".join(self._unread.values())
         try:
             # The lock is taken before the file has its final name or any record.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_all(descriptor, self._header + b"".join(self._unread.values()))
+            # Room that is promised is not taken yet: a write through memory would find it missing.
+            os.posix_fallocate(descriptor, 0, ROOM_BYTES + len(content))
+            room = mmap.mmap(descriptor, ROOM_BYTES + len(content))
+            room[: len(content)] = content
             os.fdatasync(descriptor)
-        except BaseException:
+        except BaseException as error:
             os.close(descriptor)
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise JournalFull(error.strerror or "input or output error") from error
             raise
         sync_folder(self._folder)
-        return descriptor
+        return descriptor, room, len(content)
 
     def _write_anew(self) -> None:
         fresh = self.path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        descriptor = self._begin(fresh)
+        descriptor, room, size = self._begin(fresh)
         # What is in the database already is kept under another name, for a restore to read.
-        with contextlib.suppress(OSError, JournalFull):
+        with contextlib.suppress(OSError):
             self._close_part()
             os.link(self.path, _kept_name(self.path))
         # A reader that opened the old file finds it locked until the new one has its name.
         fresh.replace(self.path)
         sync_folder(self._folder)
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-        self._size = len(self._header) + sum(map(len, self._unread.values()))
+        self._let_go()
+        self._descriptor, self._room, self._size = descriptor, room, size
 
     def _record(
         self,
@@ -207,18 +224,14 @@ class Journal:
         enhanced_code: str = "",
     ) -> None:
         record = _record_of(kind, delivery_id, attempt_number, code, enhanced_code)
-        if self._broken:
-            raise JournalFull(self._broken)
-        try:
-            _write_all(self._descriptor, record)
-        except JournalFull as error:
-            # Nothing may stand behind a torn record: a reader stops there.
-            self._broken = error.reason
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
-            raise
-        self._size += len(record)
+        size = self._size
+        if size + 2 * RECORD_BYTES > len(self._room):
+            # Outcomes have been kept back for long: the room is for what is still open.
+            self._write_anew()
+            size = self._size
         self._unread[delivery_id, attempt_number] = record
+        self._room[size : size + RECORD_BYTES] = record
+        self._size = size + RECORD_BYTES
 
 
 def _record_of(
@@ -232,15 +245,6 @@ def _record_of(
 
 def _kept_name(path: Path) -> Path:
     return path.with_name(f"{path.stem}-{secrets.token_hex(4)}{KEPT_SUFFIX}")
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    try:
-        written = os.write(descriptor, content)
-    except OSError as error:
-        raise JournalFull(error.strerror or "input or output error") from error
-    if written != len(content):
-        raise JournalFull("the disk took part of a record")
 
 
 @dataclass

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mailer.clock import Clock
 from mailer.compose.composer import CannotCompose
@@ -65,6 +66,16 @@ class LaneParts:
     met: Callable[[RelayUnavailable | None], None]
 
 
+class Going(NamedTuple):
+    """A claim that is being handed over."""
+
+    claim: Claim
+    transaction: Transaction
+    #: When it began.
+    started_at: datetime
+    began: float
+
+
 class Lane:
     """One connection and the deliveries that go over it, one after the other."""
 
@@ -72,6 +83,8 @@ class Lane:
         self._parts = parts
         self._session: Session | None = None
         self._backoff_s = FIRST_BACKOFF_S
+        #: What comes next; its commands may be on the wire already.
+        self._next: Going | None = None
 
     async def run(self) -> None:
         """Deliver until the engine stops; end with QUIT.
@@ -111,8 +124,20 @@ class Lane:
                 self._parts.recorder.give_back(claim.outgoing.delivery_id)
                 await self._unavailable(error)
                 return
-        if not await self._deliver(self._session, claim):
-            await self._drop()
+        await self._parts.watch.fresh()
+        if self._parts.stopping.is_set() or not self._may_send(claim):
+            self._parts.recorder.give_back(claim.outgoing.delivery_id)
+            return
+        going = self._made(claim)
+        while going is not None:
+            is_of_use = await self._transact(self._session, going)
+            going, self._next = self._next, None
+            if not is_of_use:
+                if going is not None:
+                    # Whatever of it was written, it was never ended.
+                    self._parts.recorder.give_back(going.claim.outgoing.delivery_id)
+                await self._drop()
+                return
 
     async def _drop(self) -> None:
         session, self._session = self._session, None
@@ -130,27 +155,38 @@ class Lane:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._parts.stopping.wait(), pause_s)
 
-    async def _deliver(self, session: Session, claim: Claim) -> bool:
-        """Send one mail; return False when the connection is of no more use."""
+    def _made(self, claim: Claim) -> Going | None:
+        """Return a claim with its mail; None when it cannot be made, and that is on record."""
         parts, outgoing = self._parts, claim.outgoing
-        await parts.watch.fresh()
-        if parts.stopping.is_set() or not self._may_send(claim):
-            parts.recorder.give_back(outgoing.delivery_id)
-            return True
         began, now = parts.clock.monotonic(), parts.clock.now()
         mail = self._composed(claim, now, began)
         if mail is None:
-            return True
+            return None
         transaction = Transaction(
             mail=mail,
             needs_smtputf8=outgoing.needs_smtputf8,
-            envelope_id=parts.tokens.feedback(outgoing.delivery_id),
+            envelope_id=lambda: parts.tokens.feedback(outgoing.delivery_id),
             may_send=lambda: self._may_send(claim),
             before_end_of_data=lambda: parts.journal.mark(
                 outgoing.delivery_id, outgoing.attempt_number
             ),
         )
-        return await self._transact(session, transaction, claim, now, began)
+        return Going(claim, transaction, now, began)
+
+    def _follow(self) -> Transaction | None:
+        """Take the claim whose commands may travel with the end of the content before it."""
+        queue = self._parts.queue
+        if self._parts.stopping.is_set():
+            return None
+        claim = queue.take_now()
+        if claim is None:
+            return None
+        if not self._may_send(claim):
+            # Whether the facts are old or the person left is found out in its turn.
+            queue.put_back(claim)
+            return None
+        self._next = self._made(claim)
+        return None if self._next is None else self._next.transaction
 
     def _may_send(self, claim: Claim) -> bool:
         outgoing = claim.outgoing
@@ -180,17 +216,12 @@ class Lane:
         reason = str(error) if isinstance(error, FaultsFound) else f"A mail cannot be made ({kind})"
         self._parts.set_aside(claim.outgoing.mailing_id, reason)
 
-    async def _transact(
-        self,
-        session: Session,
-        transaction: Transaction,
-        claim: Claim,
-        now: datetime,
-        began: float,
-    ) -> bool:
-        parts, outgoing = self._parts, claim.outgoing
+    async def _transact(self, session: Session, going: Going) -> bool:
+        """Send one mail; return False when the connection is of no more use."""
+        parts, claim, now, began = self._parts, going.claim, going.started_at, going.began
+        outgoing = claim.outgoing
         try:
-            answer = await session.transact(transaction)
+            answer = await session.transact(going.transaction, self._follow)
         except Withheld:
             parts.recorder.give_back(outgoing.delivery_id)
             return True
@@ -210,7 +241,9 @@ class Lane:
             return False
         except JournalFull:
             session.abort()
-            parts.recorder.give_back(outgoing.delivery_id)
+            for one in (going, self._next):
+                if one is not None:
+                    parts.recorder.give_back(one.claim.outgoing.delivery_id)
             raise
         if wants_login(answer.reply, answer.stage):
             parts.recorder.give_back(outgoing.delivery_id)

@@ -39,6 +39,15 @@ class ClaimQueue:
             await self._wake.wait()
         return self._claims.popleft() if self._claims else None
 
+    def take_now(self) -> Claim | None:
+        """Return the next claim if there is one."""
+        return self._claims.popleft() if self._claims else None
+
+    def put_back(self, claim: Claim) -> None:
+        """Let a claim that was taken be the next again."""
+        self._claims.appendleft(claim)
+        self._wake.set()
+
     def empty(self) -> list[Claim]:
         """Return everything that waits and hold nothing more."""
         left = list(self._claims)

@@ -67,6 +67,9 @@ class Decision:
     reconnect: bool = False
 
 
+_ACCEPTED = Decision(Outcome.ACCEPTED, Scope.MESSAGE)
+
+
 def parse_reply(code: int, text: str) -> Reply:
     """Return a reply with the enhanced code that is in it, its text fit to be stored.
 
@@ -82,14 +85,14 @@ def parse_reply(code: int, text: str) -> Reply:
 
 def classify(reply: Reply, stage: Stage) -> Decision:
     """Decide what a reply to one command of a transaction means."""
+    if 200 <= reply.code < 300 and stage is Stage.CONTENT:
+        return _ACCEPTED
     scope = _scope(reply, stage)
     if wants_login(reply, stage):
         # RFC 4954 §6: it is about us and no recipient; nobody is refused for a lost password.
         return Decision(Outcome.DEFERRED, Scope.RELAY, reconnect=True)
     # RFC 5321 §3.8: 421 announces that the server closes the connection.
     reconnect = reply.code == 421 or stage is Stage.CONNECTION
-    if 200 <= reply.code < 300 and stage is Stage.CONTENT:
-        return Decision(Outcome.ACCEPTED, scope)
     # RFC 5321 §4.2.1: 4yz is transient. RFC 5321 §4.5.3.1.10: 552 at RCPT is to be read as 452.
     if 400 <= reply.code < 500 or (reply.code == 552 and stage is Stage.RCPT):
         return Decision(Outcome.DEFERRED, scope, reconnect=reconnect)

@@ -2,25 +2,27 @@
 
 In: a relay's settings, then envelopes with content. Out: what the relay replied and at which stage.
 aiosmtplib connects, encrypts, logs in and reads the extensions; then our own protocol takes the
-connection, with MAIL, RCPT and DATA in one write where the relay offers PIPELINING (RFC 2920).
+connection. Where the relay offers PIPELINING (RFC 2920), the end of one message and MAIL, RCPT and
+DATA of the next travel together; the next content still waits for its own 354.
 Nothing is ever sent in clear where TLS was asked for. Standards: RFC 5321, 2920, 3461, 6531, 1870.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import NamedTuple, cast
 
 import aiosmtplib
 
 from mailer.delivery.replies import AUTHENTICATION_CODES, Stage, parse_reply
 from mailer.delivery.wire import ConnectionLost, WireProtocol
 from mailer.events import scrub
-from mailer.model.mailing import ComposedMail, Envelope, Reply
+from mailer.model.mailing import ComposedMail, Reply
 
 #: The step of opening a connection at which user name and password are given.
 LOGIN = "login"
@@ -70,6 +72,13 @@ class RelaySettings:
     tls_context: ssl.SSLContext | None = None
 
 
+_STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+#: Content up to so many octets goes out in one write with its end.
+_AT_ONCE = 65_536
+#: What may stand in no path of an envelope.
+_UNFIT = re.compile(r"[\x00-\x20<>\x7f]")
+
+
 class RelayUnavailable(Exception):
     """No connection could be made; says at which step and why, without secrets."""
 
@@ -95,22 +104,20 @@ class Smtputf8Missing(Exception):
     """The address needs SMTPUTF8 and the relay does not offer it."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The reply that decided a transaction, and the command it answered."""
 
     stage: Stage
     reply: Reply
 
 
-@dataclass(frozen=True)
-class Transaction:
+class Transaction(NamedTuple):
     """One message to hand over."""
 
     mail: ComposedMail
     needs_smtputf8: bool
-    #: ENVID of RFC 3461 §4.4, opaque; "" for none.
-    envelope_id: str
+    #: Gives ENVID of RFC 3461 §4.4, opaque; "" for none.
+    envelope_id: Callable[[], str]
     #: Asked right before DATA is written: whether the mail may still go.
     may_send: Callable[[], bool]
     #: Called right before the end of DATA is written; what it raises stops it.
@@ -159,7 +166,15 @@ class Session:
         self.relay = relay
         self._wire = wire
         self._extensions = extensions
+        #: Extensions that are asked about for every message.
+        self._pipelining = "pipelining" in extensions
+        self._size, self._dsn = "size" in extensions, "dsn" in extensions
+        limit = extensions.get("size", "")
+        #: RFC 1870 §3: 0 announces nothing.
+        self._limit = int(limit) if limit.isdigit() else 0
         self._needs_reset = False
+        #: The transaction whose commands went with the end of the one before.
+        self._begun: Transaction | None = None
         self.sent = 0
 
     @classmethod
@@ -213,8 +228,16 @@ class Session:
         """Whether another transaction may be begun on this connection."""
         return not self._wire.unexpected and self.sent < self.relay.messages_per_connection
 
-    async def transact(self, transaction: Transaction) -> Answer:
+    async def transact(
+        self, transaction: Transaction, follow: Callable[[], Transaction | None] | None = None
+    ) -> Answer:
         """Hand one message over and return the reply that decided it.
+
+        Args:
+            transaction: the message.
+            follow: asked right before the end of the content is written: the transaction that
+                comes next. Where the relay offers PIPELINING its commands travel along, and it is
+                to be handed over next.
 
         Raises:
             ConnectionLost: before the end of DATA was written: it may be tried again.
@@ -223,74 +246,81 @@ class Session:
             Withheld: nothing was sent, since `may_send` said so.
         """
         mail = transaction.mail
-        if transaction.needs_smtputf8 and not self.offers("smtputf8"):
-            raise Smtputf8Missing
-        too_big = self._too_big(len(mail.content))
-        if too_big is not None:
-            return too_big
-        content = dot_stuffed(mail.content)
-        self.sent += 1
-        refused = await self._begin(transaction)
+        if self._begun is transaction:
+            self._begun = None
+            refused = await self._take_replies(transaction, pipelined=True)
+        else:
+            if transaction.needs_smtputf8 and not self.offers("smtputf8"):
+                raise Smtputf8Missing
+            too_big = self._too_big(len(mail.content))
+            if too_big is not None:
+                return too_big
+            if not mail.is_plain:
+                mail = mail._replace(content=dot_stuffed(mail.content))
+            self.sent += 1
+            refused = await self._begin(transaction)
         if refused is not None:
             self._needs_reset = True
             return refused
-        return await self._content(content, transaction.before_end_of_data)
+        return await self._content(mail.content, transaction.before_end_of_data, follow)
 
     def _too_big(self, size: int) -> Answer | None:
-        # RFC 1870 §6.1: what is larger than announced is not worth trying; 0 announces nothing.
-        limit = self._extensions.get("size", "")
-        if limit.isdigit() and 0 < int(limit) < size:
-            reply = Reply(552, "5.3.4", f"larger than the relay takes ({limit} octets)")
+        # RFC 1870 §6.1: what is larger than announced is not worth trying.
+        if 0 < self._limit < size:
+            reply = Reply(552, "5.3.4", f"larger than the relay takes ({self._limit} octets)")
             return Answer(Stage.MAIL, reply)
         return None
 
     def _commands(self, transaction: Transaction) -> list[bytes]:
-        envelope: Envelope = transaction.mail.envelope
-        size = len(transaction.mail.content)
-        mail = f"MAIL FROM:<{envelope.mail_from}>"
-        rcpt = f"RCPT TO:<{envelope.rcpt_to}>"
-        if self.offers("size"):
-            mail += f" SIZE={size}"
+        mail_from, rcpt_to = transaction.mail.envelope
+        mail = f"MAIL FROM:<{mail_from}>"
+        rcpt = f"RCPT TO:<{rcpt_to}>"
+        # RFC 5321 §2.3.11: quoted local parts are refused at import; nothing else holds these.
+        if _UNFIT.search(mail_from) or _UNFIT.search(rcpt_to):
+            raise ValueError("the envelope holds a blank, a bracket or a control character")
+        if self._size:
+            mail += f" SIZE={len(transaction.mail.content)}"
         if transaction.needs_smtputf8:
             # RFC 6531 §3.4: only where it is needed.
             mail += " SMTPUTF8 BODY=8BITMIME"
-        if self.offers("dsn") and transaction.envelope_id:
+        if self._dsn and (envelope_id := transaction.envelope_id()):
             # RFC 3461 §4.3: headers only, so that no bounce carries the statement in clear.
-            mail += f" RET=HDRS ENVID={transaction.envelope_id}"
+            mail += f" RET=HDRS ENVID={envelope_id}"
             rcpt += " NOTIFY=FAILURE"
-            if envelope.rcpt_to.isascii():
-                rcpt += f" ORCPT=rfc822;{_xtext(envelope.rcpt_to)}"
-        for address in (envelope.mail_from, envelope.rcpt_to):
-            # RFC 5321 §2.3.11: quoted local parts are refused at import; nothing else holds these.
-            if any(character <= " " or character in "<>\x7f" for character in address):
-                raise ValueError("the envelope holds a blank, a bracket or a control character")
-        return [f"{line}\r\n".encode() for line in (mail, rcpt, "DATA")]
+            if rcpt_to.isascii():
+                rcpt += f" ORCPT=rfc822;{_xtext(rcpt_to)}"
+        return [f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode(), b"DATA\r\n"]
 
     async def _begin(self, transaction: Transaction) -> Answer | None:
         """Write MAIL, RCPT and DATA; return the refusal, or None when content may follow."""
         commands = self._commands(transaction)
-        stages = [Stage.MAIL, Stage.RCPT, Stage.DATA]
         if self._needs_reset:
             await self._reset()
-        timeouts = self.relay.timeouts
-        pipelined = self.offers("pipelining")
-        if pipelined:
+        if self._pipelining:
             if not transaction.may_send():
                 raise Withheld
             # RFC 2920 §3.1: DATA may be the last command of a group.
             self._wire.write(b"".join(commands))
+            return await self._take_replies(transaction, pipelined=True)
+        return await self._take_replies(transaction, pipelined=False, commands=commands)
+
+    async def _take_replies(
+        self, transaction: Transaction, *, pipelined: bool, commands: Sequence[bytes] = ()
+    ) -> Answer | None:
+        """Return the refusal among the replies to MAIL, RCPT and DATA, or None."""
+        timeouts = self.relay.timeouts
         refused: Answer | None = None
-        for stage, command in zip(stages, commands, strict=True):
+        for number, stage in enumerate(_STAGES):
+            is_data = stage is Stage.DATA
             if not pipelined:
-                if stage is Stage.DATA and not transaction.may_send():
+                if is_data and not transaction.may_send():
                     # MAIL and RCPT may have taken minutes to be answered.
                     self._needs_reset = True
                     raise Withheld
-                self._wire.write(command)
-            wait_s = timeouts.data_s if stage is Stage.DATA else timeouts.command_s
-            reply = await self._wire.reply(wait_s)
-            wanted = reply.code == 354 if stage is Stage.DATA else 200 <= reply.code < 300
-            if stage is Stage.DATA and wanted and refused is not None:
+                self._wire.write(commands[number])
+            reply = await self._wire.reply(timeouts.data_s if is_data else timeouts.command_s)
+            wanted = reply.code == 354 if is_data else 200 <= reply.code < 300
+            if is_data and wanted and refused is not None:
                 # RFC 2920 §3.1: it takes content although nobody is to get it: give it none.
                 self._wire.write(b".\r\n")
                 await self._wire.reply(timeouts.end_s)
@@ -309,21 +339,48 @@ class Session:
             raise ConnectionLost("the relay refused RSET")
         self._needs_reset = False
 
-    async def _content(self, content: bytes, before_end_of_data: Callable[[], None]) -> Answer:
+    async def _content(
+        self,
+        content: bytes,
+        before_end_of_data: Callable[[], None],
+        follow: Callable[[], Transaction | None] | None,
+    ) -> Answer:
         timeouts = self.relay.timeouts
-        self._wire.write(content)
-        await self._wire.drain(timeouts.block_s)
+        if len(content) > _AT_ONCE:
+            self._wire.write(content)
+            await self._wire.drain(timeouts.block_s)
+            content = b""
         if self._wire.unexpected:
             # A reply before the end of the content, or a lost connection: the dot was not written.
             raise self._wire.lost or ConnectionLost("the relay replied before the end of DATA")
+        following = self._commands_of_next(follow)
         before_end_of_data()
         try:
-            self._wire.write(b".\r\n")
+            self._wire.write(b"".join((content, b".\r\n", *following)))
             reply = await self._wire.reply(timeouts.end_s)
         except ConnectionLost as error:
             # RFC 5321 §4.5.3.2.6: repeating now could deliver it twice.
             raise InDoubt(error.reason) from error
         return Answer(Stage.CONTENT, reply)
+
+    def _commands_of_next(self, follow: Callable[[], Transaction | None] | None) -> Sequence[bytes]:
+        """Return the commands of what comes next where they may travel with an end of content."""
+        if follow is None or not self._pipelining or not self.usable:
+            return ()
+        transaction = follow()
+        if (
+            transaction is None
+            or transaction.needs_smtputf8
+            or not transaction.mail.is_plain
+            or self._too_big(len(transaction.mail.content)) is not None
+            or not transaction.may_send()
+        ):
+            return ()
+        # RFC 2920 §3.1: the content may be the first of a group that MAIL, RCPT and DATA follow.
+        commands = self._commands(transaction)
+        self._begun = transaction
+        self.sent += 1
+        return commands
 
     async def close(self) -> None:
         """Say QUIT and close; a relay that does not answer is left alone."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import cast
+from functools import lru_cache
 
 from mailer.delivery.replies import parse_reply
 from mailer.model.mailing import Reply
@@ -25,51 +25,70 @@ class ConnectionLost(Exception):
         super().__init__(reason)
 
 
+@lru_cache(maxsize=512)
+def _single(line: bytes) -> Reply:
+    """Return a reply of one line; most of what a relay says it says again and again."""
+    return parse_reply(int(line[:3]), line[4:].decode("utf-8", "replace"))
+
+
 class WireProtocol(asyncio.Protocol):
     """Reads replies and writes bytes."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self._buffer = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._buffer = b""
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._paused = False
         self.lost: ConnectionLost | None = None
+        #: When what is waited for is late, on the loop's clock, and what is said then.
+        self._deadline, self._late = float("inf"), ""
+        self._timer: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(high=256 * 1024)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of replies apart."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end]).rstrip(b"\r")
-            del self._buffer[: end + 1]
-            self._take_line(line)
-        if len(self._buffer) + sum(map(len, self._lines)) > LONGEST_REPLY:
-            self._fail("the reply has no end")
+        if self._buffer:
+            data = self._buffer + data
+        *lines, self._buffer = data.split(b"\n")
+        for line in lines:
+            self._take_line(line.rstrip(b"\r"))
+        if self._lines or self._buffer:
+            waiting = len(self._buffer) + sum(map(len, self._lines))
+            if waiting > LONGEST_REPLY:
+                self._fail("the reply has no end")
+        if self._replies:
+            self._wake()
 
     def _take_line(self, line: bytes) -> None:
         # RFC 5321 §4.2: three digits, then a hyphen where more lines follow, then text.
-        code, mark, text = line[:3], line[3:4], line[4:]
+        code, mark = line[:3], line[3:4]
         if not (code.isdigit() and mark in (b"", b" ", b"-")):
             self._fail("what came is no SMTP reply")
             return
-        self._lines.append(text)
         if mark == b"-":
+            self._lines.append(line[4:])
             return
-        said = b"\n".join(self._lines).decode("utf-8", "replace")
+        if not self._lines:
+            self._replies.append(_single(line))
+            return
+        said = b"\n".join((*self._lines, line[4:])).decode("utf-8", "replace")
         self._lines.clear()
         self._replies.append(parse_reply(int(code), said))
-        self._wake()
 
     def _fail(self, reason: str) -> None:
+        self._buffer = b""
         if self.lost is None:
             self.lost = ConnectionLost(reason)
         self.transport.abort()
         self._wake()
 
     def _wake(self) -> None:
+        if self.lost is not None and self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -80,6 +99,9 @@ class WireProtocol(asyncio.Protocol):
             self.lost = ConnectionLost(name)
         self._wake()
         self.resume_writing()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def eof_received(self) -> bool:
         """Treat a half-closed connection as closed: nobody will reply any more."""
@@ -113,7 +135,7 @@ class WireProtocol(asyncio.Protocol):
             ConnectionLost: when the connection ended or the relay took nothing for `timeout_s`.
         """
         if self._paused and self.lost is None:
-            self._drained = asyncio.get_running_loop().create_future()
+            self._drained = self._loop.create_future()
             await self._wait(self._drained, timeout_s, "the relay took no more bytes")
         if self.lost is not None:
             raise self.lost
@@ -127,17 +149,32 @@ class WireProtocol(asyncio.Protocol):
         while not self._replies:
             if self.lost is not None:
                 raise self.lost
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._loop.create_future()
             await self._wait(self._waiter, timeout_s, "no reply in time")
         return self._replies.popleft()
 
-    async def _wait(self, future: asyncio.Future[None], timeout_s: float, reason: str) -> None:
+    async def _wait(self, future: asyncio.Future[None], timeout_s: float, late: str) -> None:
+        self._deadline, self._late = self._loop.time() + timeout_s, late
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
         try:
-            async with asyncio.timeout(timeout_s):
-                await future
-        except TimeoutError:
-            self._fail(reason)
-            raise cast("ConnectionLost", self.lost) from None
+            await future
+        finally:
+            self._deadline = float("inf")
+
+    def _set_timer(self) -> None:
+        # One timer is kept and looks again when it rings: making one for every wait costs more
+        # than the wait.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._deadline <= self._loop.time():
+            self._fail(self._late)
+        elif self._deadline != float("inf") and self.lost is None:
+            self._set_timer()
 
     @property
     def unexpected(self) -> bool:

@@ -8,18 +8,19 @@ frozen is skipped on the way, or reached through another list they are still on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
+    case,
     cast,
     exists,
     func,
     literal,
+    null,
     or_,
     select,
     update,
@@ -30,6 +31,7 @@ from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.deliveries import skip
+from mailer.store.ids import these
 from mailer.store.shares import open_lanes
 from mailer.store.tables import (
     delivery,
@@ -41,9 +43,13 @@ from mailer.store.tables import (
 )
 from mailer.store.types import Instant
 
+#: Columns of a claim that are taken as they are.
+_PLAIN_COLUMNS = 12
+#: Why an address may not be mailed whoever asks: the greater one counts.
+_PAUSED = 2
 
-@dataclass(frozen=True)
-class ClaimedDelivery:
+
+class ClaimedDelivery(NamedTuple):
     """A delivery claimed by this worker, its person still sealed."""
 
     delivery_id: int
@@ -80,25 +86,35 @@ def claim(
     ids = _due(connection, limit, now, senders)
     if not ids:
         return []
-    refused = _withdrawn(connection, ids, now)
-    for delivery_id, reason in refused.items():
-        if reason is not SkipReason.NO_CONSENT or not _reroute(connection, delivery_id):
-            skip(connection, delivery_id, reason, now)
-            ids.remove(delivery_id)
-    if not ids:
-        return []
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id.in_(ids))
-        .values(
-            state=DeliveryState.SENDING,
-            claimed_by=name,
-            attempts=delivery.c.attempts + 1,
-            first_attempt_at=func.coalesce(delivery.c.first_attempt_at, literal(now, Instant)),
-            skip_reason=None,
-        )
+    found = _persons(connection, ids, now)
+    refused = {one.delivery_id: reason for one, reason in found if reason is not None}
+    # A row of a supporter who is gone comes back without a person.
+    refused |= dict.fromkeys(
+        set(ids) - {one.delivery_id for one, _ in found}, SkipReason.NO_CONSENT
     )
-    return _persons(connection, ids)
+    rerouted = []
+    for delivery_id, reason in refused.items():
+        if reason is SkipReason.NO_CONSENT and _reroute(connection, delivery_id):
+            rerouted.append(delivery_id)
+        else:
+            skip(connection, delivery_id, reason, now)
+    claimed = [one for one, reason in found if reason is None]
+    if rerouted:
+        again = _persons(connection, rerouted, now)
+        claimed = sorted([*claimed, *(one for one, _ in again)], key=lambda one: one.delivery_id)
+    if claimed:
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id.in_(these(connection, [one.delivery_id for one in claimed])))
+            .values(
+                state=DeliveryState.SENDING,
+                claimed_by=name,
+                attempts=delivery.c.attempts + 1,
+                first_attempt_at=func.coalesce(delivery.c.first_attempt_at, literal(now, Instant)),
+                skip_reason=None,
+            )
+        )
+    return claimed
 
 
 def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoice) -> list[int]:
@@ -130,57 +146,6 @@ def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoic
             )
             ids += connection.execute(query).scalars()
     return ids
-
-
-def _withdrawn(connection: Connection, ids: Sequence[int], now: datetime) -> dict[int, SkipReason]:
-    """Return which of these deliveries may not go any more, and why."""
-    scope = literal("organisation:") + _as_text(supporter.c.organisation_id)
-    suppressed = exists().where(
-        suppression.c.address_digest == delivery.c.address_digest,
-        or_(suppression.c.scope == SCOPE_ALL, suppression.c.scope == scope),
-    )
-    on_list = exists().where(
-        membership.c.list_id == delivery.c.list_id,
-        membership.c.supporter_id == delivery.c.supporter_id,
-        membership.c.state == MembershipState.SUBSCRIBED,
-        membership.c.consent_basis != "",
-    )
-    other = supporter.alias()
-    discreet: ColumnElement[bool] = other.c.discreet.is_(True)
-    marked = discreet_lists(connection)
-    if marked:
-        # As at freezing: having left a discreet list does not make a person less at risk.
-        on_discreet = exists().where(
-            membership.c.supporter_id == other.c.id, membership.c.list_id.in_(marked)
-        )
-        discreet = or_(discreet, on_discreet)
-    flagged = {
-        SkipReason.SUPPORTER_PAUSED: other.c.paused_until > now,
-        SkipReason.DISCREET_NOT_READY: discreet,
-    }
-    columns = [
-        exists()
-        .where(other.c.address_digest == delivery.c.address_digest, clause)
-        .label(reason.value)
-        for reason, clause in flagged.items()
-    ]
-    rows = connection.execute(
-        select(delivery.c.id, suppressed.label("suppressed"), on_list.label("on_list"), *columns)
-        .select_from(delivery)
-        .join(supporter, supporter.c.id == delivery.c.supporter_id, isouter=True)
-        .where(delivery.c.id.in_(ids))
-    ).mappings()
-    found: dict[int, SkipReason] = {}
-    for row in rows:
-        if row["suppressed"]:
-            found[row["id"]] = SkipReason.SUPPRESSED
-        elif row[SkipReason.SUPPORTER_PAUSED.value]:
-            found[row["id"]] = SkipReason.SUPPORTER_PAUSED
-        elif row[SkipReason.DISCREET_NOT_READY.value]:
-            found[row["id"]] = SkipReason.DISCREET_NOT_READY
-        elif not row["on_list"]:
-            found[row["id"]] = SkipReason.NO_CONSENT
-    return found
 
 
 def _as_text(column: Any) -> Any:  # noqa: ANN401  (A column expression has no narrower type here.)
@@ -226,37 +191,79 @@ def _reroute(connection: Connection, delivery_id: int) -> bool:
     return True
 
 
-def _persons(connection: Connection, ids: Sequence[int]) -> list[ClaimedDelivery]:
+def _persons(
+    connection: Connection, ids: Sequence[int], now: datetime
+) -> list[tuple[ClaimedDelivery, SkipReason | None]]:
+    """Return these deliveries as they are when claimed, and why they may not go, or None."""
+    scope = literal("organisation:") + _as_text(supporter.c.organisation_id)
+    suppressed = exists().where(
+        suppression.c.address_digest == delivery.c.address_digest,
+        suppression.c.scope.in_([SCOPE_ALL, scope]),
+    )
+    other = supporter.alias()
+    discreet: ColumnElement[bool] = other.c.discreet.is_(True)
+    marked = discreet_lists(connection)
+    if marked:
+        # As at freezing: having left a discreet list does not make a person less at risk.
+        on_discreet = exists().where(
+            membership.c.supporter_id == other.c.id, membership.c.list_id.in_(marked)
+        )
+        discreet = or_(discreet, on_discreet)
+    # Whatever one organisation knows of the address counts for all.
+    known = (
+        select(func.max(case((other.c.paused_until > now, _PAUSED), (discreet, 1), else_=0)))
+        .where(other.c.address_digest == delivery.c.address_digest)
+        .correlate(delivery)
+        .scalar_subquery()
+    )
     rows = connection.execute(
         select(
-            delivery,
+            delivery.c.id,
+            delivery.c.mailing_id,
+            delivery.c.supporter_id,
+            delivery.c.address_digest,
             supporter.c.address_sealed,
             supporter.c.fields_sealed,
             supporter.c.country,
             supporter.c.needs_smtputf8,
             supporter.c.domain_class,
+            delivery.c.list_id,
+            delivery.c.language,
+            delivery.c.wanted,
+            delivery.c.attempts,
+            delivery.c.first_attempt_at,
+            delivery.c.share_id,
+            suppressed.label("suppressed"),
+            known.label("known"),
+            case((membership.c.consent_basis != "", membership.c.state), else_=null()).label(
+                "member"
+            ),
         )
+        .select_from(delivery)
         .join(supporter, supporter.c.id == delivery.c.supporter_id)
-        .where(delivery.c.id.in_(ids))
+        .outerjoin(
+            membership,
+            (membership.c.list_id == delivery.c.list_id)
+            & (membership.c.supporter_id == delivery.c.supporter_id),
+        )
+        .where(delivery.c.id.in_(these(connection, ids)))
         .order_by(delivery.c.id)
     )
-    return [
-        ClaimedDelivery(
-            delivery_id=row.id,
-            mailing_id=row.mailing_id,
-            supporter_id=row.supporter_id,
-            address_digest=row.address_digest,
-            address_sealed=row.address_sealed,
-            fields_sealed=row.fields_sealed,
-            country=row.country,
-            needs_smtputf8=row.needs_smtputf8,
-            domain_class=row.domain_class,
-            list_id=row.list_id,
-            language=row.language,
-            wanted=row.wanted,
-            attempt_number=row.attempts,
-            first_attempt_at=row.first_attempt_at,
-            share_id=row.share_id,
+    found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
+    # All at once: a row at a time is handed from C to Python and back for each.
+    for row in rows.all():
+        (*_, attempts, first_attempt_at, share_id, is_suppressed, flag, member) = row
+        reason = None
+        if is_suppressed:
+            reason = SkipReason.SUPPRESSED
+        elif flag:
+            reason = (
+                SkipReason.SUPPORTER_PAUSED if flag == _PAUSED else SkipReason.DISCREET_NOT_READY
+            )
+        elif member is not MembershipState.SUBSCRIBED:
+            reason = SkipReason.NO_CONSENT
+        claimed = ClaimedDelivery._make(
+            (*row[:_PLAIN_COLUMNS], attempts + 1, first_attempt_at or now, share_id)
         )
-        for row in rows
-    ]
+        found.append((claimed, reason))
+    return found

@@ -7,15 +7,16 @@ Recording twice is recording once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore
+from mailer.store.ids import these
 from mailer.store.suppressions import Suppressed, suppress
 from mailer.store.tables import attempt, delivery
 
@@ -44,7 +45,7 @@ def give_back(connection: Connection, name: str, ids: Collection[int], now: date
         connection.execute(
             update(delivery)
             .where(
-                delivery.c.id.in_(ids),
+                delivery.c.id.in_(these(connection, ids)),
                 delivery.c.claimed_by == name,
                 delivery.c.state == DeliveryState.SENDING,
             )
@@ -57,8 +58,7 @@ def give_back(connection: Connection, name: str, ids: Collection[int], now: date
         )
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An attempt that is over, with what the delivery becomes."""
 
     result: AttemptResult
@@ -84,43 +84,74 @@ def state_of(outcome: Outcome) -> DeliveryState:
 
 def record(connection: Connection, name: str, batch: Sequence[Recorded], now: datetime) -> None:
     """Write attempts and what the deliveries become; what is on record already stays."""
+    if not batch:
+        return
+    held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
     for one in batch:
-        reply = one.result.reply
-        changed = connection.execute(
-            update(delivery)
-            .where(
-                delivery.c.id == one.result.delivery_id,
-                delivery.c.claimed_by == name,
-                delivery.c.state == DeliveryState.SENDING,
-            )
-            .values(
-                state=one.state,
-                next_attempt_at=one.next_attempt_at,
-                claimed_by=None,
-                relay=one.result.relay,
-                code=reply.code,
-                enhanced_code=reply.enhanced_code,
-                finished_at=None if one.next_attempt_at else now,
-            )
-        ).rowcount
-        if not changed:
-            continue
-        connection.execute(
-            insert_or_ignore(connection, attempt).values(
-                delivery_id=one.result.delivery_id,
-                number=one.attempt_number,
-                relay=one.result.relay,
-                started_at=one.result.started_at,
-                duration_ms=one.result.duration_ms,
-                outcome=one.result.outcome,
-                code=reply.code,
-                enhanced_code=reply.enhanced_code,
-                reply=reply.text,
-            )
-        )
-        ended.append(one)
+        if one.result.delivery_id in held:
+            held.remove(one.result.delivery_id)
+            ended.append(one)
+    if not ended:
+        return
+    connection.execute(
+        _ENDED,
+        [
+            {
+                "id_": one.result.delivery_id,
+                "state": one.state,
+                "next_attempt_at": one.next_attempt_at,
+                "relay": one.result.relay,
+                "code": one.result.reply.code,
+                "enhanced_code": one.result.reply.enhanced_code,
+                "finished_at": None if one.next_attempt_at else now,
+            }
+            for one in ended
+        ],
+    )
+    connection.execute(
+        insert_or_ignore(connection, attempt),
+        [
+            {
+                "delivery_id": one.result.delivery_id,
+                "number": one.attempt_number,
+                "relay": one.result.relay,
+                "started_at": one.result.started_at,
+                "duration_ms": one.result.duration_ms,
+                "outcome": one.result.outcome,
+                "code": one.result.reply.code,
+                "enhanced_code": one.result.reply.enhanced_code,
+                "reply": one.result.reply.text,
+            }
+            for one in ended
+        ],
+    )
     _suppress(connection, ended, now)
+
+
+def _held(connection: Connection, name: str, ids: Collection[int]) -> set[int]:
+    """Return which of these a worker holds, and keep them so until the transaction ends."""
+    query = select(delivery.c.id).where(
+        delivery.c.id.in_(these(connection, ids)),
+        delivery.c.claimed_by == name,
+        delivery.c.state == DeliveryState.SENDING,
+    )
+    return set(connection.execute(query.with_for_update()).scalars())
+
+
+_ENDED = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("id_"))
+    .values(
+        state=bindparam("state"),
+        next_attempt_at=bindparam("next_attempt_at"),
+        claimed_by=None,
+        relay=bindparam("relay"),
+        code=bindparam("code"),
+        enhanced_code=bindparam("enhanced_code"),
+        finished_at=bindparam("finished_at"),
+    )
+)
 
 
 def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:

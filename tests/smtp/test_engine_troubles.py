@@ -9,7 +9,7 @@ import pytest
 
 from mailer.compose.composer import CannotCompose
 from mailer.delivery.claims import Material
-from mailer.delivery.journal import RECORD_BYTES, JournalFull
+from mailer.delivery.journal import JournalFull
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.states import DeliveryState, MailingState
@@ -197,14 +197,11 @@ async def test_a_full_disk_under_the_journal_sends_nothing_and_says_so(sqlite_wo
     """No mark, no end of DATA: the engine ends with the reason, and every delivery is due."""
     store, mailing, _, engine, smtp_server, folder = sqlite_world
     server = smtp_server()
-    real = os.write
 
-    def full(descriptor, content):
-        if len(content) == RECORD_BYTES:
-            raise OSError(28, "No space left on device")
-        return real(descriptor, content)
+    def full(*_):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(JournalFull) as raised:
         await asyncio.wait_for(engine(server.port).run(asyncio.Event()), 20)
     assert raised.value.reason == "No space left on device"

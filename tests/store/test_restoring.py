@@ -93,7 +93,7 @@ def test_silence_is_no_proof_once_journals_of_that_time_were_cleared_away(tmp_pa
 
 def test_what_left_the_journal_is_kept_for_a_restore(tmp_path, monkeypatch):
     """A journal written anew leaves its older part, and both together say everything."""
-    monkeypatch.setattr("mailer.delivery.journal.LARGEST_BYTES", 300)
+    monkeypatch.setattr("mailer.delivery.journal.ROOM_BYTES", 300)
     name = folder_id(tmp_path)
     journal = Journal(tmp_path, "w1")
     for number in range(1, 30):

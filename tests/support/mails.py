@@ -358,23 +358,20 @@ def harbor_list(**changes: object) -> ListDefinition:
 
 def outgoing(**changes: object) -> OutgoingDelivery:
     """Return a delivery to an invented person."""
-    return replace(
-        OutgoingDelivery(
-            delivery_id=7,
-            mailing_id=1,
-            supporter_id=11,
-            address_digest=b"d" * 16,
-            address="reader@inbox.example.net",
-            needs_smtputf8=False,
-            fields={"name": "Mara Lind", "country": "MD", "city": ""},
-            list_key="harbor-news",
-            language="en",
-            wanted=None,
-            domain_class="other",
-            attempt_number=1,
-        ),
-        **changes,
-    )
+    return OutgoingDelivery(
+        delivery_id=7,
+        mailing_id=1,
+        supporter_id=11,
+        address_digest=b"d" * 16,
+        address="reader@inbox.example.net",
+        needs_smtputf8=False,
+        fields={"name": "Mara Lind", "country": "MD", "city": ""},
+        list_key="harbor-news",
+        language="en",
+        wanted=None,
+        domain_class="other",
+        attempt_number=1,
+    )._replace(**changes)
 
 
 def composer(tokens: Tokens, **changes: object) -> MailingComposer:

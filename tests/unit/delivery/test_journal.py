@@ -1,6 +1,8 @@
 """The journal says after a death what each delivery came to."""
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 
@@ -73,7 +75,7 @@ def test_a_killed_owner_leaves_its_journal_free(tmp_path):
 
 def test_what_was_read_is_forgotten_and_the_rest_kept_when_written_anew(tmp_path, monkeypatch):
     """A large journal shrinks to what the database does not have yet, still locked."""
-    monkeypatch.setattr(journal_module, "LARGEST_BYTES", 20 * RECORD_BYTES)
+    monkeypatch.setattr(journal_module, "ROOM_BYTES", 20 * RECORD_BYTES)
     journal = Journal(tmp_path, "w1")
     for number in range(1, 101):
         journal.mark(number, 1)
@@ -81,24 +83,44 @@ def test_what_was_read_is_forgotten_and_the_rest_kept_when_written_anew(tmp_path
         journal.read([(number - 1, 1)])
     found = replay(journal.path.read_bytes(), "w1")
     assert found.fate(100, 1) == (Fate.REPLIED, JournalReply(250, "2.0.0"))
-    assert journal.path.stat().st_size < 30 * RECORD_BYTES
+    assert journal.path.stat().st_size < 40 * RECORD_BYTES
     assert list(dead_journals(tmp_path)) == []
 
 
-def test_after_a_write_that_failed_nothing_more_is_written(tmp_path, monkeypatch):
-    """A torn record goes, what stood before it stays, and no mark is ever written behind it."""
+def test_a_journal_that_finds_no_room_is_not_begun(tmp_path):
+    """The room is taken on the disk at the beginning: no mark can meet a full disk later."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(JournalFull) as raised:
+            Journal(tmp_path, "w1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert raised.value.reason == "File too large"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_there_is_room_for_is_written_anew(tmp_path, monkeypatch):
+    """While the database takes nothing the journal grows, and nothing that is open is forgotten."""
+    monkeypatch.setattr(journal_module, "ROOM_BYTES", 20 * RECORD_BYTES)
+    journal = Journal(tmp_path, "w1")
+    for number in range(1, 101):
+        journal.mark(number, 1)
+        journal.reply(number, 1, 250, "2.0.0")
+    found = replay(journal.path.read_bytes(), "w1")
+    assert {found.fate(number, 1)[0] for number in range(1, 101)} == {Fate.REPLIED}
+
+
+def test_a_closed_journal_takes_no_more_room_than_it_needs(tmp_path):
+    """What is kept for months is small."""
     journal = Journal(tmp_path, "w1")
     journal.mark(1, 1)
-    whole = journal.path.read_bytes()
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:7]))
-    with pytest.raises(JournalFull) as torn:
-        journal.mark(2, 1)
-    monkeypatch.undo()
-    with pytest.raises(JournalFull) as later:
-        journal.mark(3, 1)
-    assert torn.value.reason == later.value.reason == "the disk took part of a record"
-    assert journal.path.read_bytes() == whole
+    journal.close()
+    found = replay(journal.path.read_bytes(), "w1")
+    assert found.closed
+    assert journal.path.stat().st_size < 1_000
 
 
 def test_only_its_owner_can_read_it(tmp_path):

@@ -1,0 +1,87 @@
+"""One sender process of a measurement: sends what is due in a workspace, then says what it cost.
+
+In: a workspace and where the relay is. Out: a line of JSON. Counted from the first claim to the last
+outcome on record; starting Python is not, as it is not for the yardstick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import ssl
+import time
+from pathlib import Path
+
+import uvloop
+from sqlalchemy import text
+
+from mailer.app.sending import material_for, retry_policy
+from mailer.app.workspace import Workspace
+from mailer.delivery.engine import DeliveryEngine, EngineParts
+from mailer.delivery.session import Encryption, RelaySettings
+
+_OPEN = text("SELECT 1 FROM delivery WHERE state IN ('due', 'sending', 'deferred') LIMIT 1")
+_COUNTS = text("SELECT state, count(*) FROM delivery GROUP BY state")
+LOOK_S = 0.05
+
+
+def cpu_s() -> float:
+    """Return the processor time of this process so far, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
+    """Run the engine until nothing is open; return how long that took, in seconds."""
+    stop = asyncio.Event()
+    begun = time.perf_counter()
+    running = asyncio.create_task(engine.run(stop))
+
+    def is_open() -> bool:
+        with workspace.store.read() as connection:
+            return connection.execute(_OPEN).first() is not None
+
+    while not running.done() and await asyncio.to_thread(is_open):  # noqa: ASYNC110  (The database is what is waited for.)
+        await asyncio.sleep(LOOK_S)
+    took = time.perf_counter() - begun
+    stop.set()
+    await running
+    return took
+
+
+def main() -> None:
+    """Send and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--tls", type=Path, help="Certificate to trust; TLS from the first byte.")
+    options = parser.parse_args()
+    workspace = Workspace.open(options.workspace)
+    relay = RelaySettings(
+        key="sandbox", host="localhost" if options.tls else "127.0.0.1", port=options.port,
+        encryption=Encryption.IMPLICIT if options.tls else Encryption.NONE,
+        connections=options.connections, messages_per_connection=1_000_000,
+        tls_context=ssl.create_default_context(cafile=str(options.tls)) if options.tls else None,
+    )  # fmt: skip
+    engine = DeliveryEngine(
+        EngineParts(
+            store=workspace.store, seal_keys=workspace.seal_keys, tokens=workspace.tokens,
+            relay=relay, journal_dir=workspace.config.journal_dir, policy=retry_policy(workspace),
+            clock=workspace.clock, material_for=material_for(workspace),
+        )
+    )  # fmt: skip
+    before = cpu_s()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        took_s = runner.run(until_sent(workspace, engine))
+    used_s = cpu_s() - before
+    with workspace.store.read() as connection:
+        counts = dict(connection.execute(_COUNTS).tuples().all())
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": took_s, "cpu_s": used_s, "peak_mb": peak_mb, "states": counts}))
+
+
+if __name__ == "__main__":
+    main()
