@@ -78,7 +78,7 @@ def main() -> None:
         took_s = runner.run(until_sent(workspace, engine))
     used_s = cpu_s() - before
     with workspace.store.read() as connection:
-        counts = dict(connection.execute(_COUNTS).tuples().all())
+        counts = dict(connection.execute(_COUNTS).all())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": took_s, "cpu_s": used_s, "peak_mb": peak_mb, "states": counts}))
 

@@ -149,12 +149,13 @@ def dot_stuffed(content: bytes) -> bytes:
     return content.replace(b"\r\n.", b"\r\n..")
 
 
+#: What xtext writes as its number (RFC 3461 §4).
+_NOT_XTEXT = re.compile(r"[^!-~]|[+=]")
+
+
 def _xtext(address: str) -> str:
     """Return an ASCII address as xtext (RFC 3461 §4)."""
-    return "".join(
-        character if "!" <= character <= "~" and character not in "+=" else f"+{ord(character):02X}"
-        for character in address
-    )
+    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", address)
 
 
 class Session:

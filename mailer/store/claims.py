@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     String,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    type_coerce,
     update,
 )
 
@@ -30,8 +32,8 @@ from mailer.model.audience import MembershipState
 from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
+from mailer.store.batches import fetch, these
 from mailer.store.deliveries import skip
-from mailer.store.ids import these
 from mailer.store.shares import open_lanes
 from mailer.store.tables import (
     delivery,
@@ -41,7 +43,7 @@ from mailer.store.tables import (
     supporter,
     suppression,
 )
-from mailer.store.types import Instant
+from mailer.store.types import Instant, instant
 
 #: Columns of a claim that are taken as they are.
 _PLAIN_COLUMNS = 12
@@ -216,7 +218,7 @@ def _persons(
         .correlate(delivery)
         .scalar_subquery()
     )
-    rows = connection.execute(
+    query = (
         select(
             delivery.c.id,
             delivery.c.mailing_id,
@@ -231,13 +233,14 @@ def _persons(
             delivery.c.language,
             delivery.c.wanted,
             delivery.c.attempts,
-            delivery.c.first_attempt_at,
+            type_coerce(delivery.c.first_attempt_at, BigInteger).label("first_attempt_at"),
             delivery.c.share_id,
             suppressed.label("suppressed"),
             known.label("known"),
-            case((membership.c.consent_basis != "", membership.c.state), else_=null()).label(
-                "member"
-            ),
+            case(
+                (membership.c.consent_basis != "", type_coerce(membership.c.state, String)),
+                else_=null(),
+            ).label("member"),
         )
         .select_from(delivery)
         .join(supporter, supporter.c.id == delivery.c.supporter_id)
@@ -250,9 +253,8 @@ def _persons(
         .order_by(delivery.c.id)
     )
     found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
-    # All at once: a row at a time is handed from C to Python and back for each.
-    for row in rows.all():
-        (*_, attempts, first_attempt_at, share_id, is_suppressed, flag, member) = row
+    for row in fetch(connection, query):
+        (*_, attempts, first_us, share_id, is_suppressed, flag, member) = row
         reason = None
         if is_suppressed:
             reason = SkipReason.SUPPRESSED
@@ -260,10 +262,10 @@ def _persons(
             reason = (
                 SkipReason.SUPPORTER_PAUSED if flag == _PAUSED else SkipReason.DISCREET_NOT_READY
             )
-        elif member is not MembershipState.SUBSCRIBED:
+        elif member != MembershipState.SUBSCRIBED:
             reason = SkipReason.NO_CONSENT
         claimed = ClaimedDelivery._make(
-            (*row[:_PLAIN_COLUMNS], attempts + 1, first_attempt_at or now, share_id)
+            (*row[:_PLAIN_COLUMNS], attempts + 1, instant(first_us) or now, share_id)
         )
         found.append((claimed, reason))
     return found

@@ -10,13 +10,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
-from mailer.store.audience import SCOPE_ALL, insert_or_ignore
-from mailer.store.ids import these
+from mailer.store.audience import SCOPE_ALL
+from mailer.store.batches import fetch, insert, these
 from mailer.store.suppressions import Suppressed, suppress
 from mailer.store.tables import attempt, delivery
 
@@ -94,23 +94,28 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
             ended.append(one)
     if not ended:
         return
-    connection.execute(
-        _ENDED,
-        [
-            {
-                "id_": one.result.delivery_id,
-                "state": one.state,
-                "next_attempt_at": one.next_attempt_at,
-                "relay": one.result.relay,
-                "code": one.result.reply.code,
-                "enhanced_code": one.result.reply.enhanced_code,
-                "finished_at": None if one.next_attempt_at else now,
-            }
-            for one in ended
-        ],
-    )
-    connection.execute(
-        insert_or_ignore(connection, attempt),
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for one in ended:
+        result, reply = one.result, one.result.reply
+        values = (one.state, one.next_attempt_at, result.relay, reply.code, reply.enhanced_code)
+        alike.setdefault(values, []).append(result.delivery_id)
+    for (state, next_attempt_at, relay, code, enhanced_code), ids in alike.items():
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id.in_(these(connection, ids)))
+            .values(
+                state=state,
+                next_attempt_at=next_attempt_at,
+                claimed_by=None,
+                relay=relay,
+                code=code,
+                enhanced_code=enhanced_code,
+                finished_at=None if next_attempt_at else now,
+            )
+        )
+    insert(
+        connection,
+        attempt,
         [
             {
                 "delivery_id": one.result.delivery_id,
@@ -136,22 +141,7 @@ def _held(connection: Connection, name: str, ids: Collection[int]) -> set[int]:
         delivery.c.claimed_by == name,
         delivery.c.state == DeliveryState.SENDING,
     )
-    return set(connection.execute(query.with_for_update()).scalars())
-
-
-_ENDED = (
-    update(delivery)
-    .where(delivery.c.id == bindparam("id_"))
-    .values(
-        state=bindparam("state"),
-        next_attempt_at=bindparam("next_attempt_at"),
-        claimed_by=None,
-        relay=bindparam("relay"),
-        code=bindparam("code"),
-        enhanced_code=bindparam("enhanced_code"),
-        finished_at=bindparam("finished_at"),
-    )
-)
+    return {row[0] for row in fetch(connection, query.with_for_update())}
 
 
 def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:

@@ -48,10 +48,15 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Return the instant, aware, in UTC."""
-        if value is None:
-            return None
-        seconds, microseconds = divmod(value, _MICROSECONDS)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+        return instant(value)
+
+
+def instant(microseconds: int | None) -> datetime | None:
+    """Return the instant that stands in the database as microseconds since 1970."""
+    if microseconds is None:
+        return None
+    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
 class Enum(TypeDecorator[StrEnum]):
