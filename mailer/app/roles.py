@@ -1,12 +1,14 @@
 """Build and run one role of the program: web, scheduler, senders or sandbox.
 
-In: a workspace and a role. Out: an exit status, once SIGTERM or SIGINT came or the parent ended.
-Parts are imported when their role is run, so that a sender process never loads the web.
+In: a workspace and a part. Out: an exit status, once SIGTERM or SIGINT came or the parent ended.
+What a role needs is imported when it is run, so that a sender process never loads the web.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -14,43 +16,67 @@ from datetime import timedelta
 
 import uvloop
 
-from mailer.app.supervisor import SUPERVISED, Role, watch_parent
+from mailer.app.supervisor import HEEDED, STDIN, SUPERVISED, Part, Role
 from mailer.app.workspace import Workspace
 from mailer.events import configure_logging, emit
 from mailer.model.faults import Fault, FaultsFound
 
+#: What a sender process runs; a parent of several loads it once for all.
+_SENDERS_RUN = ("mailer.app.sending", "mailer.app.service", "mailer.delivery.fleet")
 
-def run_role(role: Role, workspace: Workspace) -> int:
-    """Run one role until told to stop; return 0 when it ended cleanly.
+
+def preload() -> None:
+    """Load what a sender process runs, and nothing else, before one is forked."""
+    for name in _SENDERS_RUN:
+        importlib.import_module(name)
+
+
+def run_part(part: Part, workspace: Workspace) -> int:
+    """Run one part until told to stop; return 0 when it ended cleanly.
 
     Raises:
-        FaultsFound: when the role cannot do anything as the workspace is configured.
+        FaultsFound: when it cannot do anything as the workspace is configured.
     """
-    serve = _SERVE[role](workspace)
-    configure_logging(process=role.value)
+    serve = _SERVE[part.role](workspace, part.number)
+    configure_logging(process=part.name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_told(role, serve))
+        return runner.run(_until_told(part.name, serve))
 
 
 Serve = Callable[[asyncio.Event], Awaitable[None]]
 
 
-async def _until_told(role: Role, serve: Serve) -> int:
+async def _until_told(name: str, serve: Serve) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if os.environ.get(SUPERVISED):
         # Ctrl-C reaches the whole process group; the parent passes on SIGTERM in its own time.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        watch_parent(loop, stop)
+        _watch_parent(loop, stop)
     else:
         loop.add_signal_handler(signal.SIGINT, stop.set)
+    # A parent that forks has them blocked until now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
     await serve(stop)
-    emit("ended", process=role.value)
+    emit("ended", process=name)
     return 0
 
 
-def _scheduler(workspace: Workspace) -> Serve:
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends, which a parent that goes in whatever way brings about."""
+
+    def readable() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(STDIN, 1024):
+                loop.remove_reader(STDIN)
+                stop.set()
+
+    os.set_blocking(STDIN, False)
+    loop.add_reader(STDIN, readable)
+
+
+def _scheduler(workspace: Workspace, _number: int) -> Serve:
     from mailer.app.discreet import heed_discreet_lists
     from mailer.app.languages import resolver_for
     from mailer.app.newsletters import IssueDrafter
@@ -87,15 +113,17 @@ def _scheduler(workspace: Workspace) -> Serve:
     return serve
 
 
-def _senders(workspace: Workspace) -> Serve:
+def _senders(workspace: Workspace, number: int) -> Serve:
     from mailer.app.sending import sender_engines
     from mailer.app.service import build_service_engines
     from mailer.delivery.fleet import Fleet
 
-    return Fleet([*sender_engines(workspace), *build_service_engines(workspace)]).run
+    return Fleet(
+        [*sender_engines(workspace, number), *build_service_engines(workspace, number)]
+    ).run
 
 
-def _web(workspace: Workspace) -> Serve:
+def _web(workspace: Workspace, _number: int) -> Serve:
     from mailer.web.public.app import create_public_app
     from mailer.web.public.server import serve_public
 
@@ -115,13 +143,13 @@ def _web(workspace: Workspace) -> Serve:
     return serve
 
 
-def _sandbox(workspace: Workspace) -> Serve:
+def _sandbox(workspace: Workspace, _number: int) -> Serve:
     from mailer.app.sandbox import build_sandbox
 
     return build_sandbox(workspace)
 
 
-def _feedback(_workspace: Workspace) -> Serve:
+def _feedback(_workspace: Workspace, _number: int) -> Serve:
     raise FaultsFound(
         [
             Fault(
@@ -135,7 +163,7 @@ def _feedback(_workspace: Workspace) -> Serve:
     )
 
 
-_SERVE: dict[Role, Callable[[Workspace], Serve]] = {
+_SERVE: dict[Role, Callable[[Workspace, int], Serve]] = {
     Role.WEB: _web,
     Role.FEEDBACK: _feedback,
     Role.SCHEDULER: _scheduler,

@@ -258,17 +258,23 @@ def retry_policy(workspace: Workspace) -> RetryPolicy:
     )
 
 
-def sender_engines(workspace: Workspace) -> list[DeliveryEngine]:
+def sender_engines(workspace: Workspace, number: int = 0) -> list[DeliveryEngine]:
     """Return one engine for the sandbox, or once live one for each relay that a sender uses.
 
     A relay that is not verified or has no password stops no other: what its senders have to send
     is held, with the reason.
+
+    Args:
+        workspace: whose mailings they send.
+        number: which of several sender processes they are in; 0 for the only one.
     """
     config = workspace.config
     if not config.workspace.live:
-        return [_engine(workspace, sandbox_settings(workspace), EVERY_SENDER)]
+        return [_engine(workspace, sandbox_settings(workspace), EVERY_SENDER, number=number)]
     return [
-        _relay_engine(workspace, section) for section in config.relays if _used(config, section)
+        _relay_engine(workspace, section, number)
+        for section in config.relays
+        if _used(config, section)
     ]
 
 
@@ -290,7 +296,7 @@ def _senders_of(config: Config, section: RelaySection) -> SenderChoice:
     return SenderChoice(frozenset(one.key for one in config.senders) - others)
 
 
-def _relay_engine(workspace: Workspace, section: RelaySection) -> DeliveryEngine:
+def _relay_engine(workspace: Workspace, section: RelaySection, number: int) -> DeliveryEngine:
     try:
         settings = relay_settings(workspace, section)
     except FaultsFound as error:
@@ -301,8 +307,9 @@ def _relay_engine(workspace: Workspace, section: RelaySection) -> DeliveryEngine
             _settings(section, ""),
             _senders_of(workspace.config, section),
             lambda _row_id: _raise(failure),
+            number=number,
         )
-    return _engine(workspace, settings, _senders_of(workspace.config, section))
+    return _engine(workspace, settings, _senders_of(workspace.config, section), number=number)
 
 
 def _raise(failure: FaultsFound) -> NoReturn:
@@ -314,6 +321,8 @@ def _engine(
     relay: RelaySettings,
     senders: SenderChoice,
     material: MaterialFor | None = None,
+    *,
+    number: int,
 ) -> DeliveryEngine:
     config = workspace.config
     return DeliveryEngine(
@@ -328,6 +337,7 @@ def _engine(
             material_for=material or material_for(workspace),
             shutdown_grace_s=config.delivery.shutdown_grace_s,
             senders=senders,
+            number=number,
         )
     )
 

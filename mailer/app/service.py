@@ -207,10 +207,16 @@ def _said(workspace: Workspace, alert: Alert) -> ServiceText:
     return ServiceText(f"[{config.name}] {told.headline}", text)
 
 
-def build_service_engines(workspace: Workspace) -> list[DeliveryEngine]:
+def build_service_engines(workspace: Workspace, number: int = 0) -> list[DeliveryEngine]:
     """Return a sender of service mails for every relay they may go by.
 
-    A relay that cannot be used is left out and logged: mailings and the other relays go on.
+    A relay that cannot be used is left out and logged: mailings and the other relays go on. Each of
+    several sender processes has them, so that none of them is needed for an alert: a mail is written
+    and claimed once whoever looks, and only who has claimed one opens a connection.
+
+    Args:
+        workspace: whose mails they are.
+        number: which of several sender processes they are in; 0 for the only one.
     """
     config = workspace.config
     used = [*(config.relay_of(one.key) for one in config.senders), _alert_relay(workspace)]
@@ -229,7 +235,10 @@ def build_service_engines(workspace: Workspace) -> list[DeliveryEngine]:
     key = (
         alerting.key if alerting is not None and alerting.key in relays else next(iter(relays), "")
     )
-    return [service_engine(workspace, one, alerts=one.key == key) for one in relays.values()]
+    return [
+        service_engine(workspace, one, alerts=one.key == key, number=number)
+        for one in relays.values()
+    ]
 
 
 def service_engine(
@@ -238,6 +247,7 @@ def service_engine(
     *,
     alerts: bool,
     idle_s: float = SERVICE_IDLE_S,
+    number: int = 0,
 ) -> DeliveryEngine:
     """Return a sender of the service mails that go by a relay.
 
@@ -246,6 +256,7 @@ def service_engine(
         relay: how it is reached.
         alerts: make service mails of alerts, too.
         idle_s: how often is looked for due mails.
+        number: which of several sender processes it is in; 0 for the only one.
     """
 
     def prepare() -> None:
@@ -262,6 +273,7 @@ def service_engine(
             policy=retry_policy(workspace),
             clock=workspace.clock,
             material_for=_no_mailing,
+            number=number,
             shutdown_grace_s=workspace.config.delivery.shutdown_grace_s,
             work=service_work(
                 workspace.store, workspace.seal_keys, relay.key, workspace.clock, prepare, idle_s

@@ -28,7 +28,7 @@ from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
 from mailer.store.service_mails import requests_not_taken, service_counts
 from mailer.store.settings import BACKUP_LAST_AT, LOST_SINCE, read_setting
-from mailer.store.workers import database_bytes, lease_holder, unended_workers
+from mailer.store.workers import database_bytes, lease_holder, unended_workers, worker_process
 
 _SHOWN_ALERTS = 5
 #: How far back service mails that have ended are counted.
@@ -99,6 +99,8 @@ class Status:
     scheduler: bool
     #: Sender processes that live.
     senders: int
+    #: Which of several these are, from 1 on; empty for the only one.
+    sender_numbers: tuple[int, ...]
     web: bool
     mailings: tuple[MailingStatus, ...]
     #: Key of a mailing → deliveries in doubt.
@@ -152,7 +154,7 @@ class _Look:
             recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
         broken = self._broken_keys()
         senders = {
-            name.split("-", 1)[0]
+            worker_process(name)
             for name, _, _ in workers
             if is_owned(config.journal_dir / f"{name}{SUFFIX}")
         }
@@ -162,6 +164,7 @@ class _Look:
             needs=(),
             scheduler=scheduler,
             senders=len(senders),
+            sender_numbers=tuple(sorted(number for _, number in senders if number)),
             web=answers(config.web.host, config.web.port),
             mailings=mailings,
             in_doubt=doubts,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from mailer.app.roles import run_role
+from mailer.app.ending import settle_and_count
+from mailer.app.roles import preload, run_part
 from mailer.app.sending import unverified
-from mailer.app.supervisor import RestartPolicy, Role, supervise, taken_ports
+from mailer.app.supervisor import (
+    End,
+    Part,
+    RestartPolicy,
+    Role,
+    sender_parts,
+    supervise,
+    taken_ports,
+)
+from mailer.app.workspace import Workspace
 from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_errors, report_faults
+from mailer.config import MOST_SENDERS, Config
 from mailer.events import configure_logging
-from mailer.model.faults import FaultsFound
+from mailer.model.faults import Fault, FaultsFound
 
 
 @plain_errors
@@ -20,21 +30,62 @@ def run(
     only: Annotated[
         Role | None, typer.Option("--only", help="Run this part alone, in this process.")
     ] = None,
+    senders: Annotated[
+        int | None,
+        typer.Option(
+            "--senders",
+            min=1,
+            max=MOST_SENDERS,
+            help="Sender processes; senders of [delivery] when not given.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run scheduler, senders and web (and the sandbox while not live) until told to stop.
 
+    A part that dies is started again. Ctrl-C or SIGTERM starts nothing new and waits for what is
+    open, as long as shutdown_grace_s of [delivery] says; what gets no final reply is in doubt.
+
     Example: mailer run
+
+    Example: mailer run --senders 2
 
     Example: mailer run --only web
     """
-    workspace = open_workspace()
     if only is not None:
-        raise typer.Exit(run_role(only, workspace))
+        if senders is not None:
+            problem = "starts processes, and --only runs one part in this one"
+            raise FaultsFound([Fault("", 0, "--senders", problem, "Leave one of them out")])
+        raise typer.Exit(run_part(Part(only), open_workspace()))
+    # Nothing of a workspace is held any more when the children are forked: no key, no database.
+    config, parts = _look_over(senders)
+    preload()
+    configure_logging(process="supervisor")
+    end = supervise(
+        parts,
+        lambda part: run_part(part, Workspace.open(config.root)),
+        config.delivery.shutdown_grace_s,
+        RestartPolicy(),
+    )
+    _say_doubts(end)
+    raise typer.Exit(0 if end.clean else NOT_DONE)
+
+
+def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
+    """Make sure that the parts can run, say what will, and return them.
+
+    Raises:
+        FaultsFound: when a port is taken.
+        KeyFileError: when a key file cannot be used.
+        StoreUnavailable: when the database cannot.
+        WrongKeys: when a key belongs to another database.
+    """
+    workspace = open_workspace()
     # Keys and database are looked at before any child starts, so that one clear error comes.
     _ = workspace.seal_keys, workspace.service_keys
     workspace.store.close()
     config = workspace.config
-    roles = [Role.SCHEDULER, Role.SENDERS, Role.WEB]
+    roles = [Role.WEB, Role.SCHEDULER]
     ports = {"web.port": (config.web.host, config.web.port)}
     if not config.workspace.live:
         roles.append(Role.SANDBOX)
@@ -52,11 +103,18 @@ def run(
         # What goes by another relay goes; what would go by one of these is held, with the same words.
         report_faults(fault for one in config.relays if (fault := unverified(workspace, one)))
         workspace.store.close()
-    configure_logging(process="supervisor")
-    clean = asyncio.run(
-        supervise(roles, config.root, config.delivery.shutdown_grace_s, RestartPolicy())
-    )
-    raise typer.Exit(0 if clean == 0 else NOT_DONE)
+    return config, [*map(Part, roles), *sender_parts(senders or config.delivery.senders)]
+
+
+def _say_doubts(end: End) -> None:
+    """Say what nobody can know now, and where it is listed."""
+    for key, count in settle_and_count(open_workspace(), end.told_at).items():
+        errors.print(
+            f"In doubt, since no final reply came: {count} of {key}. They are not sent again "
+            f"unasked. See: mailer report {key}",
+            markup=False,
+            style="yellow",
+        )
 
 
 COMMANDS = (Command("run", run),)

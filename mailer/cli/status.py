@@ -96,14 +96,11 @@ def _at(moment: datetime | None, zone: str) -> str:
 
 
 def _processes(seen: Status) -> str:
-    parts = [
-        ("scheduler", seen.scheduler),
-        (
-            f"{seen.senders} sender" if seen.senders == 1 else f"{seen.senders} senders",
-            seen.senders,
-        ),
-        ("pages", seen.web),
-    ]
+    senders = f"{seen.senders} sender" if seen.senders == 1 else f"{seen.senders} senders"
+    if seen.sender_numbers:
+        # A gap is one that died and is not back yet.
+        senders += f" ({' '.join(map(str, seen.sender_numbers))})"
+    parts = [("scheduler", seen.scheduler), (senders, seen.senders), ("pages", seen.web)]
     up = [name for name, runs in parts if runs]
     down = [name.removeprefix("0 ") for name, runs in parts if not runs]
     said = ", ".join(up) or "nothing"

@@ -8,6 +8,7 @@ from mailer.config.loading import RESTORING, load_config, share_dir
 from mailer.config.relay import RelaySection
 from mailer.config.sections import (
     CONFIG_FILE,
+    MOST_SENDERS,
     AlertsSection,
     Config,
     DatabaseSection,
@@ -25,6 +26,7 @@ from mailer.config.sections import (
 
 __all__ = [
     "CONFIG_FILE",
+    "MOST_SENDERS",
     "RESTORING",
     "AlertsSection",
     "Config",

@@ -40,6 +40,8 @@ from mailer.model.mailing import DkimKey, Sender
 CONFIG_FILE = "config.toml"
 #: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
 _LONGEST_NAME = 253
+#: More sender processes than this are a slip of the hand: one fills the line to nearly any relay.
+MOST_SENDERS = 16
 
 
 class WorkspaceSection(Section):
@@ -145,6 +147,8 @@ class SenderSection(Section):
 class DeliverySection(Section):
     """`[delivery]`."""
 
+    #: Sender processes of `mailer run`; `--senders` says otherwise.
+    senders: Annotated[int, Field(ge=1, le=MOST_SENDERS)] = 1
     #: Connections to the sandbox.
     sandbox_connections: Annotated[int, Field(ge=1, le=100)] = 4
     #: First pause after a 4yz reply; later ones grow.

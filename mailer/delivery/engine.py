@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,13 +38,16 @@ from mailer.store.claims import ClaimedDelivery
 from mailer.store.engine import Connection, Store, StoreUnavailable
 from mailer.store.relays import relay_failed, relay_met
 from mailer.store.service_mails import ClaimedService
-from mailer.store.workers import register_worker
+from mailer.store.workers import register_worker, worker_name
 from mailer.tokens import Tokens
 
 T = TypeVar("T")
 
 IDLE_S = 0.2
-RECOVER_S = 5.0
+#: How often is looked for what another process left that died: so long its claims lie idle.
+RECOVER_S = 1.0
+#: How often the journal is synced: a power cut puts what came since in doubt.
+SYNC_S = 5.0
 #: How long a transaction whose connection was cut may take to say how it ended.
 CUT_S = 5.0
 SMALLEST_CLAIM, LARGEST_CLAIM = 8, 500
@@ -73,6 +75,8 @@ class EngineParts:
     work: Work | None = None
     #: Whose mailings it sends.
     senders: SenderChoice = EVERY_SENDER
+    #: Which of several sender processes it is in; 0 for the only one.
+    number: int = 0
 
 
 class DeliveryEngine:
@@ -80,7 +84,7 @@ class DeliveryEngine:
 
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
-        self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.worker = worker_name(parts.number)
         self._queue = ClaimQueue()
         self._stopping = asyncio.Event()
         self._rate = float(SMALLEST_CLAIM)
@@ -101,7 +105,12 @@ class DeliveryEngine:
             recorder = asyncio.create_task(self._recorder.run(recording_over))
             helpers = [
                 asyncio.create_task(loop)
-                for loop in (self._feed(), self._watch.run(), self._recover_often())
+                for loop in (
+                    self._feed(),
+                    self._watch.run(),
+                    self._recover_often(),
+                    self._sync_often(),
+                )
             ]
             lanes = [Lane(self._lane_parts()) for _ in range(self._parts.relay.connections)]
             sending = [asyncio.create_task(lane.run()) for lane in lanes]
@@ -209,9 +218,13 @@ class DeliveryEngine:
             await asyncio.sleep(RECOVER_S)
             try:
                 await self._in_thread(self._recover)
-                await self._in_thread(self._journal.sync)
             except StoreUnavailable:
                 failed("recovery put off")
+
+    async def _sync_often(self) -> None:
+        while True:
+            await asyncio.sleep(SYNC_S)
+            await self._in_thread(self._journal.sync)
 
     def _took(self, duration_s: float) -> None:
         # About as many as all connections send in a second, smoothed.
@@ -313,4 +326,9 @@ class DeliveryEngine:
             await self._in_thread(self._recover)
         except StoreUnavailable:
             failed("the next sender settles what is still claimed")
-        emit("sender ended", worker=self.worker, recorded=self._recorder.written)
+        emit(
+            "sender ended",
+            worker=self.worker,
+            recorded=self._recorder.written,
+            in_doubt=self._recorder.doubts,
+        )

@@ -16,7 +16,7 @@ from mailer.clock import Clock
 from mailer.delivery.journal import Journal
 from mailer.delivery.work import Books
 from mailer.events import failed
-from mailer.model.states import SkipReason
+from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.deliveries import Recorded
 from mailer.store.engine import Connection, Store, StoreUnavailable
 
@@ -76,6 +76,8 @@ class Recorder:
         self._held = held
         self._batch = _Batch()
         self.written = 0
+        #: How many of those are in doubt.
+        self.doubts = 0
 
     @property
     def waiting(self) -> int:
@@ -130,6 +132,7 @@ class Recorder:
             return False
         self._journal.read((one.result.delivery_id, one.attempt_number) for one in batch.recorded)
         self.written += len(batch.recorded)
+        self.doubts += sum(one.state is DeliveryState.IN_DOUBT for one in batch.recorded)
         for mailing_id in batch.held:
             self._held(mailing_id)
         return True

@@ -198,12 +198,20 @@ def _in_doubt(connection: Connection, mailing_id: int) -> tuple[int, ...]:
     )
 
 
-def doubts_by_mailing(connection: Connection) -> dict[str, int]:
-    """Count the deliveries in doubt of every mailing that has any, by its key; the latest first."""
+def doubts_by_mailing(connection: Connection, since: datetime | None = None) -> dict[str, int]:
+    """Count the deliveries in doubt of every mailing that has any, by its key; the latest first.
+
+    Args:
+        connection: one that reads.
+        since: leave out what was in doubt before.
+    """
+    chosen = [delivery.c.state == DeliveryState.IN_DOUBT]
+    if since is not None:
+        chosen.append(delivery.c.finished_at >= since)
     rows = connection.execute(
         select(mailing.c.key, func.count().label("count_"))
         .join(delivery, delivery.c.mailing_id == mailing.c.id)
-        .where(delivery.c.state == DeliveryState.IN_DOUBT)
+        .where(*chosen)
         .group_by(mailing.c.key)
         .order_by(func.max(mailing.c.id).desc())
     )

@@ -5,6 +5,8 @@ In: a worker's name. Out: rows of `worker`, and its claims that have no outcome 
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +14,21 @@ from sqlalchemy import Connection, func, select, update
 
 from mailer.model.states import DeliveryState
 from mailer.store.tables import delivery, lease, worker
+
+
+def worker_name(number: int) -> str:
+    """Return a name for a worker in this process, unlike every other.
+
+    Args:
+        number: which of several sender processes this is; 0 for the only one.
+    """
+    return f"{os.getpid()}-{secrets.token_hex(4)}" + (f"-{number}" if number else "")
+
+
+def worker_process(name: str) -> tuple[int, int]:
+    """Return the process id in a worker's name, and its number; 0 for the only one."""
+    pid, _, *numbered = name.split("-")
+    return int(pid), int(numbered[0]) if numbered else 0
 
 
 def register_worker(

@@ -140,14 +140,14 @@ class Running:
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def children(self):
-        """Return the ids of the processes it has started and that are alive, by their role."""
+        """Return the ids of the processes it has started and that are alive, by their name."""
         found = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 status = (entry / "stat").read_text().rpartition(")")[2].split()
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if int(status[1]) == self.process.pid and status[0] != "Z" and b"--only" in words:
-                    found[words[words.index(b"--only") + 1].decode()] = int(entry.name)
+                name = (entry / "comm").read_text().strip()
+                if int(status[1]) == self.process.pid and status[0] != "Z":
+                    found[name] = int(entry.name)
         return found
 
     def stop(self, number=signal.SIGTERM):

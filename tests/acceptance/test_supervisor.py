@@ -14,18 +14,23 @@ from tests.acceptance.processes import background, is_alive, until
 
 #: Supervises roles with short pauses; `role, …`, seconds of grace, seconds of slack.
 _PARENT = """
-import asyncio, sys
+import sys
 from pathlib import Path
 from mailer.app import supervisor
+from mailer.app.roles import run_part
+from mailer.app.workspace import Workspace
+from mailer.cli.common import plain_errors
 from mailer.events import configure_logging
 
 folder, roles, grace_s, slack_s = sys.argv[1:]
 supervisor.SLACK_S = float(slack_s)
 configure_logging(process="supervisor")
-sys.exit(asyncio.run(supervisor.supervise(
-    [supervisor.Role(role) for role in roles.split(",")], Path(folder), float(grace_s),
+end = plain_errors(supervisor.supervise)(
+    [supervisor.Part(supervisor.Role(role)) for role in roles.split(",")],
+    lambda part: run_part(part, Workspace.open(Path(folder))), float(grace_s),
     supervisor.RestartPolicy(first_pause_s=0.05, longest_pause_s=0.15),
-)))
+)
+sys.exit(0 if end.clean else 1)
 """
 
 
@@ -92,7 +97,8 @@ def test_sigterm_to_the_parent_ends_every_child_cleanly(supervising):
 def test_a_child_that_does_not_end_is_killed_and_the_end_is_not_called_clean(supervising):
     """After its grace; the exit status is honest about it."""
     parent = supervising("scheduler", grace_s=0.2, slack_s=0.2)
-    until(lambda: len(parent.lines()) == 2, "the child to start")
+    until(lambda: [one for one in parent.lines() if one.get("process") == "scheduler"
+                   and one["event"] == "started"], "the child to start")  # fmt: skip
     (child,) = parent.children().values()
     os.kill(child, signal.SIGSTOP)
     assert 1 == parent.stop()
