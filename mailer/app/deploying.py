@@ -6,11 +6,13 @@ below the folder they are written to, or faults when the config does not say eno
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mailer.app.supervisor import longest_end_s
 from mailer.config import CONFIG_FILE, Config, share_dir
 from mailer.model.faults import Fault, FaultsFound
 
@@ -20,7 +22,8 @@ FOLDER = "deploy"
 _PLACE = re.compile(r"@([A-Z]+)@")
 #: systemd takes these in a path only when they are quoted in its own way.
 _AWKWARD = re.compile(r"[^\w/.+,:=-]")
-
+#: systemd waits so much longer than the program itself does before it kills.
+_SPARE_S = 30
 #: ProtectHome= of the units hides what is below these.
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -51,6 +54,7 @@ def server_files(config: Config, site: Site) -> dict[str, str]:
         "USER": site.user,
         "WORKSPACE": str(config.root),
         "HOSTS": ", ".join(_hosts(config)),
+        "STOPSECONDS": str(math.ceil(longest_end_s(config.delivery.shutdown_grace_s)) + _SPARE_S),
         "UPSTREAM": _upstream(config.web.host, config.web.port),
     }
     folder = share_dir() / FOLDER

@@ -69,6 +69,11 @@ class Part:
         return f"{self.role.value}-{self.number}" if self.number else self.role.value
 
 
+def longest_end_s(shutdown_grace_s: float) -> float:
+    """Return how long all processes together may take to end, in seconds."""
+    return shutdown_grace_s + SLACK_S
+
+
 def sender_parts(count: int) -> list[Part]:
     """Return `count` sender processes, numbered where there are several."""
     numbers = range(1, count + 1) if count > 1 else [0]
@@ -159,7 +164,7 @@ class _Supervisor:
     ) -> None:
         self._posts = [_Post(part) for part in parts]
         self._serve = serve
-        self._longest_s = grace_s + SLACK_S
+        self._longest_s = longest_end_s(grace_s)
         self._policy = policy
         #: How often SIGTERM or SIGINT came.
         self._told = 0
@@ -265,9 +270,7 @@ class _Supervisor:
         post.deaths = 1 if now_s - post.at_s > STEADY_S else post.deaths + 1
         pause_s = self._policy.pause_after(post.deaths)
         post.at_s = now_s + pause_s
-        part = post.part
-        numbered = {"number": part.number} if part.number else {}
-        warn("process died", role=part.role, **numbered, code=code, again_in_s=pause_s)
+        warn("process died", process=post.part.name, code=code, again_in_s=pause_s)
 
     def _end(self) -> None:
         """Tell every child once and wait; kill what does not end in time."""

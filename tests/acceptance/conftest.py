@@ -6,6 +6,9 @@ import shutil
 import pytest
 
 from mailer.app.demo import adapt_config
+from mailer.app.sending import relay_digest
+from mailer.app.workspace import Workspace
+from mailer.store.relays import mark_relay_verified
 from tests.acceptance.processes import Nursery
 
 SLUG = "her-rights"
@@ -106,6 +109,32 @@ def relay(workspace, smtp_server):
         path = workspace / "config.toml"
         text = re.sub(r"smtp_port = \d+", f"smtp_port = {server.port}", path.read_text())
         path.write_text(text)
+        return server
+
+    return start
+
+
+@pytest.fixture
+def live_relay(workspace, smtp_server, change):
+    """A function that makes the workspace live, with an SMTP server as its verified relay."""
+
+    def start(*behaviour, **settings):
+        server = smtp_server(*behaviour, **settings)
+        path = workspace / "config.toml"
+        text = re.sub('(base_url = "http)://127', r"\1s://127", path.read_text(encoding="utf-8"))
+        path.write_text(text, encoding="utf-8")
+        for old, new in {
+            "live = false": "live = true",
+            'host = "smtp.example.org"\nport = 587': f'host = "127.0.0.1"\nport = {server.port}',
+            'tls = "starttls"': 'tls = "none"',
+            'signs = "mailer"': 'signs = "relay"',
+        }.items():
+            change(path, old, new)
+        opened = Workspace.open(workspace)
+        (section,) = opened.config.relays
+        with opened.store.write() as connection:
+            mark_relay_verified(connection, section.key, relay_digest(section))
+        opened.store.close()
         return server
 
     return start

@@ -73,6 +73,16 @@ def program(workspace):
     return path
 
 
+@pytest.mark.parametrize(("grace_s", "seconds"), [("5.0", 45), ("300.5", 341)])
+def test_systemd_waits_longer_than_the_senders_do(workspace, change, grace_s, seconds):
+    """Whatever shutdown_grace_s is: a sender that is killed would leave deliveries in doubt."""
+    path = workspace / "config.toml"
+    change(path, "shutdown_grace_s = 5.0", f"shutdown_grace_s = {grace_s}")
+    change(path, 'base_url = "http://', 'base_url = "https://pages.')
+    files = server_files(load_config(workspace), Site(Path("/opt/mailer"), "mailer"))
+    assert f"\nTimeoutStopSec={seconds}\n" in files["systemd/mailer.service"]
+
+
 def test_systemd_takes_every_unit(deployed, systemd):
     """Without a word: no key is unknown, no command missing."""
     for name in UNITS:

@@ -55,7 +55,7 @@ def test_run_serves_starts_again_what_dies_and_ends_on_sigterm(workspace):
     assert f"http://127.0.0.1:{inbox}/" in told
     assert "Traceback" not in told
     (died,) = [line for line in lines if line["event"] == "process died"]
-    assert ("warning", "web", -9) == (died["level"], died["role"], died["code"])
+    assert ("warning", "web", -9) == (died["level"], died["process"], died["code"])
     assert sorted(ROLES) == sorted(line["process"] for line in lines if line["event"] == "ended")
 
 

@@ -176,15 +176,12 @@ def test_staff_learn_by_a_second_relay_and_a_command_though_the_first_is_dead(
     assert 0 == mailer(folder, "pause", f"{SLUG}-1").status
     (folder / "few.csv").write_text("email,languages\nzoe@example.org,en\nno address,en\n")
     assert 0 == mailer(folder, "import", "few.csv", "--list", "harbor-news").status
-    with (
-        in_background(folder, "run", "--only", "senders"),
-        in_background(folder, "run", "--only", "scheduler") as scheduler,
-    ):
+    with running(folder, "--senders", "2") as program:
         server.wait_for(5, 60)
         until(lambda: out.exists() and out.read_text().count("\n") == 5, "the command")
         seen = mailer(folder, "status", "--json").json()
-        assert (True, 1, False) == (seen["scheduler"], seen["senders"], seen["web"])
-        assert 0 == scheduler.stop()
+        assert (True, 2, True) == (seen["scheduler"], seen["senders"], seen["web"])
+        assert 0 == program.stop()
     told = [json.loads(line) for line in out.read_text().splitlines()]
     assert ["mailing_paused", "import_done"] == [one["kind"] for one in told[3:]]
     assert 5 == len(server.mails)

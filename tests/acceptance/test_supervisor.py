@@ -70,7 +70,9 @@ def test_a_child_that_keeps_dying_is_started_again_after_growing_pauses(supervis
     until(lambda: len(deaths(parent)) >= 3, "three deaths")
     assert [0.05, 0.1, 0.15] == deaths(parent)[:3]
     assert {("feedback", 1)} == {
-        (line["role"], line["code"]) for line in parent.lines() if line["event"] == "process died"
+        (line["process"], line["code"])
+        for line in parent.lines()
+        if line["event"] == "process died"
     }
     parent.process.send_signal(signal.SIGTERM)
     parent.process.wait(30)
