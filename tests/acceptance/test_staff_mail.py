@@ -15,7 +15,7 @@ from mailer.model.service import SentFacts
 from mailer.store.service_mails import find_sent_facts
 from mailer.tokens import ServiceTokens
 from tests.acceptance.conftest import EDITOR, SLUG
-from tests.acceptance.processes import answers, in_background, ports, running, until
+from tests.acceptance.processes import answers, ports, running, until
 from tests.support.mail import assert_wire_form, header, message, text_of
 from tests.support.smtp_server import Misbehaviour
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from mailer.app.demo import adapt_config
-from mailer.app.supervisor import LONGEST_PAUSE_S, RestartPolicy
+from mailer.app.supervisor import LONGEST_PAUSE_S, RestartPolicy, sender_parts
 from mailer.cli.workspace import make_workspace
+from mailer.store.workers import worker_name, worker_process
 from tests.acceptance.processes import background, is_alive, until
 
 #: Supervises roles with short pauses; `role, …`, seconds of grace, seconds of slack.
@@ -62,6 +63,14 @@ def test_pauses_double_with_each_death_up_to_the_longest():
         policy.pause_after(number) for number in range(1, 9)
     ]
     assert LONGEST_PAUSE_S == policy.pause_after(100_000)
+
+
+def test_several_senders_are_numbered_and_one_is_not():
+    """By these names events, `mailer status` and `ps` know them."""
+    assert ["senders"] == [part.name for part in sender_parts(1)]
+    assert ["senders-1", "senders-2"] == [part.name for part in sender_parts(2)]
+    assert (os.getpid(), 0) == worker_process(worker_name(0))
+    assert (os.getpid(), 2) == worker_process(worker_name(2))
 
 
 def test_a_child_that_keeps_dying_is_started_again_after_growing_pauses(supervising):
