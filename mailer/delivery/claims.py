@@ -26,6 +26,11 @@ from mailer.store.service_mails import ClaimedService
 class Composer(Protocol):
     """Makes the bytes of one mailing's mails."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a mail takes so long to make that it is made in another thread."""
+        ...
+
     def compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
         """Return the mail for one person, ready for the wire."""
         ...
@@ -51,6 +56,8 @@ class Claim(NamedTuple):
     material: Material
     #: When it was claimed, on the monotonic clock.
     claimed_at: float
+    #: Its mail, or why there is none, where it was made ahead.
+    made: ComposedMail | Exception | None = None
 
 
 @dataclass(frozen=True)

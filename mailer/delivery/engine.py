@@ -23,6 +23,7 @@ from mailer.delivery.claims import Claim, Claimer, MaterialFor
 from mailer.delivery.journal import Journal, boot_id
 from mailer.delivery.lane import Lane, LaneParts
 from mailer.delivery.outcomes import not_composed, recorded
+from mailer.delivery.press import Press
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.recovery import recover
@@ -50,7 +51,7 @@ RECOVER_S = 1.0
 SYNC_S = 5.0
 #: How long a transaction whose connection was cut may take to say how it ended.
 CUT_S = 5.0
-SMALLEST_CLAIM, LARGEST_CLAIM = 8, 500
+SMALLEST_CLAIM, MOST_AHEAD = 8, 2_000
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
 #: How often it is written that the relay is there, or that it is not, in seconds.
@@ -86,6 +87,7 @@ class DeliveryEngine:
         self._parts = parts
         self.worker = worker_name(parts.number)
         self._queue = ClaimQueue()
+        self._press = Press(self._queue, parts.clock)
         self._stopping = asyncio.Event()
         self._rate = float(SMALLEST_CLAIM)
         #: When meeting the relay was last written down, on the monotonic clock, and how it went.
@@ -107,6 +109,7 @@ class DeliveryEngine:
                 asyncio.create_task(loop)
                 for loop in (
                     self._feed(),
+                    self._press.run(),
                     self._watch.run(),
                     self._recover_often(),
                     self._sync_often(),
@@ -126,7 +129,7 @@ class DeliveryEngine:
                 for task in helpers:
                     task.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
-                for claim in self._queue.empty():
+                for claim in (*self._queue.empty(), *self._press.empty()):
                     self._recorder.give_back(claim.outgoing.delivery_id)
                 recording_over.set()
                 await recorder
@@ -255,14 +258,15 @@ class DeliveryEngine:
         self._recorder.note(note)
 
     async def _feed(self) -> None:
-        """Keep about a second of work claimed."""
+        """Keep up to a second of work claimed, half of it at a time."""
         while not self._stopping.is_set():
-            wanted = int(min(max(self._rate, SMALLEST_CLAIM), LARGEST_CLAIM))
-            if len(self._queue) >= wanted // 2 or not self._watch.running:
-                await asyncio.sleep(0.01 if self._watch.running else IDLE_S)
+            ahead = int(min(max(self._rate, SMALLEST_CLAIM), MOST_AHEAD))
+            wanted = (ahead + 1) // 2
+            if len(self._queue) + len(self._press) >= wanted or not self._watch.running:
+                await asyncio.sleep(0.005 if self._watch.running else IDLE_S)
                 continue
             claims = await self._claim(wanted)
-            self._queue.extend(claims)
+            self._press.extend(claims)
             if not claims:
                 await asyncio.sleep(self._work.idle_s)
 

@@ -7,9 +7,13 @@ in the middle of a mail: they are told to stop, finish what is open, and then th
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 from mailer.delivery.engine import DeliveryEngine
+
+#: How many more objects than went have to come before cycles are looked for.
+GC_THRESHOLD = (50_000, 20, 50)
 
 
 class Fleet:
@@ -25,6 +29,10 @@ class Fleet:
             JournalFull: when a journal cannot be written: nothing may be sent then.
             StoreUnavailable: when the database does not answer at the beginning.
         """
+        # What was loaded until now stays for good, and what a mail leaves behind goes by itself:
+        # looking for cycles among it took a fourteenth of the time.
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLD)
         ending = asyncio.Event()
         running = [asyncio.create_task(engine.run(ending)) for engine in self._engines]
         told = asyncio.create_task(stop.wait())

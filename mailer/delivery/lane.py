@@ -83,6 +83,8 @@ class Lane:
         self._parts = parts
         self._session: Session | None = None
         self._backoff_s = FIRST_BACKOFF_S
+        #: When the last transaction was over, on the monotonic clock.
+        self._over_at = 0.0
         #: What comes next; its commands may be on the wire already.
         self._next: Going | None = None
 
@@ -198,7 +200,9 @@ class Lane:
         """Return the mail; None when it cannot be made, and that is on record."""
         outgoing = claim.outgoing
         try:
-            return claim.material.composer.compose(outgoing, now)
+            if isinstance(claim.made, Exception):
+                raise claim.made
+            return claim.made or claim.material.composer.compose(outgoing, now)
         except CannotCompose as error:
             # Something about this one person: the others of the mailing go on.
             warn("mail not composed", delivery=outgoing.delivery_id, problem=error.problem)
@@ -272,8 +276,11 @@ class Lane:
         self, claim: Claim, answer: Answer | None, now: datetime, began: float, doubt: str = ""
     ) -> None:
         parts, outgoing = self._parts, claim.outgoing
-        duration_s = parts.clock.monotonic() - began
-        parts.took(duration_s)
+        over_at = parts.clock.monotonic()
+        duration_s = over_at - began
+        # The commands of this one may have gone while the one before was waited for.
+        parts.took(over_at - max(began, self._over_at))
+        self._over_at = over_at
         parts.recorder.record(
             recorded(
                 delivery_id=outgoing.delivery_id,

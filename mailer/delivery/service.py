@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from mailer.clock import Clock
 from mailer.compose.composer import CannotCompose
@@ -39,6 +40,8 @@ class PinnedMail:
     """Gives the bytes that were composed when the mail was written."""
 
     mail: OpenedMail
+    #: It is made already.
+    is_slow: ClassVar[bool] = False
 
     def compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
         """Return the mail.

@@ -13,7 +13,7 @@ from mailer.clock import Clock
 from mailer.events import failed
 from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.store.engine import Store, StoreUnavailable
-from mailer.store.shares import Lane, open_lanes
+from mailer.store.shares import open_lanes
 from mailer.store.withdrawals import last_withdrawals, withdrawals_since
 
 #: How often the database is looked at.
@@ -33,7 +33,8 @@ class Watch:
         self._senders = senders
         #: Running mailings with a share that is open, or without shares.
         self.running: frozenset[int] = frozenset()
-        self._lanes: frozenset[Lane] = frozenset()
+        #: Row ids of a mailing and of a share of it.
+        self._lanes: frozenset[tuple[int, int]] = frozenset()
         #: Address digest → when it was first seen to withdraw, on the monotonic clock.
         self._withdrawn: dict[bytes, float] = {}
         self._set_aside: frozenset[int] = frozenset()
@@ -67,7 +68,7 @@ class Watch:
         # The lanes read this from another thread: facts first, then that they are fresh.
         self._withdrawn = kept | dict.fromkeys(found.digests, seen_at)
         self._seen = (found.last_unsubscription, found.last_suppression)
-        self._lanes = frozenset(lanes)
+        self._lanes = frozenset((lane.mailing_id, lane.share_id) for lane in lanes)
         self.running = frozenset(lane.mailing_id for lane in lanes) - self._set_aside
         self._looked_at = began
 
@@ -108,7 +109,7 @@ class Watch:
         return (
             self._is_fresh()
             and mailing_id in self.running
-            and Lane(mailing_id, share_id) in self._lanes
+            and (mailing_id, share_id) in self._lanes
             and self._withdrawn.get(address_digest, float("-inf")) < claimed_at
         )
 

@@ -20,6 +20,7 @@ class PlainComposer:
     """Composes a mail of a few lines: sending is what is tested, not composing."""
 
     body: bytes = b"hello\r\n"
+    is_slow: bool = False
 
     def compose(self, outgoing, now):  # noqa: D102  (The protocol says it.)
         head = (
