@@ -27,6 +27,7 @@ from mailer.config import Config, RelaySection
 from mailer.delivery.claims import Material, MaterialFor
 from mailer.delivery.engine import DeliveryEngine, EngineParts
 from mailer.delivery.fleet import Fleet
+from mailer.delivery.login import Auth, TokenSource
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.faults import Fault, FaultsFound
@@ -70,10 +71,11 @@ def relay_settings(workspace: Workspace, section: RelaySection) -> RelaySettings
         FaultsFound: when its password cannot be read.
     """
     password = workspace.config.relay_password(section) if section.username else ""
-    return _settings(section, password)
+    return _settings(workspace, section, password)
 
 
-def _settings(section: RelaySection, password: str) -> RelaySettings:
+def _settings(workspace: Workspace, section: RelaySection, password: str) -> RelaySettings:
+    command = section.token_command
     return RelaySettings(
         key=section.key,
         host=section.host,
@@ -81,6 +83,8 @@ def _settings(section: RelaySection, password: str) -> RelaySettings:
         encryption=Encryption(section.tls),
         username=section.username,
         password=password,
+        auth=Auth(section.auth),
+        tokens=TokenSource(command, workspace.config.root) if command else None,
         ehlo=section.ehlo,
         connections=section.connections,
         messages_per_connection=section.messages_per_connection,
@@ -304,7 +308,7 @@ def _relay_engine(workspace: Workspace, section: RelaySection, number: int) -> D
         failure = error
         return _engine(
             workspace,
-            _settings(section, ""),
+            _settings(workspace, section, ""),
             _senders_of(workspace.config, section),
             lambda _row_id: _raise(failure),
             number=number,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mailer.config.values import Host, Key, OptionalDomain, RelayHeaders, RelayPort
+from mailer.config.values import Host, Key, OptionalDomain, RelayHeaders, RelayPort, Row
 from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -37,6 +37,11 @@ class RelaySection(Section):
     username: str = ""
     password_file: str = ""
     password_env: str = ""
+    #: How the login is made. "auto": PLAIN where the relay offers it, else LOGIN; "xoauth2": by a
+    #: token that a program tells.
+    auth: Literal["auto", "plain", "login", "xoauth2"] = "auto"
+    #: The program that prints the token, with its arguments, without a shell.
+    token_command: Row[str] = ()
     #: "mailer" when we sign, "relay" when it does.
     signs: Literal["mailer", "relay"] = "mailer"
     #: "verp": one of each delivery's own; "fixed": one per sender; "relay": the relay's own.
@@ -89,8 +94,23 @@ class RelaySection(Section):
     def _check_tls(self) -> RelaySection:
         if self.tls == "none" and self.host not in _LOOPBACK:
             raise ValueError('tls = "none" is for a relay on this machine only')
-        if self.username and not (self.password_file or self.password_env):
-            raise ValueError("username needs password_file or password_env")
+        return self
+
+    @model_validator(mode="after")
+    def _check_login(self) -> RelaySection:
+        has_password = bool(self.password_file or self.password_env)
         if self.password_file and self.password_env:
             raise ValueError("the password comes from password_file or password_env, not both")
+        if self.auth == "xoauth2":
+            if not self.username or not (self.token_command and self.token_command[0].strip()):
+                raise ValueError('auth = "xoauth2" needs username and token_command')
+            if has_password:
+                raise ValueError('auth = "xoauth2" takes a token and no password')
+            return self
+        if self.token_command:
+            raise ValueError('token_command is for auth = "xoauth2"')
+        if self.username and not has_password:
+            raise ValueError("username needs password_file or password_env")
+        if self.auth != "auto" and not self.username:
+            raise ValueError(f'auth = "{self.auth}" needs username')
         return self

@@ -12,12 +12,22 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiosmtplib
 
+from mailer.delivery.connecting import causes, certificate_trouble
+from mailer.delivery.login import Auth, LoginFailed, log_in
 from mailer.delivery.replies import parse_reply
-from mailer.delivery.session import Encryption, RelaySettings
+from mailer.delivery.session import (
+    Encryption,
+    RelaySettings,
+    RelayUnavailable,
+    Timeouts,
+    connect,
+    encrypt,
+)
 from mailer.model.findings import Finding, advice, ok, wrong
 
 #: How long a step may take, in seconds.
@@ -25,6 +35,11 @@ PATIENCE_S = 15.0
 #: A certificate that ends sooner is worth a look.
 _SOON_DAYS = 14
 _AGAIN = "Try again; then ask the relay's operator"
+#: Whether a token is used → what to do where the relay was not asked, or offers nothing of ours.
+_WITHOUT_LOGIN: Mapping[bool, str] = {
+    True: "Run token_command by hand in the workspace's folder; if it works, see auth",
+    False: "See auth in config.toml, or take the port for those who log in (587 or 465)",
+}
 #: Extension as EHLO names it → what it is good for, and whether its absence is worth a word.
 _EXTENSIONS: Mapping[str, tuple[str, bool]] = {
     "pipelining": ("sending is quicker", True),
@@ -33,12 +48,6 @@ _EXTENSIONS: Mapping[str, tuple[str, bool]] = {
     "dsn": ("bounces can be told apart by their id", True),
     "requiretls": ("TLS all the way", False),
 }
-# OpenSSL's X509_V_ERR numbers, for what a person can do something about.
-_EXPIRED, _NOT_YET = 10, 9
-# Seven: signed with another key than that of the authority it names.
-_SELF_SIGNED = frozenset({7, 18, 19})
-_UNKNOWN_AUTHORITY = frozenset({2, 20, 21})
-_OTHER_NAME = frozenset({62, 64})
 
 
 class _Failed(Exception):
@@ -65,41 +74,33 @@ async def probe(
             found.append(one)  # noqa: PERF401  (What was found before a failure is kept.)
     except _Failed as failed:
         found.append(failed.finding)
+    # The event loop closes the socket at its next turns, and may have none after this.
+    await asyncio.sleep(0.01)
     return found
 
 
 async def _steps(relay: RelaySettings, now: datetime, patience_s: float) -> AsyncIterator[Finding]:
     yield await _looked_up(relay, patience_s)
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        local_hostname=relay.ehlo,
-        timeout=patience_s,
-        use_tls=relay.encryption is Encryption.IMPLICIT,
-        # STARTTLS is a step of its own here, and never left out where it was asked for.
-        start_tls=False,
-        tls_context=relay.tls_context,
-    )
+    hasty = replace(relay, timeouts=Timeouts(connect_s=patience_s, command_s=patience_s))
+    client, greeting = await _connected(hasty)
     try:
-        yield await _connected(client, relay)
-        if relay.encryption is Encryption.STARTTLS:
-            await _upgraded(client, relay)
+        yield greeting
         if relay.encryption is Encryption.NONE:
             yield ok("TLS", "none, as configured: the relay is on this machine")
         else:
+            await _encrypted(client, relay)
             for one in _certificate(client, now):
                 yield one
+        await _greeted(client)
         if relay.username:
             yield await _logged_in(client, relay)
+            await _greeted(client)
         else:
             yield ok("login", "none, as configured")
-        await _greeted(client)
         for one in _features(client):
             yield one
     finally:
         client.close()
-        # The event loop closes the socket at its next turns, and may have none after this.
-        await asyncio.sleep(0.01)
 
 
 async def _looked_up(relay: RelaySettings, patience_s: float) -> Finding:
@@ -115,30 +116,22 @@ async def _looked_up(relay: RelaySettings, patience_s: float) -> Finding:
     return ok("name", f"{relay.host} is {addresses}")
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and what it came from, the first cause last."""
-    chain: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
-        current = current.__cause__ or current.__context__
-    return chain
-
-
-async def _connected(client: aiosmtplib.SMTP, relay: RelaySettings) -> Finding:
+async def _connected(relay: RelaySettings) -> tuple[aiosmtplib.SMTP, Finding]:
     try:
-        reply = await client.connect()
+        client, reply = await connect(relay)
+    except RelayUnavailable as error:
+        remedy = 'Take tls = "starttls" or "implicit"'
+        raise _Failed(wrong(error.step, error.reason, remedy)) from None
     except (aiosmtplib.SMTPException, OSError) as error:
         raise _Failed(_no_connection(error, relay)) from None
     text = parse_reply(reply.code, reply.message).text.splitlines()
-    return ok(
-        "connection", f"{relay.host} port {relay.port}: {reply.code} {text[0] if text else ''}"
-    )
+    place = f"{relay.host} port {relay.port}"
+    return client, ok("connection", f"{place}: {reply.code} {text[0] if text else ''}")
 
 
 def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
     place = f"{relay.host} port {relay.port}"
-    chain = _causes(error)
+    chain = causes(error)
     if isinstance(error, aiosmtplib.SMTPConnectResponseError):
         text = f"it does not want to talk: {_said(error)}"
         return wrong("greeting", text, "Ask the relay's operator why")
@@ -147,7 +140,8 @@ def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
     if any(isinstance(one, ConnectionRefusedError) for one in chain):
         remedy = "Mend host and port, or start the relay"
         return wrong("connection", f"nobody listens at {place}", remedy)
-    if any(isinstance(one, aiosmtplib.SMTPReadTimeoutError) for one in chain):
+    # The connection is there; its time-out is one of the language and none of the library.
+    if any(isinstance(one, aiosmtplib.SMTPTimeoutError) for one in chain):
         remedy = 'With tls = "implicit" the port is 465; with "starttls" it is 587'
         return wrong("greeting", f"{place} says nothing", remedy)
     if any(isinstance(one, TimeoutError) for one in chain):
@@ -158,14 +152,15 @@ def _no_connection(error: Exception, relay: RelaySettings) -> Finding:
     return wrong("connection", f"{place} closes the connection", _AGAIN)
 
 
-async def _upgraded(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
-    await _greeted(client)
-    if "starttls" not in client.esmtp_extensions:
-        remedy = 'Take the port for encrypted connections, 465 with tls = "implicit"'
-        raise _Failed(wrong("TLS", f"{relay.host} does not offer STARTTLS", remedy))
+async def _encrypted(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
+    if relay.encryption is Encryption.STARTTLS:
+        await _greeted(client)
+        if "starttls" not in client.esmtp_extensions:
+            remedy = 'Take the port for encrypted connections, 465 with tls = "implicit"'
+            raise _Failed(wrong("TLS", f"{relay.host} does not offer STARTTLS", remedy))
     try:
-        await client.starttls()
-    except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
+        await encrypt(client, relay)
+    except (aiosmtplib.SMTPException, OSError) as error:
         raise _Failed(_bad_tls(error)) from None
 
 
@@ -182,9 +177,10 @@ def _ended(error: BaseException) -> str:
 def _bad_tls(error: Exception) -> Finding:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return wrong("TLS", f"STARTTLS is refused: {_said(error)}", "Ask the relay's operator why")
-    for one in _causes(error):
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return _bad_certificate(one)
+    trouble = certificate_trouble(error)
+    if trouble is not None:
+        return wrong("certificate", trouble.text, trouble.remedy)
+    for one in causes(error):
         if isinstance(one, ssl.SSLError):
             reason = one.reason or "no common version"
             remedy = 'With tls = "implicit" the port is 465; with "starttls" it is 587'
@@ -192,28 +188,8 @@ def _bad_tls(error: Exception) -> Finding:
     return wrong("TLS", f"{_ended(error)} while it is being encrypted", _AGAIN)
 
 
-def _bad_certificate(error: ssl.SSLCertVerificationError) -> Finding:
-    code = error.verify_code
-    if code == _EXPIRED:
-        return wrong("certificate", "has expired", "Ask the relay's operator to renew it")
-    if code == _NOT_YET:
-        return wrong("certificate", "is not valid yet", "See whether this machine's clock is right")
-    if code in _OTHER_NAME:
-        remedy = "Write the name that the operator gives, not an address or another name"
-        return wrong("certificate", "is for another host", remedy)
-    if code in _SELF_SIGNED:
-        remedy = "Give the relay a certificate of an authority, or add its own to the system's"
-        return wrong("certificate", "is signed by nobody this machine trusts", remedy)
-    if code in _UNKNOWN_AUTHORITY:
-        remedy = "Ask the operator to send the whole chain, or add the authority to the system's"
-        return wrong("certificate", "comes from an authority this machine does not know", remedy)
-    return wrong("certificate", f"is not valid: {error.verify_message}", "Ask the operator")
-
-
 def _certificate(client: aiosmtplib.SMTP, now: datetime) -> list[Finding]:
     encrypted = client.get_transport_info("ssl_object")
-    if encrypted is None:
-        return [wrong("TLS", "the connection is not encrypted", "See tls in config.toml")]
     cipher = (encrypted.cipher() or ("?",))[0]
     found = [ok("TLS", f"{encrypted.version()}, {cipher}")]
     told = encrypted.getpeercert() or {}
@@ -228,19 +204,19 @@ def _certificate(client: aiosmtplib.SMTP, now: datetime) -> list[Finding]:
 
 async def _logged_in(client: aiosmtplib.SMTP, relay: RelaySettings) -> Finding:
     try:
-        await client.login(relay.username, relay.password)
-    except aiosmtplib.SMTPAuthenticationError as error:
-        text = f"refused: {_said(error)}"
-        raise _Failed(wrong("login", text, _login_remedy(error.code))) from None
-    except (OSError, ValueError) as error:
+        mechanism = await log_in(client, relay.credentials)
+    except LoginFailed as error:
+        if error.code:
+            text, remedy = f"refused: {error.reason}", _login_remedy(error.code, relay.auth)
+        else:
+            text, remedy = error.reason, _WITHOUT_LOGIN[relay.tokens is not None]
+        raise _Failed(wrong("login", text, remedy)) from None
+    except (aiosmtplib.SMTPException, OSError) as error:
         raise _Failed(wrong("login", _ended(error), _AGAIN)) from None
-    except aiosmtplib.SMTPException:
-        remedy = "Take username out, or take the port for those who log in (587 or 465)"
-        raise _Failed(wrong("login", "no way to log in is offered that we know", remedy)) from None
-    return ok("login", "accepted")
+    return ok("login", f"accepted, by {mechanism.upper()}")
 
 
-def _login_remedy(code: int) -> str:
+def _login_remedy(code: int, auth: Auth) -> str:
     # RFC 4954 §6: what each code of a refused login means.
     match code:
         case 534 | 538:
@@ -249,6 +225,8 @@ def _login_remedy(code: int) -> str:
             return "It wants encryption first: see tls in config.toml"
         case 454 | 421:
             return "It cannot check logins now: try again later"
+        case _ if auth is Auth.XOAUTH2:
+            return "Check username, and that the token is this mailbox's and may send by SMTP"
         case _:
             return "Check username and password; some relays want one made for SMTP alone"
 

@@ -1,10 +1,11 @@
 """One connection to a relay, kept open for many transactions.
 
 In: a relay's settings, then envelopes with content. Out: what the relay replied and at which stage.
-aiosmtplib connects, encrypts, logs in and reads the extensions; then our own protocol takes the
-connection. Where the relay offers PIPELINING (RFC 2920), the end of one message and MAIL, RCPT and
-DATA of the next travel together; the next content still waits for its own 354.
-Nothing is ever sent in clear where TLS was asked for. Standards: RFC 5321, 2920, 3461, 6531, 1870.
+aiosmtplib greets, encrypts and reads the extensions; then our own protocol takes the connection.
+Where the relay offers PIPELINING (RFC 2920), the end of one message and MAIL, RCPT and DATA of the
+next travel together; the next content still waits for its own 354.
+Nothing is ever sent in clear where TLS was asked for, or to another machine.
+Standards: RFC 5321, 2920, 3461, 6531, 6533, 1870, 3207, 8314.
 """
 
 from __future__ import annotations
@@ -19,13 +20,21 @@ from typing import NamedTuple, cast
 
 import aiosmtplib
 
+from mailer.delivery.connecting import (
+    certificate_trouble,
+    forget_trust,
+    is_this_machine,
+    open_socket,
+    system_trust,
+)
+from mailer.delivery.login import Auth, Credentials, LoginFailed, TokenSource, log_in
 from mailer.delivery.replies import AUTHENTICATION_CODES, Stage, parse_reply
 from mailer.delivery.wire import ConnectionLost, WireProtocol
 from mailer.events import scrub
 from mailer.model.mailing import ComposedMail, Reply
 
-#: The step of opening a connection at which user name and password are given.
-LOGIN = "login"
+#: The steps of opening a connection; LOGIN is where user name and password are given.
+CONNECT, ENCRYPT, LOGIN, EXTENSIONS = "connect", "TLS", "login", "EHLO"
 
 
 class Encryption(StrEnum):
@@ -43,8 +52,9 @@ class Encryption(StrEnum):
 class Timeouts:
     """How long is waited, in seconds; RFC 5321 §4.5.3.2 gives the least a client should wait."""
 
+    #: Until a connection is there, all addresses of the relay together.
     connect_s: float = 60.0
-    #: Greeting, MAIL and RCPT: five minutes each.
+    #: Greeting, MAIL, RCPT and every other command: five minutes each.
     command_s: float = 300.0
     #: DATA: two minutes.
     data_s: float = 120.0
@@ -52,6 +62,8 @@ class Timeouts:
     block_s: float = 180.0
     #: The reply to the end of DATA: ten minutes.
     end_s: float = 600.0
+    #: Until a peer that acknowledges nothing at all, not even a keepalive, is taken for gone.
+    silence_s: float = 180.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,12 +76,20 @@ class RelaySettings:
     encryption: Encryption
     username: str = ""
     password: str = ""
+    auth: Auth = Auth.AUTO
+    #: Tells the token that XOAUTH2 takes instead of a password.
+    tokens: TokenSource | None = None
     ehlo: str = "localhost"
     connections: int = 4
     messages_per_connection: int = 500
     timeouts: Timeouts = Timeouts()
     #: Certificates to trust instead of the system's; for tests and private authorities.
     tls_context: ssl.SSLContext | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """Return who we are to it."""
+        return Credentials(self.username, self.password, self.auth, self.tokens)
 
 
 _STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
@@ -82,18 +102,21 @@ _UNFIT = re.compile(r"[\x00-\x20<>\x7f]")
 class RelayUnavailable(Exception):
     """No connection could be made; says at which step and why, without secrets."""
 
-    def __init__(self, relay: str, step: str, reason: str, code: int = 0) -> None:
+    def __init__(
+        self, relay: str, step: str, reason: str, code: int = 0, *, login_lost: bool = False
+    ) -> None:
         self.relay = relay
         self.step = step
         self.reason = reason
         #: Of the relay's reply; 0 where there was none.
         self.code = code
+        self._login_lost = login_lost
         super().__init__(f"{relay}: {step}: {reason}")
 
     @property
     def is_authentication_lost(self) -> bool:
         """Whether the relay takes our login no more, which does not mend itself."""
-        return self.code in AUTHENTICATION_CODES or (self.step == LOGIN and self.code >= 500)
+        return self._login_lost or (self.step != LOGIN and self.code in AUTHENTICATION_CODES)
 
 
 class Withheld(Exception):
@@ -144,6 +167,9 @@ def dot_stuffed(content: bytes) -> bytes:
     pairs = content.count(b"\r\n")
     if content.count(b"\n") != pairs or content.count(b"\r") != pairs:
         raise ValueError("the content holds a bare CR or LF")
+    if b"\0" in content:
+        # RFC 5322 §4: NUL is obsolete and never made; some servers cut a mail off at it.
+        raise ValueError("the content holds a NUL")
     if content.startswith(b"."):
         content = b"." + content
     return content.replace(b"\r\n.", b"\r\n..")
@@ -151,11 +177,70 @@ def dot_stuffed(content: bytes) -> bytes:
 
 #: What xtext writes as its number (RFC 3461 §4).
 _NOT_XTEXT = re.compile(r"[^!-~]|[+=]")
+#: What unitext writes as its number (RFC 6533 §3).
+_NOT_UNITEXT = re.compile(r"[\x00-\x20\x7f+=\\]")
 
 
-def _xtext(address: str) -> str:
-    """Return an ASCII address as xtext (RFC 3461 §4)."""
-    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", address)
+def _original_recipient(address: str) -> str:
+    """Return an address as ORCPT carries it, so that a bounce can tell it."""
+    if address.isascii():
+        return "rfc822;" + _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", address)
+    # Unitext may be used since the relay offers SMTPUTF8.
+    return "utf-8;" + _NOT_UNITEXT.sub(lambda found: f"\\x{{{ord(found[0]):02X}}}", address)
+
+
+async def connect(relay: RelaySettings) -> tuple[aiosmtplib.SMTP, aiosmtplib.SMTPResponse]:
+    """Connect to a relay, inside TLS where that comes first; return its greeting, too.
+
+    Raises:
+        RelayUnavailable: when it is on another machine and is not to be spoken to encrypted.
+        OSError: when it cannot be reached.
+        SMTPException: when it does not greet us.
+    """
+    timeouts = relay.timeouts
+    implicit = relay.encryption is Encryption.IMPLICIT
+    context = relay.tls_context
+    if context is None and relay.encryption is not Encryption.NONE:
+        context = await system_trust()
+    connection = await open_socket(
+        relay.host, relay.port, connect_s=timeouts.connect_s, silence_s=timeouts.silence_s
+    )
+    if relay.encryption is Encryption.NONE and not is_this_machine(connection):
+        connection.close()
+        reason = "the relay is on another machine, and the connection is not encrypted"
+        raise RelayUnavailable(relay.key, ENCRYPT, reason)
+    client = aiosmtplib.SMTP(
+        # The name that the certificate has to have, which never ends with the root's dot.
+        hostname=relay.host.rstrip("."),
+        sock=connection,
+        local_hostname=relay.ehlo,
+        # RFC 5321 §4.5.3.2.1: the greeting may take as long as a command.
+        timeout=timeouts.command_s,
+        use_tls=implicit,
+        # A step of its own, which is never left out: see `encrypt`.
+        start_tls=False,
+        tls_context=context,
+    )
+    return client, await client.connect()
+
+
+async def encrypt(client: aiosmtplib.SMTP, relay: RelaySettings) -> None:
+    """Encrypt a connection as it is configured, or fail: nothing goes on in clear.
+
+    Raises:
+        SMTPException: when the relay offers no STARTTLS or refuses it.
+        OSError: when TLS cannot be begun; its certificate is not valid, say.
+    """
+    if relay.encryption is Encryption.STARTTLS:
+        # RFC 3207 §4.2: what was said before is forgotten, and what came with the reply is not read.
+        await client.starttls()
+    if relay.encryption is not Encryption.NONE and client.get_transport_info("ssl_object") is None:
+        raise aiosmtplib.SMTPException("the connection is not encrypted")
+
+
+def _close(client: aiosmtplib.SMTP | None) -> None:
+    if client is not None:
+        client.close()
 
 
 class Session:
@@ -185,31 +270,38 @@ class Session:
         Raises:
             RelayUnavailable: at whatever step it failed; nothing was sent in clear.
         """
-        client = aiosmtplib.SMTP(
-            hostname=relay.host,
-            port=relay.port,
-            local_hostname=relay.ehlo,
-            timeout=relay.timeouts.connect_s,
-            use_tls=relay.encryption is Encryption.IMPLICIT,
-            # Required, not tried: aiosmtplib's default goes on in clear (RFC 8314 §3.3).
-            start_tls=relay.encryption is Encryption.STARTTLS,
-            tls_context=relay.tls_context,
-        )
-        step = "connect"
+        step = CONNECT
+        client: aiosmtplib.SMTP | None = None
         try:
-            await client.connect()
+            client, _ = await connect(relay)
+            step = ENCRYPT
+            await encrypt(client, relay)
+            step = EXTENSIONS
+            await client.ehlo()
             if relay.username:
                 step = LOGIN
-                await client.login(relay.username, relay.password)
-            step = "EHLO"
-            await client.ehlo()
+                await log_in(client, relay.credentials)
+                step = EXTENSIONS
+                # Some relays offer more to who is logged in: larger mails, say.
+                await client.ehlo()
+        except LoginFailed as error:
+            _close(client)
+            raise RelayUnavailable(
+                relay.key, step, error.reason, error.code, login_lost=error.lasts
+            ) from None
         except (aiosmtplib.SMTPException, OSError, ValueError, TimeoutError) as error:
-            client.close()
+            _close(client)
+            trouble = certificate_trouble(error)
+            if trouble is not None:
+                forget_trust()
+                raise RelayUnavailable(
+                    relay.key, ENCRYPT, f"the certificate {trouble.text}"
+                ) from error
             code = getattr(error, "code", 0)
             code = code if isinstance(code, int) else 0
             raise RelayUnavailable(relay.key, step, _safe(error), code) from error
-        except asyncio.CancelledError:
-            client.close()
+        except BaseException:
+            _close(client)
             raise
         # uvloop's transports are none of asyncio's classes, but do as they do.
         transport = cast("asyncio.Transport | None", client.transport)
@@ -282,14 +374,12 @@ class Session:
         if self._size:
             mail += f" SIZE={len(transaction.mail.content)}"
         if transaction.needs_smtputf8:
-            # RFC 6531 §3.4: only where it is needed.
-            mail += " SMTPUTF8 BODY=8BITMIME"
+            # RFC 6531 §3.4: only where it is needed. §3.6: its header fields are 8-bit then.
+            mail += " SMTPUTF8 BODY=8BITMIME" if self.offers("8bitmime") else " SMTPUTF8"
         if self._dsn and (envelope_id := transaction.envelope_id()):
             # RFC 3461 §4.3: headers only, so that no bounce carries the statement in clear.
             mail += f" RET=HDRS ENVID={envelope_id}"
-            rcpt += " NOTIFY=FAILURE"
-            if rcpt_to.isascii():
-                rcpt += f" ORCPT=rfc822;{_xtext(rcpt_to)}"
+            rcpt += f" NOTIFY=FAILURE ORCPT={_original_recipient(rcpt_to)}"
         return [f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode(), b"DATA\r\n"]
 
     async def _begin(self, transaction: Transaction) -> Answer | None:

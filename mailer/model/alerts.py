@@ -19,7 +19,7 @@ class AlertKind(StrEnum):
     MAILING_HELD = "mailing_held"
     #: A mailing was paused.
     MAILING_PAUSED = "mailing_paused"
-    #: A relay takes our password no more.
+    #: A relay takes our login no more, or there is no token for it.
     AUTHENTICATION_LOST = "authentication_lost"
     #: Nobody can know whether some deliveries of a mailing were taken.
     IN_DOUBT = "in_doubt"
@@ -89,9 +89,10 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
     ),
     AlertKind.AUTHENTICATION_LOST: (
         "the relay {subject} refuses our login",
-        ("The relay {subject} answered the login with: {reason}\n"
+        ("Logging in to the relay {subject} fails: {reason}\n"
         "Nothing goes out by it. Nothing is lost: everything waits and is tried again."),
-        "Mend the user name or password of the relay in config.toml, then restart mailer run.",
+        ("Mend the login of the relay in config.toml. See that it works: mailer relay check {subject}\n"
+        "Then restart mailer run."),
     ),
     AlertKind.IN_DOUBT: (
         "{subject} has {count} in doubt",

@@ -7,13 +7,10 @@ time, and with nearly nothing in its environment. One process at a time holds th
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
-import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +21,7 @@ from mailer.clock import Clock
 from mailer.events import emit, failed, warn
 from mailer.feedback.unsubscribe import write_missing
 from mailer.model.alerts import Alert, AlertKind, alert_text
+from mailer.programs import ProgramFailed, run_program
 from mailer.store.alerts import (
     alerts_to_command,
     lasting_alerts,
@@ -228,25 +226,9 @@ def alert_document(alert: Alert, workspace: str) -> dict[str, object]:
 def run_command(settings: WatchSettings, alert: Alert) -> str:
     """Hand an alert to the command; return why it failed, "" when it did not."""
     document = json.dumps(alert_document(alert, settings.workspace), ensure_ascii=False)
+    given = document.encode() + b"\n"
     try:
-        process = subprocess.Popen(  # noqa: S603  (Named in the config; no shell reads it.)
-            settings.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=settings.root,
-            # Nothing of ours: an address of the database may stand in our own environment.
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            # A group of its own, so that what it has started ends with it.
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        return f"it could not be started: {getattr(error, 'strerror', '') or 'not a program'}"
-    try:
-        process.communicate(document.encode() + b"\n", timeout=settings.command_timeout_s)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"it took longer than {settings.command_timeout_s:g} s"
-    return f"it ended with status {process.returncode}" if process.returncode else ""
+        run_program(settings.command, settings.root, settings.command_timeout_s, given)
+    except ProgramFailed as error:
+        return error.reason
+    return ""
