@@ -1,9 +1,9 @@
 """What a real Postfix asks whether a login is right: Dovecot's auth protocol, on loopback.
 
-    with sasl_server(("mailer", "a secret of ours")) as port:
+    with sasl_server({"mailer": "a secret of ours"}) as port:
         relay = postfix(server.port, **sasl_settings(port))
 
-It knows PLAIN and LOGIN with that password, and XOAUTH2 with that password as the token.
+It knows PLAIN and LOGIN with a user's password, and XOAUTH2 with it as the token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import socketserver
 import threading
 from collections.abc import Iterator
 
-_HELLO = "VERSION\t1\t1\n{mechanisms}SPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n"
+_HELLO = (
+    b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tXOAUTH2\tplaintext\n"
+    b"SPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n"
+)
 #: What a refused token is answered with before the refusal, as Google and Microsoft do.
 _NOT_THIS_TOKEN = b'{"status":"400","schemes":"Bearer","scope":"https://mail.example.org/"}'
 
@@ -25,8 +28,7 @@ class _Dialogue(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         server = self.server
         assert isinstance(server, _Server)
-        lines = "".join(f"MECH\t{one}\tplaintext\n" for one in server.mechanisms)
-        self.wfile.write(_HELLO.format(mechanisms=lines).encode())
+        self.wfile.write(_HELLO)
         # Request → mechanism, and what the client said so far.
         open_ones: dict[str, tuple[str, list[bytes]]] = {}
         for line in self.rfile:
@@ -40,39 +42,37 @@ class _Dialogue(socketserver.StreamRequestHandler):
                 open_ones[number][1].append(base64.b64decode(fields[1]))
             else:
                 continue
-            self.wfile.write(_answer(number, *open_ones[number], server.login).encode())
+            self.wfile.write(_answer(number, *open_ones[number], server.users).encode())
 
 
-def _answer(number: str, mechanism: str, said: list[bytes], login: tuple[str, str]) -> str:
-    user, secret = login
-    wanted = {
-        "PLAIN": [f"\0{user}\0{secret}".encode()],
-        "LOGIN": [user.encode(), secret.encode()],
-        "XOAUTH2": [f"user={user}\x01auth=Bearer {secret}\x01\x01".encode()],
-    }[mechanism]
-    if len(said) < len(wanted):
+def _answer(number: str, mechanism: str, said: list[bytes], users: dict[str, str]) -> str:
+    wanted = 2 if mechanism == "LOGIN" else 1
+    if len(said) < wanted:
         challenge = {"LOGIN": [b"Username:", b"Password:"][len(said)]}.get(mechanism, b"")
         return f"CONT\t{number}\t{base64.b64encode(challenge).decode()}\n"
-    if said == wanted:
-        return f"OK\t{number}\tuser={user}\n"
+    for user, secret in users.items():
+        right = {
+            "PLAIN": [f"\0{user}\0{secret}".encode()],
+            "LOGIN": [user.encode(), secret.encode()],
+            "XOAUTH2": [f"user={user}\x01auth=Bearer {secret}\x01\x01".encode()],
+        }
+        if said == right[mechanism]:
+            return f"OK\t{number}\tuser={user}\n"
     if mechanism == "XOAUTH2" and len(said) == 1:
         return f"CONT\t{number}\t{base64.b64encode(_NOT_THIS_TOKEN).decode()}\n"
-    return f"FAIL\t{number}\tuser={user}\n"
+    return f"FAIL\t{number}\n"
 
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    login = ("", "")
-    mechanisms: tuple[str, ...] = ()
+    users: dict[str, str]
 
 
 @contextlib.contextmanager
-def sasl_server(
-    login: tuple[str, str], mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "XOAUTH2")
-) -> Iterator[int]:
-    """Run it; give the port it answers at."""
+def sasl_server(users: dict[str, str]) -> Iterator[int]:
+    """Run it for these users and their passwords; give the port it answers at."""
     with _Server(("127.0.0.1", 0), _Dialogue) as server:
-        server.login, server.mechanisms = login, mechanisms
+        server.users = users
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
