@@ -2,7 +2,7 @@
 
 In: a connection that is encrypted or stays on this machine, a user name, a password or a token.
 Out: the mechanism that the relay took, or why it took none, without anything secret.
-Standards: RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 4648 (base64), RFC 6750 (the form of a token).
+Standards: RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 6750 (the form of a token).
 """
 
 from __future__ import annotations

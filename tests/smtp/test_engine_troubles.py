@@ -10,6 +10,8 @@ import pytest
 from mailer.compose.composer import CannotCompose
 from mailer.delivery.claims import Material
 from mailer.delivery.journal import JournalFull
+from mailer.delivery.login import Auth, TokenSource
+from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.states import DeliveryState, MailingState
@@ -18,6 +20,7 @@ from mailer.store.mailings import find_mailing, release
 from mailer.store.public import leave_lists
 from mailer.store.reports import report
 from tests.smtp.test_engine import _engine, _run_until_done, _states
+from tests.smtp.test_service_mails import lost_logins, run_until
 from tests.support.clocks import NOW
 from tests.support.ground import PlainComposer, lay_ground
 from tests.support.smtp_server import Misbehaviour
@@ -233,3 +236,25 @@ async def test_stopping_while_the_relay_does_not_greet_leaves_everything_due(sql
     stop.set()
     await asyncio.wait_for(running, 15)
     assert _states(store, mailing) == {DeliveryState.DUE: 6}
+
+
+async def test_without_a_token_nothing_is_lost_and_staff_are_told(sqlite_world):
+    """Everyone stays due while the program fails; when it tells a token again, everyone is mailed."""
+    store, mailing, _, engine, smtp_server, folder = sqlite_world
+    server = smtp_server(login=("news@example.org", "ya29.token"), mechanisms=("XOAUTH2",))
+    relay = RelaySettings(
+        "test", "127.0.0.1", server.port, Encryption.NONE, connections=1,
+        username="news@example.org", auth=Auth.XOAUTH2,
+        tokens=TokenSource(["cat", "token"], folder),
+    )  # fmt: skip
+    await run_until(engine(server.port, relay=relay), lambda: lost_logins(store))
+    assert ([False], []) == (lost_logins(store), server.mails)
+    with store.read() as connection:
+        (told,) = connection.execute(tables.alert.select()).all()
+    assert "token_command failed: it ended with status 1" == told.facts["reason"]
+    assert {DeliveryState.DUE: len(PEOPLE)} == _states(store, mailing)
+    (folder / "token").write_text("ya29.token")
+    await run_until(engine(server.port, relay=relay), lambda: lost_logins(store) == [True])
+    assert [True] == lost_logins(store)
+    await _run_until_done(engine(server.port, relay=relay), store, mailing)
+    assert {DeliveryState.ACCEPTED: len(PEOPLE)} == _states(store, mailing)

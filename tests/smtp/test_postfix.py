@@ -90,8 +90,8 @@ def test_it_keeps_what_cannot_go_on_yet(postfix, smtp_server):
         client.sendmail(FROM, TO, b"Subject: x\r\n\r\nhello\r\n")
     server.wait_for(1, 15)
     relay.wait_until_empty()
-    assert "status=deferred" in relay.log
-    assert "status=sent" in relay.log
+    relay.wait_for_log("status=deferred")
+    relay.wait_for_log("status=sent")
 
 
 async def test_what_we_hand_over_arrives_as_one_mail_byte_for_byte(postfix, smtp_server):
@@ -180,7 +180,7 @@ async def test_every_login_works(submission, tmp_path):
     ):
         wanted = replace(settings, **changes)
         assert [250] == await _handed_over(wanted, [(TO, HEADER + b"\r\nhello\r\n")])
-        assert f"sasl_method={method}, sasl_username={changes['username']}" in relay.log
+        relay.wait_for_log(f"sasl_method={method}, sasl_username={changes['username']}")
     relay.wait_until_empty()
 
 
@@ -196,4 +196,4 @@ async def test_a_wrong_login_is_refused_and_says_so(submission, tmp_path):
             await Session.open(replace(settings, username="harbor", **changes))
         assert (535, True) == (failed.value.code, failed.value.is_authentication_lost)
         assert "wrong" not in str(failed.value)
-    assert 2 == relay.log.count("authentication failed")
+    relay.wait_for_log("authentication failed", count=2)

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from mailer.delivery.login import Auth, TokenSource
 from mailer.delivery.probe import probe
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.findings import Grade
@@ -91,6 +92,35 @@ async def test_a_refused_login_says_so_without_the_password(smtp_server, authori
     assert "login" == found[-1].subject
     assert found[-1].text.startswith("refused: 535")
     assert "wrong one" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "changes", "grade", "text"),
+    [
+        (("PLAIN", "LOGIN"), {"auth": Auth.LOGIN}, Grade.OK, "accepted, by LOGIN"),
+        (("XOAUTH2",), {"tokens": ["cat", "token"]}, Grade.OK, "accepted, by XOAUTH2"),
+        (("XOAUTH2",), {"tokens": ["echo", "old"]}, Grade.WRONG, "refused: 535"),
+        (("XOAUTH2",), {"tokens": ["false"]}, Grade.WRONG, "token_command failed"),
+        (("XOAUTH2",), {}, Grade.WRONG, "it offers XOAUTH2, and we would use PLAIN and LOGIN"),
+    ],
+)
+async def test_the_way_of_the_login_is_said(
+    smtp_server, authority, tmp_path, mechanisms, changes, grade, text
+):
+    """Which mechanism the relay took, or what stands in the way, and what to do then."""
+    server = smtp_server(tls=Tls.STARTTLS, login=LOGIN, mechanisms=mechanisms)
+    (tmp_path / "token").write_text("ya29.token")
+    if "tokens" in changes:
+        server = smtp_server(
+            tls=Tls.STARTTLS, login=(LOGIN[0], "ya29.token"), mechanisms=mechanisms
+        )
+        changes = {"auth": Auth.XOAUTH2, "tokens": TokenSource(changes["tokens"], tmp_path)}
+    found = await _probed(_settings(server, authority, **changes))
+    (said,) = [one for one in found if one.subject == "login"]
+    assert grade is said.grade
+    assert said.text.startswith(text)
+    assert bool(said.remedy) is (grade is Grade.WRONG)
+    assert "ya29" not in str(found)
 
 
 async def test_a_relay_that_does_not_want_to_talk_is_quoted(smtp_server, authority):

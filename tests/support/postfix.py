@@ -97,6 +97,14 @@ class Postfix:
             if path.is_file()
         ]
 
+    def wait_for_log(self, text: str, count: int = 1, timeout_s: float = 15.0) -> None:
+        """Wait until it logged a text so often: a process of its own writes the log, and lags."""
+        deadline = time.monotonic() + timeout_s
+        while self.log.count(text) < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not logged {count} times: {text}\n{self.log}")
+            time.sleep(0.05)
+
     def wait_until_empty(self, timeout_s: float = 15.0) -> None:
         """Wait until every mail went on, was refused or bounced."""
         deadline = time.monotonic() + timeout_s

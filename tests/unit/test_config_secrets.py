@@ -88,6 +88,34 @@ def test_a_user_name_needs_a_password(tmp_path):
     assert [("relays[0]", problem)] == faults(tmp_path, changed(LOGIN))
 
 
+TOKEN = ("token_command = []", 'token_command = ["relay-token", "--fresh"]')
+XOAUTH2 = ('auth = "auto"', 'auth = "xoauth2"')
+
+
+def test_a_token_comes_from_a_program(tmp_path):
+    """With its arguments, and no password is looked for."""
+    config = load(tmp_path, changed(LOGIN, XOAUTH2, TOKEN))
+    assert ("relay-token", "--fresh") == config.relays[0].token_command
+    assert "" == config.relay_password(config.relays[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ([XOAUTH2, TOKEN], 'auth = "xoauth2" needs username and token_command'),
+        ([LOGIN, XOAUTH2], 'auth = "xoauth2" needs username and token_command'),
+        ([LOGIN, XOAUTH2, ("token_command = []", 'token_command = [" "]')],
+         'auth = "xoauth2" needs username and token_command'),
+        ([LOGIN, XOAUTH2, TOKEN, BY_FILE], 'auth = "xoauth2" takes a token and no password'),
+        ([LOGIN, TOKEN], 'token_command is for auth = "xoauth2"'),
+        ([('auth = "auto"', 'auth = "plain"')], 'auth = "plain" needs username'),
+    ],
+)  # fmt: skip
+def test_a_login_that_cannot_be_made_is_refused(tmp_path, changes, problem):
+    """What is missing or too much is named; nothing is left out silently."""
+    assert [("relays[0]", problem)] == faults(tmp_path, changed(*changes))
+
+
 def test_a_password_comes_from_its_file_without_the_line_break(tmp_path):
     """An editor's last line break is no part of it."""
     (tmp_path / "relay.password").write_text(f"{SECRET}\n")
