@@ -35,7 +35,7 @@ async def _handed_over(relay, mails):
         for address, content in mails:
             mail = ComposedMail(Envelope(FROM, address), content)
             needed = not address.isascii()
-            transaction = Transaction(mail, needed, "aTOKEN", lambda: True, lambda: None)
+            transaction = Transaction(mail, needed, lambda: "aTOKEN", lambda: True, lambda: None)
             replies.append((await session.transact(transaction)).reply.code)
     finally:
         await session.close()
