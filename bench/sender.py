@@ -20,6 +20,7 @@ from sqlalchemy import text
 from mailer.app.sending import material_for, retry_policy
 from mailer.app.workspace import Workspace
 from mailer.delivery.engine import DeliveryEngine, EngineParts
+from mailer.delivery.fleet import Fleet
 from mailer.delivery.session import Encryption, RelaySettings
 
 _OPEN = text("SELECT 1 FROM delivery WHERE state IN ('due', 'sending', 'deferred') LIMIT 1")
@@ -37,7 +38,7 @@ async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
     """Run the engine until nothing is open; return how long that took, in seconds."""
     stop = asyncio.Event()
     begun = time.perf_counter()
-    running = asyncio.create_task(engine.run(stop))
+    running = asyncio.create_task(Fleet([engine]).run(stop))
 
     def is_open() -> bool:
         with workspace.store.read() as connection:

@@ -90,6 +90,8 @@ class DeliveryEngine:
         self._press = Press(self._queue, parts.clock)
         self._stopping = asyncio.Event()
         self._rate = float(SMALLEST_CLAIM)
+        #: Mailings whose material is to be loaded anew.
+        self._stale: set[int] = set()
         #: When meeting the relay was last written down, on the monotonic clock, and how it went.
         self._met_at = float("-inf")
         self._met: str | None = None
@@ -151,7 +153,7 @@ class DeliveryEngine:
             parts.clock,
             self._executor,
             books=work.books,
-            held=self._watch.held,
+            held=self._held,
         )
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
@@ -271,6 +273,9 @@ class DeliveryEngine:
                 await asyncio.sleep(self._work.idle_s)
 
     async def _claim(self, wanted: int) -> list[Claim]:
+        # Not while a claim is made: it would put back what is forgotten.
+        while self._stale:
+            self._claimer.forget(self._stale.pop())
         try:
             claimed = await self._in_thread(lambda: self._claimer.claim(wanted))
         except StoreUnavailable:
@@ -289,8 +294,12 @@ class DeliveryEngine:
         """Hold a mailing that cannot be composed, and stop sending it at once."""
         warn("mailing held", mailing=mailing_id, reason=reason)
         self._watch.set_aside(mailing_id)
-        self._claimer.forget(mailing_id)
         self._recorder.hold(mailing_id, reason)
+
+    def _held(self, mailing_id: int) -> None:
+        """Note that a hold is committed: whoever releases the mailing has mended something."""
+        self._watch.held(mailing_id)
+        self._stale.add(mailing_id)
 
     def _refuse(self, one: ClaimedDelivery | ClaimedService, problem: str) -> None:
         now = self._parts.clock.now()
