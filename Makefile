@@ -7,7 +7,7 @@ ARGS ?=
 # One more than cores: a third of the tests wait for processes and clocks of their own.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: help dev demo check test lock catalogs pictures clean
+.PHONY: help dev demo check test bench lock catalogs pictures clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -27,6 +27,10 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+## make bench   how near the limit of the wire mailings go out (ARGS=--json; needs Debian's postfix)
+bench: $(VENV)/.dev
+	@$(BIN)/python -m bench.sending $(ARGS)
 
 ## make dev     set up everything a developer needs
 dev: $(VENV)/.dev
