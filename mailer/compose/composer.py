@@ -36,7 +36,7 @@ from mailer.compose.wire import MalformedMail, check_lines, check_message
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
-from mailer.model.relays import AS_IT_IS, RelayHandling
+from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
 from mailer.tokens import Purpose, Tokens
 
@@ -120,6 +120,7 @@ class MailingComposer:
             OrderedDict()
         )
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
+        self._is_verp_sound = False
         #: A minute since 1970, and its Date.
         self._dated: tuple[int, Header] = (-1, Header("Date", b""))
         self._lock = threading.Lock()
@@ -156,10 +157,10 @@ class MailingComposer:
             raise FaultsFound([Fault("", 0, "message", error.problem)]) from error
 
     def _compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
-        address, utf8 = outgoing.address, outgoing.needs_smtputf8
-        to = address_header("To", address, utf8=utf8)
-        fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
-        frame = self._frame(outgoing, fields)
+        address = outgoing.address
+        to = address_header("To", address, utf8=outgoing.needs_smtputf8)
+        fields = outgoing.fields
+        frame = self._frame(outgoing)
         tokens, delivery_id = self._tokens, outgoing.delivery_id
         token = tokens.person(Purpose.UNSUBSCRIBE, delivery_id, outgoing.supporter_id)
         unsubscribe = f"{self._sender.base_url}/u/{token}"
@@ -167,7 +168,7 @@ class MailingComposer:
         def value_of(slot: Slot) -> str:
             if slot.kind is SlotKind.UNSUBSCRIBE_URL:
                 return unsubscribe
-            return fields.get(slot.field, "") or clean_value(slot.default)
+            return clean_value(fields.get(slot.field, "")) or clean_value(slot.default)
 
         body = frame.message.merge(value_of)
         message_id = f"<{tokens.message_id(delivery_id)}@{self._sender.return_path_domain}>"
@@ -188,9 +189,15 @@ class MailingComposer:
         return ComposedMail(Envelope(self._mail_from(delivery_id), address), content, is_plain=True)
 
     def _mail_from(self, delivery_id: int) -> str:
-        return return_path(
+        if self._return_path is ReturnPath.VERP and self._is_verp_sound:
+            sender, token = self._sender, self._tokens.return_path(delivery_id)
+            return f"{sender.return_path_local}+{token}@{sender.return_path_domain}"
+        address = return_path(
             self._sender, self._return_path, lambda: self._tokens.return_path(delivery_id)
         )
+        # Tokens are all of one length and alphabet: where one fits, all do.
+        self._is_verp_sound = True
+        return address
 
     def _signatures(
         self, frame: Frame, varying: Sequence[Header], body: bytes, now: datetime
@@ -225,11 +232,14 @@ class MailingComposer:
             known = self._dated = (minute, date_header(moment))
         return known[1]
 
-    def _frame(self, outgoing: OutgoingDelivery, fields: Mapping[str, str]) -> Frame:
+    def _frame(self, outgoing: OutgoingDelivery) -> Frame:
         """Return what a delivery's mail has in common with others, making it if it is the first."""
         with self._lock:
-            templates = self.templates(outgoing.language)
-            vector = truth_vector(templates.ledger.conditions, fields)
+            conditions = self.templates(outgoing.language).ledger.conditions
+            vector: TruthVector = ()
+            if conditions:
+                fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
+                vector = truth_vector(conditions, fields)
             key = (
                 outgoing.language, outgoing.wanted, vector, outgoing.list_key,
                 outgoing.needs_smtputf8,
