@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,12 +50,11 @@ def _mailing(store):
         return find_mailing(connection, "s-1")
 
 
-@pytest.fixture
-def sqlite_world(sqlite_store, seal_keys, service_keys, tokens, tmp_path, smtp_server):
-    """A running mailing to six people, and a function that makes its engine."""
-    mailing, list_id = lay_ground(sqlite_store, seal_keys, service_keys, PEOPLE)
+def lay_whole_ground(store, seal_keys, service_keys, people):
+    """Lay ground whose mailing can be loaded whole; return its row id and list id."""
+    laid = lay_ground(store, seal_keys, service_keys, people)
     # What `find_mailing` reads is a whole sender and a whole list.
-    with sqlite_store.write() as connection:
+    with store.write() as connection:
         connection.execute(tables.mailing_target.delete())
         connection.execute(
             tables.mailing.update().values(
@@ -64,6 +64,13 @@ def sqlite_world(sqlite_store, seal_keys, service_keys, tokens, tmp_path, smtp_s
                 }
             )
         )  # fmt: skip
+    return laid
+
+
+@pytest.fixture
+def sqlite_world(sqlite_store, seal_keys, service_keys, tokens, tmp_path, smtp_server):
+    """A running mailing to six people, and a function that makes its engine."""
+    mailing, list_id = lay_whole_ground(sqlite_store, seal_keys, service_keys, PEOPLE)
 
     def engine(port, **changes):
         return _engine(sqlite_store, seal_keys, tokens, tmp_path, port, list_id, **changes)
@@ -84,6 +91,22 @@ async def test_one_mail_that_cannot_be_made_does_not_stop_the_others(sqlite_worl
         ).all()
     assert (row.code, row.enhanced_code) == (554, "5.6.0")
     assert row.reply == "not sent, it could not be made: To is not one plain mail address"
+
+
+async def test_what_is_sent_again_days_later_is_tried_as_long_as_anything(sqlite_world):
+    """A relay that says "later" then is asked again: how old the first attempt is says nothing."""
+    store, mailing, _, engine, smtp_server, _ = sqlite_world
+    server = smtp_server(Misbehaviour.GREYLIST_ONCE)
+    now = datetime.now(UTC)
+    with store.write() as connection:
+        connection.execute(
+            tables.delivery.update().values(
+                attempts=1, first_attempt_at=now - timedelta(days=9), resent_at=now
+            )
+        )
+    await _run_until_done(engine(server.port), store, mailing)
+    assert {DeliveryState.ACCEPTED: 6} == _states(store, mailing)
+    assert 6 == len(server.mails)
 
 
 async def test_a_row_sealed_for_another_does_not_stop_the_others(sqlite_world):
