@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from mailer.delivery.survival import (
 )
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.model.alerts import AlertKind
+from mailer.model.states import DeliveryState
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
     NEWEST,
@@ -48,6 +49,7 @@ from mailer.store.engine import (
     open_store,
     upgrade,
 )
+from mailer.store.mailings import OPEN_STATES
 from mailer.store.restoring import (
     Replayed,
     end_processes,
@@ -344,16 +346,29 @@ def _make_safe(
 
     # No process of ours opens the database before nothing of it can be sent.
     upgrade(store, stamp="" if store.is_sqlite else manifest.tables, then=stop_all)
+    # First the doubts of the backup itself: those that come of what was open are not meant.
+    for states in ((DeliveryState.IN_DOUBT,), OPEN_STATES):
+        _settle_all(store, done, survivors, states, now)
+
+
+def _settle_all(
+    store: Store,
+    done: Restored,
+    survivors: Survivors,
+    states: Collection[DeliveryState],
+    now: datetime,
+) -> None:
     last = 0
     while True:
         with store.write() as connection:
-            batch = [settled(one, survivors) for one in open_deliveries(connection, last, _CHUNK)]
+            found = open_deliveries(connection, last, _CHUNK, states)
+            batch = [became for one in found if (became := settled(one, survivors)) is not None]
             settle(connection, batch, now)
-        if not batch:
+        if not found:
             return
         for one in batch:
             done.settled[one.state.value] = done.settled.get(one.state.value, 0) + 1
-        last = batch[-1].delivery_id
+        last = found[-1].delivery_id
 
 
 def _keep_files(

@@ -18,15 +18,18 @@ _PERMANENT = 500
 _TRANSIENT = 400
 
 
-def settled(one: OpenDelivery, survivors: Survivors) -> Settled:
-    """Return what an open delivery of the backup has become."""
-    is_claimed = one.state is DeliveryState.SENDING
+def settled(one: OpenDelivery, survivors: Survivors) -> Settled | None:
+    """Return what a delivery of the backup has become; None for a doubt that nothing is known of."""
+    if one.state is DeliveryState.IN_DOUBT:
+        return _settled_doubt(one, survivors)
+    state: DeliveryState = one.state
+    is_claimed = state is DeliveryState.SENDING
     first = one.attempts if is_claimed else one.attempts + 1
     attempt, reply = survivors.last.get(one.delivery_id, (0, None))
     if attempt < first:
         if survivors.silence_proves:
             # Its claim was never ended, or there was none: the attempt does not count.
-            state = DeliveryState.DUE if is_claimed else one.state
+            state = DeliveryState.DUE if is_claimed else state
             return Settled(one.delivery_id, state, first - 1)
         return Settled(one.delivery_id, DeliveryState.IN_DOUBT, first)
     if reply is None:
@@ -40,6 +43,25 @@ def settled(one: OpenDelivery, survivors: Survivors) -> Settled:
         state = DeliveryState.DEFERRED if survivors.silence_proves else DeliveryState.IN_DOUBT
         return Settled(one.delivery_id, state, *known, Outcome.DEFERRED)
     return Settled(one.delivery_id, DeliveryState.ACCEPTED, *known, Outcome.ACCEPTED)
+
+
+def _settled_doubt(one: OpenDelivery, survivors: Survivors) -> Settled | None:
+    """Return what a doubt of the backup has become, which a person may have sent again since."""
+    attempt, reply = survivors.last.get(one.delivery_id, (0, None))
+    if attempt <= one.attempts:
+        return None
+    # After "later" a person decides anew: its mailing may have ended, and then nothing sends it.
+    if reply is None or _TRANSIENT <= reply.code < _PERMANENT:
+        return Settled(one.delivery_id, DeliveryState.IN_DOUBT, attempt)
+    is_accepted = reply.code < _TRANSIENT
+    return Settled(
+        one.delivery_id,
+        DeliveryState.ACCEPTED if is_accepted else DeliveryState.REFUSED,
+        attempt,
+        reply.code,
+        reply.enhanced_code,
+        Outcome.ACCEPTED if is_accepted else Outcome.REFUSED,
+    )
 
 
 def reason_to_hold(mailing: Mailing, made_at: datetime, now: datetime) -> str:

@@ -266,7 +266,10 @@ class _Look:
                 yield f"{one.key} is held. Let it go: mailer release {one.key}"
         for key, count in seen.in_doubt.items():
             if key in recent:
-                yield f"{key} has {count} in doubt. See: mailer report {key}"
+                yield (
+                    f"{key} has {count} in doubt. See: mailer report {key}. "
+                    f"Settle: mailer resolve {key}"
+                )
         for relay in seen.relays:
             if seen.live and not relay.verified and self._is_used(relay.key):
                 yield f"The relay {relay.key} is not verified: no mailing goes by it."

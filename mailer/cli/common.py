@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -28,6 +28,7 @@ from mailer.keys import KeyFileError, WrongSealKey
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
+from mailer.store.doubts import CannotResend, NotInDoubt
 from mailer.store.engine import StoreUnavailable, WrongKeys
 from mailer.store.mailings import MailingNotFound
 from mailer.store.retention import DeliveriesGone
@@ -36,6 +37,9 @@ from mailer.store.suppression_log import LogNotRead, LogNotWritten
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: Goes before any question.
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")]
 
 NOT_DONE = 1
 WRONG_USE = 2
@@ -117,6 +121,17 @@ def fail(problem: str, remedy: str = "", status: int = NOT_DONE) -> NoReturn:
     raise typer.Exit(status)
 
 
+def meant(question: str, *, yes: bool) -> None:
+    """Go on when a person types yes, or said so before."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("Nothing was changed: nobody is there to confirm it.", "Say it with --yes.")
+    typed = typer.prompt(f'{question} Type "yes" to go on', err=True, default="no")
+    if typed.strip().lower() != "yes":
+        fail("Nothing was changed.")
+
+
 def report_faults(faults: Iterable[Fault]) -> None:
     """Print faults one a line on standard error, errors first."""
     for fault in sorted(faults, key=lambda one: (one.severity is not Severity.ERROR, one)):
@@ -143,6 +158,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
         except (
             BackupFailed,
             BoxError,
+            CannotResend,
             CopyFailed,
             DeliveriesGone,
             ForbiddenTransition,
@@ -150,6 +166,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             LogNotRead,
             LogNotWritten,
             MailingNotFound,
+            NotInDoubt,
             ProcessesRun,
             RestoreRefused,
             ShareNotFound,

@@ -31,8 +31,15 @@ from mailer.cli.common import (
     print_json,
     shown,
 )
+from mailer.cli.resolving import doubts_document, print_doubts
 from mailer.model.mailing import Mailing
-from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState, SkipReason
+from mailer.model.states import (
+    DeliveryState,
+    ForbiddenTransition,
+    MailingState,
+    Settlement,
+    SkipReason,
+)
 from mailer.model.timing import ShareState
 from mailer.store import mailings as store_mailings
 from mailer.store.reports import Progress, Report, deliveries, report
@@ -52,8 +59,6 @@ _WORDS = {
     DeliveryState.CANCELLED: "cancelled",
     DeliveryState.SKIPPED: "not mailed",
 }
-#: Deliveries in doubt that the terminal names; `deliveries` and `--json` have them all.
-_SHOWN_DOUBTS = 20
 #: Reasons that do not say by themselves what they mean.
 _REASONS = {
     SkipReason.DUPLICATE_ADDRESS: "duplicate address, mailed by another list",
@@ -262,19 +267,29 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
         "people": figures.people,
         "to_mail": figures.to_mail,
         "open": figures.open,
-        "by_outcome": {
-            state.value: count
-            for state, count in figures.by_state.items()
-            if state is not DeliveryState.SKIPPED
-        },
+        "by_outcome": {state.value: count for state, count in _outcomes(figures).items()},
+        "taken_as_sent": figures.taken_as_sent,
+        "resent": figures.settled.get(Settlement.RESEND, 0),
         "by_language": _plain(figures.by_language),
         "by_list": _plain(figures.by_list),
         "by_relay": figures.by_relay,
         "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
         "refusals": figures.refusals,
-        "in_doubt": list(figures.in_doubt),
+        "in_doubt": doubts_document(figures.in_doubt),
         "deliveries_gone_at": figures.gone_at.isoformat() if figures.gone_at else None,
     }
+
+
+def _outcomes(figures: Report) -> dict[DeliveryState, int]:
+    """Return what was or is to be mailed by outcome; "accepted" is what a relay said."""
+    found = {
+        state: count
+        for state, count in figures.by_state.items()
+        if state is not DeliveryState.SKIPPED
+    }
+    if figures.taken_as_sent:
+        found[DeliveryState.ACCEPTED] -= figures.taken_as_sent
+    return {state: count for state, count in found.items() if count}
 
 
 def _plain(table: dict[str, dict[DeliveryState, int]]) -> dict[str, dict[str, int]]:
@@ -293,9 +308,12 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  ended {shown(mailing.finished_at, zone)}")
     outcomes = Table("Outcome", box=None, header_style="bold", title_justify="left")
     outcomes.add_column("People", justify="right")
-    for state in _WORDS:
-        if state is not DeliveryState.SKIPPED and figures.by_state.get(state):
-            outcomes.add_row(_WORDS[state], str(figures.by_state[state]))
+    counts = _outcomes(figures)
+    for state, words in _WORDS.items():
+        if state in counts:
+            outcomes.add_row(words, str(counts[state]))
+        if state is DeliveryState.ACCEPTED and figures.taken_as_sent:
+            outcomes.add_row("taken as sent by a person", str(figures.taken_as_sent))
     outcomes.add_row("to be mailed in all", str(figures.to_mail), style="bold")
     console.print()
     console.print(outcomes)
@@ -329,11 +347,16 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  attempts at {relay}: {told}", markup=False)
     for reply, count in sorted(figures.refusals.items()):
         console.print(f"  refused with {reply}: {count}", markup=False)
+    resent = figures.settled.get(Settlement.RESEND)
+    if resent:
+        console.print(f"  in doubt, and sent again as a person said: {resent}")
     if figures.in_doubt:
-        ids = ", ".join(str(one) for one in figures.in_doubt[:_SHOWN_DOUBTS])
-        more = len(figures.in_doubt) - _SHOWN_DOUBTS
-        rest = f" and {more} more" if more > 0 else ""
-        console.print(f"  in doubt, not sent again unasked: delivery {ids}{rest}", style="yellow")
+        console.print()
+        print_doubts(figures.in_doubt, zone)
+        console.print("  They are not sent again unasked. Settle them, all or by --delivery ID:")
+        console.print(f"    mailer resolve {mailing.key} --resend")
+        console.print(f"    mailer resolve {mailing.key} --take-as-sent")
+        console.print()
     if figures.gone_at:
         console.print(
             f"  Counts only: the deliveries were cleared away {figures.gone_at:%Y-%m-%d}."

@@ -45,6 +45,7 @@ HOMES = {
     "resume": "control",
     "cancel": "control",
     "release": "control",
+    "resolve": "resolving",
     "report": "control",
     "deliveries": "control",
     "relay": "relay",

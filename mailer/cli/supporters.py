@@ -17,9 +17,11 @@ from mailer.audience.consent import opened_source
 from mailer.audience.merging import opened_fields
 from mailer.cli.common import (
     WRONG_USE,
+    Yes,
     console,
     errors,
     fail,
+    meant,
     open_workspace,
     plain_errors,
     print_json,
@@ -62,7 +64,6 @@ Address = Annotated[
 Organisation = Annotated[
     str, typer.Option("--organisation", help="Only for this organisation; all when not named.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")]
 
 
 def _digest(workspace: Workspace, given: str | None) -> bytes:
@@ -80,17 +81,6 @@ def _digest(workspace: Workspace, given: str | None) -> bytes:
     except BadAddress as error:
         fail(f"Standard input: {error.problem}.", "Give one address, alone on its line.")
     return workspace.service_keys.address_digest(address.normal_form)
-
-
-def _meant(question: str, *, yes: bool) -> None:
-    """Go on when a person types yes, or said so before."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("Nothing was changed: nobody is there to confirm it.", "Say it with --yes.")
-    typed = typer.prompt(f'{question} Type "yes" to go on', err=True, default="no")
-    if typed.strip().lower() != "yes":
-        fail("Nothing was changed.")
 
 
 def _scopes(connection: Connection, key: str) -> tuple[str, list[int]]:
@@ -254,7 +244,7 @@ def lift_command(
             )  # fmt: skip
     if not liftable:
         fail("Nothing was lifted.")
-    _meant(f"Lift {', '.join(str(one.reason) for one in liftable)}?", yes=yes)
+    meant(f"Lift {', '.join(str(one.reason) for one in liftable)}?", yes=yes)
     with workspace.store.write() as connection:
         lifted = lift(connection, liftable)
         entries = log_entries(connection, liftable, workspace.clock.now(), Mark.LIFTED)
@@ -277,7 +267,7 @@ def erase_command(
     now = workspace.clock.now()
     with workspace.store.read() as connection:
         scope, organisations = _scopes(connection, organisation)
-    _meant("Everything on record of this person is deleted, and cannot be put back.", yes=yes)
+    meant("Everything on record of this person is deleted, and cannot be put back.", yes=yes)
     with workspace.store.write() as connection:
         entry = Suppressed(digest, scope, SuppressionReason.ERASED, _STAFF, now)
         suppress(connection, [entry])

@@ -153,4 +153,5 @@ class Claimer:
             attempt_number=one.attempt_number,
             first_attempt_at=one.first_attempt_at,
             share_id=one.share_id,
+            resent_at=one.resent_at,
         )

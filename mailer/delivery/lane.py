@@ -285,7 +285,7 @@ class Lane:
             recorded(
                 delivery_id=outgoing.delivery_id,
                 attempt_number=outgoing.attempt_number,
-                first_attempt_at=outgoing.first_attempt_at or now,
+                first_attempt_at=outgoing.resent_at or outgoing.first_attempt_at or now,
                 answer=answer,
                 doubt=doubt,
                 relay=parts.relay.key,

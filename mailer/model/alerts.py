@@ -98,7 +98,8 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "{subject} has {count} in doubt",
         ("For {count} deliveries of {subject} the reply of the relay was lost. They may have been "
         "taken or not, and are not sent again unasked."),
-        "See which: mailer report {subject}",
+        ("See which: mailer report {subject}\n"
+        "Settle them: mailer resolve {subject} --resend or --take-as-sent"),
     ),
     AlertKind.DISK_LOW: (
         "the disk is nearly full",

@@ -153,6 +153,8 @@ class OutgoingDelivery(NamedTuple):
     first_attempt_at: datetime | None = None
     #: Row id of its share; 0 when its mailing has none.
     share_id: int = 0
+    #: When a person had it sent again: how long it is tried counts from then; None for most.
+    resent_at: datetime | None = None
 
 
 class ComposedMail(NamedTuple):

@@ -96,6 +96,15 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class Settlement(StrEnum):
+    """What a person decided about a delivery in doubt."""
+
+    #: It is due again. Who got the first mail gets a second copy.
+    RESEND = "resend"
+    #: It counts as accepted, though no relay said so. Who did not get it gets nothing.
+    TAKE_AS_SENT = "take_as_sent"
+
+
 class ForbiddenTransition(Exception):
     """A state change that the table does not allow."""
 

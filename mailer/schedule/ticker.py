@@ -36,6 +36,7 @@ from mailer.store.mailings import (
     has_open_deliveries,
     list_mailings,
     load_mailing,
+    lock_mailing,
     take_lease,
 )
 from mailer.store.shares import (
@@ -229,6 +230,8 @@ class Ticker:
         for mailing in over:
             try:
                 with self._store.write() as connection:
+                    # A person may have a delivery in doubt sent again at this very moment.
+                    lock_mailing(connection, mailing.row_id)
                     if has_open_deliveries(connection, mailing.row_id):
                         continue
                     change_state(

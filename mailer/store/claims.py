@@ -71,6 +71,8 @@ class ClaimedDelivery(NamedTuple):
     first_attempt_at: datetime
     #: 0 when its mailing has no shares.
     share_id: int = 0
+    #: When a person had it sent again; None when nobody did.
+    resent_at: datetime | None = None
 
 
 def claim(
@@ -235,6 +237,7 @@ def _persons(
             delivery.c.attempts,
             type_coerce(delivery.c.first_attempt_at, BigInteger).label("first_attempt_at"),
             delivery.c.share_id,
+            type_coerce(delivery.c.resent_at, BigInteger).label("resent_at"),
             suppressed.label("suppressed"),
             known.label("known"),
             case(
@@ -254,7 +257,7 @@ def _persons(
     )
     found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
     for row in fetch(connection, query):
-        (*_, attempts, first_us, share_id, is_suppressed, flag, member) = row
+        (*_, attempts, first_us, share_id, resent_us, is_suppressed, flag, member) = row
         reason = None
         if is_suppressed:
             reason = SkipReason.SUPPRESSED
@@ -265,7 +268,13 @@ def _persons(
         elif member != MembershipState.SUBSCRIBED:
             reason = SkipReason.NO_CONSENT
         claimed = ClaimedDelivery._make(
-            (*row[:_PLAIN_COLUMNS], attempts + 1, instant(first_us) or now, share_id)
+            (
+                *row[:_PLAIN_COLUMNS],
+                attempts + 1,
+                instant(first_us) or now,
+                share_id,
+                instant(resent_us),
+            )
         )
         found.append((claimed, reason))
     return found

@@ -79,18 +79,19 @@ def deliveries_gone_at(connection: Connection, mailing_id: int) -> datetime | No
     return found
 
 
-def corrections_of(connection: Connection, mailing_id: int, revision_id: int) -> list[str]:
-    """Return the keys of the mailings that correct one with a revision, but for cancelled ones."""
-    rows = connection.execute(
-        select(mailing.c.key)
-        .where(
-            mailing.c.corrects_id == mailing_id,
-            mailing.c.revision_id == revision_id,
-            mailing.c.state != MailingState.CANCELLED,
-        )
-        .order_by(mailing.c.id)
+def corrections_of(
+    connection: Connection, mailing_id: int, revision_id: int | None = None
+) -> list[str]:
+    """Return the keys of the mailings that correct one, with a revision if one is named.
+
+    Those that are cancelled do not.
+    """
+    query = select(mailing.c.key).where(
+        mailing.c.corrects_id == mailing_id, mailing.c.state != MailingState.CANCELLED
     )
-    return list(rows.scalars())
+    if revision_id is not None:
+        query = query.where(mailing.c.revision_id == revision_id)
+    return list(connection.execute(query.order_by(mailing.c.id)).scalars())
 
 
 def corrected_alike(connection: Connection, mailing_id: int, revision_id: int) -> list[int]:

@@ -89,8 +89,9 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
     held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
     for one in batch:
-        if one.result.delivery_id in held:
-            held.remove(one.result.delivery_id)
+        # Not by an earlier attempt that comes late: a person may have had it sent again.
+        if held.get(one.result.delivery_id) == one.attempt_number:
+            del held[one.result.delivery_id]
             ended.append(one)
     if not ended:
         return
@@ -134,14 +135,14 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
     _suppress(connection, ended, now)
 
 
-def _held(connection: Connection, name: str, ids: Collection[int]) -> set[int]:
-    """Return which of these a worker holds, and keep them so until the transaction ends."""
-    query = select(delivery.c.id).where(
+def _held(connection: Connection, name: str, ids: Collection[int]) -> dict[int, int]:
+    """Return which of these a worker holds, for which attempt; they stay so in this transaction."""
+    query = select(delivery.c.id, delivery.c.attempts).where(
         delivery.c.id.in_(these(connection, ids)),
         delivery.c.claimed_by == name,
         delivery.c.state == DeliveryState.SENDING,
     )
-    return {row[0] for row in fetch(connection, query.with_for_update())}
+    return {row[0]: row[1] for row in fetch(connection, query.with_for_update())}
 
 
 def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:

@@ -320,6 +320,12 @@ def change_state(
         raise ForbiddenTransition(actual, wanted)
 
 
+def lock_mailing(connection: Connection, row_id: int) -> MailingState:
+    """Let nobody else move a mailing before this transaction ends; return where it stands."""
+    query = select(mailing.c.state).where(mailing.c.id == row_id).with_for_update()
+    return MailingState(connection.execute(query).scalar_one())
+
+
 def pause(connection: Connection, key: str) -> Mailing:
     """Stop a scheduled, freezing or running mailing; what is open is finished."""
     found = find_mailing(connection, key)

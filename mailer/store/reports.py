@@ -6,14 +6,15 @@ In: a mailing's row id. Out: a `Report` and rows without anybody's name or addre
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from mailer.model.audience import MembershipState
-from mailer.model.states import DeliveryState, SkipReason
+from mailer.model.states import DeliveryState, Settlement, SkipReason
+from mailer.store.doubts import Doubt, doubts, settlements, taken_as_sent
 from mailer.store.retention import check_deliveries_there, deliveries_gone_at
 from mailer.store.tables import (
     attempt,
@@ -50,8 +51,10 @@ class Report:
     refusals: dict[str, int]
     #: Memberships on the chosen lists at freezing, over all of them.
     memberships: int
-    #: Ids of the deliveries in doubt, for a person to settle.
-    in_doubt: tuple[int, ...] = ()
+    #: Deliveries in doubt, for a person to settle.
+    in_doubt: tuple[Doubt, ...] = ()
+    #: What people decided about those that were.
+    settled: dict[Settlement, int] = field(default_factory=dict)
     #: From when on the deliveries are cleared away, and these are counts of what was.
     gone_at: datetime | None = None
 
@@ -64,6 +67,11 @@ class Report:
     def to_mail(self) -> int:
         """Return how many of them were or are to be mailed."""
         return self.people - self.by_state.get(DeliveryState.SKIPPED, 0)
+
+    @property
+    def taken_as_sent(self) -> int:
+        """Return how many of the accepted ones are so by a person's word, not by a relay's."""
+        return self.settled.get(Settlement.TAKE_AS_SENT, 0)
 
     @property
     def open(self) -> int:
@@ -112,7 +120,8 @@ def report(connection: Connection, mailing_id: int) -> Report:
         not_mailed=not_mailed,
         refusals=refusals,
         memberships=memberships,
-        in_doubt=_in_doubt(connection, mailing_id),
+        in_doubt=tuple(doubts(connection, mailing_id)),
+        settled=settlements(connection, mailing_id),
         gone_at=deliveries_gone_at(connection, mailing_id),
     )
 
@@ -188,16 +197,6 @@ def _by_relay(connection: Connection, mailing_id: int) -> dict[str, dict[str, in
     return table
 
 
-def _in_doubt(connection: Connection, mailing_id: int) -> tuple[int, ...]:
-    return tuple(
-        connection.execute(
-            select(delivery.c.id)
-            .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.IN_DOUBT)
-            .order_by(delivery.c.id)
-        ).scalars()
-    )
-
-
 def doubts_by_mailing(connection: Connection, since: datetime | None = None) -> dict[str, int]:
     """Count the deliveries in doubt of every mailing that has any, by its key; the latest first.
 
@@ -256,6 +255,7 @@ class DeliveryRow:
     list_key: str
     language: str
     state: DeliveryState
+    #: Why it was not mailed, or "take_as_sent" where it counts as accepted by a person's word.
     reason: str
     attempts: int
     relay: str
@@ -272,6 +272,7 @@ def deliveries(connection: Connection, mailing_id: int) -> Iterator[DeliveryRow]
     """
     check_deliveries_there(connection, mailing_id)
     keys = _list_keys(connection, mailing_id)
+    by_word = taken_as_sent(connection, mailing_id)
     last = 0
     while True:
         page: list[Any] = list(
@@ -290,7 +291,7 @@ def deliveries(connection: Connection, mailing_id: int) -> Iterator[DeliveryRow]
                 list_key=keys.get(row.list_id, str(row.list_id)),
                 language=row.language or "",
                 state=row.state,
-                reason=row.skip_reason.value if row.skip_reason else "",
+                reason=_reason(row.skip_reason, taken=row.id in by_word),
                 attempts=row.attempts,
                 relay=row.relay or "",
                 code=row.code or 0,
@@ -298,6 +299,12 @@ def deliveries(connection: Connection, mailing_id: int) -> Iterator[DeliveryRow]
                 finished_at=row.finished_at,
             )
         last = page[-1].id
+
+
+def _reason(skipped: SkipReason | None, *, taken: bool) -> str:
+    if taken:
+        return Settlement.TAKE_AS_SENT.value
+    return skipped.value if skipped else ""
 
 
 def example_delivery(connection: Connection, mailing_id: int) -> tuple[int, int] | None:

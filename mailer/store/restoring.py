@@ -7,7 +7,7 @@ been given out, and who left since barred again. Everything can be run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -84,18 +84,23 @@ def hold_all(connection: Connection, reason_for: Callable[[Mailing], str]) -> li
 
 @dataclass(frozen=True)
 class OpenDelivery:
-    """A delivery without an outcome in the copy."""
+    """A delivery without an outcome in the copy, or in doubt there and maybe sent again since."""
 
     delivery_id: int
     state: DeliveryState
     attempts: int
 
 
-def open_deliveries(connection: Connection, after: int, limit: int) -> list[OpenDelivery]:
-    """Return deliveries without an outcome, in order of their ids."""
+def open_deliveries(
+    connection: Connection,
+    after: int,
+    limit: int,
+    states: Collection[DeliveryState] = OPEN_STATES,
+) -> list[OpenDelivery]:
+    """Return deliveries whose outcome may have come since, in order of their ids."""
     rows = connection.execute(
         select(delivery.c.id, delivery.c.state, delivery.c.attempts)
-        .where(delivery.c.id > after, delivery.c.state.in_(OPEN_STATES))
+        .where(delivery.c.id > after, delivery.c.state.in_(states))
         .order_by(delivery.c.id)
         .limit(limit)
     )

@@ -28,7 +28,7 @@ from mailer.model.alerts import AlertKind
 from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
 from mailer.model.service import ServicePurpose
 from mailer.model.statement import StatementKind
-from mailer.model.states import DeliveryState, MailingState, Outcome, SkipReason
+from mailer.model.states import DeliveryState, MailingState, Outcome, Settlement, SkipReason
 from mailer.model.timing import ShareState
 from mailer.store.types import Digest, Document, Enum, Id, Instant, Sealed
 
@@ -448,6 +448,8 @@ delivery = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant),
     Column("first_attempt_at", Instant),
+    #: When a person had it sent again: how long it is tried counts from then.
+    Column("resent_at", Instant),
     #: Name of the worker that holds it while sending.
     Column("claimed_by", String(60)),
     Column("relay", String(60)),
@@ -485,6 +487,23 @@ attempt = Table(
     #: Scrubbed of addresses.
     Column("reply", Text, nullable=False),
     UniqueConstraint("delivery_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+#: What a person decided about a delivery in doubt, which may be cleared away since; append-only.
+settlement = Table(
+    "settlement",
+    metadata,
+    _counted_id(),
+    Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
+    Column("delivery_id", Id, nullable=False),
+    #: The attempt that ended in doubt.
+    Column("attempt", Integer, nullable=False),
+    Column("decision", Enum(Settlement), nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    #: Login name of whoever decided.
+    Column("decided_by", String(80), nullable=False),
+    Index("ix_settlement_mailing_id", "mailing_id", "decision"),
     sqlite_autoincrement=True,
 )
 

@@ -59,17 +59,18 @@ class OpenClaim:
 
     delivery_id: int
     attempt_number: int
+    #: Or when a person had it sent again.
     first_attempt_at: datetime
 
 
 def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
     """Return what a worker had claimed and not recorded."""
     rows = connection.execute(
-        select(delivery.c.id, delivery.c.attempts, delivery.c.first_attempt_at).where(
-            delivery.c.claimed_by == name, delivery.c.state == DeliveryState.SENDING
-        )
+        select(
+            delivery.c.id, delivery.c.attempts, delivery.c.first_attempt_at, delivery.c.resent_at
+        ).where(delivery.c.claimed_by == name, delivery.c.state == DeliveryState.SENDING)
     )
-    return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
+    return [OpenClaim(row.id, row.attempts, row.resent_at or row.first_attempt_at) for row in rows]
 
 
 def lease_holder(connection: Connection, name: str, now: datetime) -> str | None:

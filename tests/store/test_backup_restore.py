@@ -136,6 +136,26 @@ def test_what_the_journal_proves_is_settled_and_the_rest_waits(place, saved):
     ]
 
 
+def test_what_a_person_sent_again_since_is_settled_by_its_journal(place, tmp_path):
+    """It was in doubt in the backup; nobody is asked again whether to send it a third time."""
+    with place.store.write() as connection:
+        connection.execute(
+            delivery.update()
+            .where(delivery.c.id.in_(place.ids[:2]))
+            .values(state=D.IN_DOUBT, attempts=1)
+        )
+    path = make_backup(place.workspace, tmp_path / "x.backup").path
+    place.clock.forward(hours=1)
+    journal = Journal(place.workspace.config.journal_dir, "w1")
+    journal.mark(place.ids[0], 2)
+    journal.reply(place.ids[0], 2, 250, "")
+    journal.close()
+    os.utime(journal.path, (place.clock.now().timestamp(),) * 2)
+    done = place.back(path)
+    assert [D.ACCEPTED, D.IN_DOUBT, D.DUE, D.DUE, D.DUE] == place.states()
+    assert {"accepted": 1, "due": 3} == done.settled
+
+
 def test_without_the_journals_everything_that_was_open_is_in_doubt(place, saved):
     """The mailing ran: anybody may have been mailed since."""
     shutil.rmtree(place.workspace.config.journal_dir)

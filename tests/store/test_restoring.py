@@ -45,6 +45,11 @@ def reply(code):
         (D.SENDING, 1, (2, reply(550)), (D.REFUSED, 2), (D.REFUSED, 2)),
         (D.DUE, 0, (1, reply(451)), (D.DEFERRED, 1), (D.IN_DOUBT, 1)),
         (D.DUE, 0, (1, None), (D.IN_DOUBT, 1), (D.IN_DOUBT, 1)),
+        # Sent again by a person since: a later attempt has the last word, and "later" is for them.
+        (D.IN_DOUBT, 1, (2, reply(250)), (D.ACCEPTED, 2), (D.ACCEPTED, 2)),
+        (D.IN_DOUBT, 1, (2, reply(550)), (D.REFUSED, 2), (D.REFUSED, 2)),
+        (D.IN_DOUBT, 1, (2, reply(451)), (D.IN_DOUBT, 2), (D.IN_DOUBT, 2)),
+        (D.IN_DOUBT, 1, (2, None), (D.IN_DOUBT, 2), (D.IN_DOUBT, 2)),
     ],
 )
 def test_only_a_reply_or_a_proved_silence_settles(state, attempts, last, proved, unproved):
@@ -54,6 +59,14 @@ def test_only_a_reply_or_a_proved_silence_settles(state, attempts, last, proved,
         survivors = Survivors(silence, {7: last} if last else {})
         became = settled(one, survivors)
         assert expected == (became.state, became.attempts)
+
+
+@pytest.mark.parametrize("last", [None, (1, None)])
+def test_a_doubt_that_no_journal_tells_more_of_stays_as_it_is(last):
+    """Since when it is in doubt is not written anew, whether silence is a proof or not."""
+    for silence in (True, False):
+        survivors = Survivors(silence, {7: last} if last else {})
+        assert settled(OpenDelivery(7, D.IN_DOUBT, 1), survivors) is None
 
 
 def test_silence_is_a_proof_in_the_same_folder_whole_only(tmp_path):

@@ -85,7 +85,7 @@ def test_everything_that_went_wrong_is_named_once(workspace, ground, store, seal
     assert (
         "Not running: the senders, the pages. Start: mailer run",
         f"{key} is held. Let it go: mailer release {key}",
-        f"{key} has 1 in doubt. See: mailer report {key}",
+        f"{key} has 1 in doubt. See: mailer report {key}. Settle: mailer resolve {key}",
         "The relay main is not verified: no mailing goes by it.",
         "The relay main could not be reached: login: 535 5.7.8 no",
         "1 alert mail was refused: mend addresses in [alerts].",
