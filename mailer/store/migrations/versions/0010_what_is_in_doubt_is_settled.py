@@ -3,13 +3,13 @@
 Who decided, when, and about which attempt; and when a delivery was sent again, from which on it
 counts how long it is tried.
 
-Revision: 0012; follows 0009; made 2026-11-26.
+Revision: 0010; follows 0009; made 2026-11-26.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0012'
+revision = '0010'
 down_revision = '0009'
 branch_labels = None
 depends_on = None
