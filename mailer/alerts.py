@@ -16,7 +16,7 @@ from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
 from mailer.store.alerts import lasting_alerts, latest_alert, reopen, resolve, write_alert
 from mailer.store.engine import Connection
-from mailer.store.mailings import hold, hold_running, load_mailing
+from mailer.store.mailings import hold, hold_running, load_mailing, pause_by_itself
 
 #: The same event about the same subject, told once more within this, is told once.
 SAME_EVENT = timedelta(minutes=10)
@@ -108,8 +108,20 @@ def shares_held(connection: Connection, key: str, zones: Sequence[str], now: dat
 
 
 def mailing_paused(connection: Connection, key: str, now: datetime) -> None:
-    """Tell that a mailing was paused, by a person or by itself."""
+    """Tell that a person paused a mailing."""
     raise_alert(connection, AlertKind.MAILING_PAUSED, key, now)
+
+
+def pause_and_tell(
+    connection: Connection, row_id: int, key: str, reason: str, now: datetime
+) -> None:
+    """Pause a running mailing that is beyond a limit of its circuit breaker, and tell staff.
+
+    Raises:
+        ForbiddenTransition: when it does not run; nobody is told then.
+    """
+    pause_by_itself(connection, row_id, reason)
+    raise_alert(connection, AlertKind.PAUSED_BY_ITSELF, key, now, reason=reason)
 
 
 def deliveries_in_doubt(connection: Connection, key: str, count: int, now: datetime) -> None:

@@ -27,6 +27,7 @@ from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
+from mailer.model.breaker import Breaker, parse_canary
 from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
 from mailer.model.mailing import Corrected, Design, Mailing, Sender
 from mailer.model.statement import Revision, StoredRevision
@@ -51,6 +52,27 @@ class Wish:
     sender: str = ""
     segment: str = ""
     exclude: str = ""
+
+
+def pinned_breaker(workspace: Workspace, canary: str | None, people: int) -> Breaker:
+    """Return the circuit breaker of a mailing to so many people.
+
+    Args:
+        workspace: its config says what holds where nothing else is said.
+        canary: what a person said of it, "200" or "5%"; None for nothing.
+        people: how many are to be mailed.
+
+    Raises:
+        FaultsFound: when that is neither a number nor a share.
+    """
+    section = workspace.config.breaker
+    try:
+        wanted = parse_canary(section.canary if canary is None else canary)
+    except ValueError as error:
+        problem = f'"{canary}" {error}'
+        remedy = "Write a number like 200, a share like 5%, or none"
+        raise FaultsFound([Fault("", 0, "--canary", problem, remedy)]) from error
+    return Breaker(section.limits, wanted.size(people), section.canary_wait_s)
 
 
 @dataclass(frozen=True)
@@ -78,6 +100,7 @@ class Plan:
     clocks: Clocks | None = None
     #: None for most.
     correction: CorrectionPlan | None = None
+    breaker: Breaker | None = None
 
     @property
     def count(self) -> int:
@@ -386,4 +409,5 @@ def _new_mailing(
         zones=plan.clocks.zones if plan.clocks else (),
         corrects=plan.correction.corrects if plan.correction else None,
         rehearsal=not workspace.config.workspace.live,
+        breaker=plan.breaker or pinned_breaker(workspace, None, plan.count),
     )

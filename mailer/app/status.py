@@ -58,6 +58,12 @@ class MailingStatus:
     done: int
     to_mail: int
     held_reason: str
+    #: Why it paused by itself; "" when it did not.
+    pause_reason: str
+    #: Of whose mails those of everybody else wait for the end; 0 when nothing waits.
+    canary: int
+    #: Until when they wait; None while it is not known.
+    canary_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -264,6 +270,10 @@ class _Look:
         for one in seen.mailings:
             if one.state is MailingState.HELD:
                 yield f"{one.key} is held. Let it go: mailer release {one.key}"
+            if one.pause_reason:
+                yield (
+                    f"{one.key} paused by itself: {one.pause_reason}. See: mailer report {one.key}"
+                )
         for key, count in seen.in_doubt.items():
             if key in recent:
                 yield (
@@ -329,6 +339,9 @@ def _mailing_status(one: Mailing, figures: Progress) -> MailingStatus:
         done=figures.done,
         to_mail=figures.total or one.confirmed_count,
         held_reason=one.held_reason,
+        pause_reason=one.pause_reason,
+        canary=one.breaker.canary if one.breaker and one.canary_holds else 0,
+        canary_until=one.canary_until,
     )
 
 

@@ -30,7 +30,7 @@ from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
 from mailer.store.doubts import CannotResend, NotInDoubt
 from mailer.store.engine import StoreUnavailable, WrongKeys
-from mailer.store.mailings import MailingNotFound
+from mailer.store.mailings import MailingNotFound, PausedByItself
 from mailer.store.retention import DeliveriesGone
 from mailer.store.shares import ShareNotFound
 from mailer.store.suppression_log import LogNotRead, LogNotWritten
@@ -167,6 +167,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             LogNotWritten,
             MailingNotFound,
             NotInDoubt,
+            PausedByItself,
             ProcessesRun,
             RestoreRefused,
             ShareNotFound,

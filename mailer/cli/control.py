@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mailer.alerts import mailing_paused, release_asked
 from mailer.app.workspace import Workspace
+from mailer.cli.breaker import paused_document, print_paused
 from mailer.cli.clocks import (
     give_up_share,
     print_shares,
@@ -105,13 +106,24 @@ def pause(key: Key) -> None:
 
 
 @plain_errors
-def resume(key: Key) -> None:
+def resume(
+    key: Key,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Although it paused by itself; it is judged anew.")
+    ] = False,
+) -> None:
     """Let a paused mailing go on where it stood.
+
+    One that paused by itself, since too many were refused, goes on with --anyway.
 
     Example: mailer resume her-rights-1
     """
     with _changing(key, "resumed"), open_workspace().store.write() as connection:
-        mailing = store_mailings.resume(connection, key)
+        reason = store_mailings.find_mailing(connection, key).pause_reason
+        mailing = store_mailings.resume(connection, key, anyway=anyway)
+    if reason:
+        console.print(f"It had paused by itself: {reason}.", markup=False)
+        console.print("What was counted so far is held against it no more.")
     console.print(f"{key} is {mailing.state.value} again.")
 
 
@@ -259,6 +271,7 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
         "corrects": mailing.corrects.key if mailing.corrects else None,
         "state": mailing.state.value,
         "held_reason": mailing.held_reason,
+        **paused_document(mailing),
         "due_at": mailing.due_at.isoformat(),
         "started_at": mailing.started_at.isoformat() if mailing.started_at else None,
         "finished_at": mailing.finished_at.isoformat() if mailing.finished_at else None,
@@ -304,6 +317,7 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  corrects {mailing.corrects.key} of {mailing.corrects.day}")
     if mailing.held_reason:
         console.print(f"  held: {mailing.held_reason}", style="yellow", markup=False)
+    print_paused(mailing, zone)
     if mailing.finished_at:
         console.print(f"  ended {shown(mailing.finished_at, zone)}")
     outcomes = Table("Outcome", box=None, header_style="bold", title_justify="left")

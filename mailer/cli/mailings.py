@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from mailer.app.planning import Wish, make_plan
+from mailer.cli.breaker import paused_document, print_breaker, print_paused
 from mailer.cli.clocks import OVER, print_rules, print_shares, shares_document, timing_document
 from mailer.cli.common import console, open_workspace, plain_errors, print_json, shown
 from mailer.cli.plans import (
@@ -130,6 +131,7 @@ def show_command(
                 "mailing": one.key,
                 "state": one.state,
                 "held_reason": one.held_reason,
+                **paused_document(one),
                 "due_at": None if one.state is MailingState.DRAFT else one.due_at,
                 "time_zone": one.time_zone,
                 "grace_s": one.grace_s,
@@ -161,6 +163,9 @@ def show_command(
         console.print(f"  but not {one.exclude}", markup=False)
     if one.state is not MailingState.DRAFT:
         console.print(f"  {one.confirmed_count} people were confirmed")
+    if one.breaker:
+        print_breaker(one.breaker, one.confirmed_count)
+    print_paused(one, workspace.config.workspace.time_zone)
     console.print(f"  digest of what it pins: {one.digest}")
     if one.held_reason:
         console.print(

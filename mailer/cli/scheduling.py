@@ -12,10 +12,18 @@ import typer
 from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.correcting import plan_correction
 from mailer.app.newsletters import refuse_unreleased
-from mailer.app.planning import Plan, Wish, make_plan, plan_draft, schedule_draft
+from mailer.app.planning import (
+    Plan,
+    Wish,
+    make_plan,
+    pinned_breaker,
+    plan_draft,
+    schedule_draft,
+)
 from mailer.app.planning import schedule as write_mailing
 from mailer.app.sending import check_ready, sandbox_answers, send_now
 from mailer.app.workspace import Workspace
+from mailer.cli.breaker import CanaryText, breaker_document, print_breaker
 from mailer.cli.clocks import (
     Late,
     QuietDaysText,
@@ -93,6 +101,7 @@ def schedule(
     window: WindowText = "",
     quiet_days: QuietDaysText = "",
     late: Late = None,
+    canary: CanaryText = None,
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -120,12 +129,15 @@ def schedule(
     now = workspace.clock.now()
     clocks = make_clocks(timing, zone, plan.coverage.by_zone, plan.lists, now).decided(late, now)
     plan = replace(plan, clocks=clocks)
+    breaker = pinned_breaker(workspace, canary, plan.count)
+    plan = replace(plan, breaker=breaker)
     passed = ", which has passed: it starts at once" if clocks.due_at <= now else ""
     if not as_json:
         print_plan(plan)
         if not recipient_time:
             console.print(f"  on {shown(clocks.due_at, zone)}{passed}")
         print_clocks(clocks)
+        print_breaker(breaker, plan.count)
     refuse_undecided(clocks, late)
     confirm(plan, yes)
     write = partial(write_mailing, workspace, plan)
@@ -139,6 +151,7 @@ def schedule(
                 "due_at": mailing.due_at,
                 **coverage_document(plan),
                 **planned_document(clocks),
+                "breaker": breaker_document(breaker),
             }
         )
     else:
@@ -205,6 +218,7 @@ def send(
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
+    canary: CanaryText = None,
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -214,6 +228,8 @@ def send(
     """
     workspace = open_workspace()
     plan = _plan_statement(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    breaker = pinned_breaker(workspace, canary, plan.count)
+    plan = replace(plan, breaker=breaker)
     check_ready(workspace, plan.sender)
     if not (workspace.config.workspace.live or sandbox_answers(workspace)):
         fail(
@@ -222,6 +238,7 @@ def send(
         )
     if not as_json:
         print_plan(plan)
+        print_breaker(breaker, plan.count)
     confirm(plan, yes)
     now = workspace.clock.now()
     mailing = write_mailing(

@@ -112,7 +112,7 @@ def _mailings(seen: Status, zone: str) -> list[str]:
     to_come = [one for one in seen.mailings if one.state is MailingState.SCHEDULED]
     for one in seen.mailings:
         if one not in to_come:
-            lines.append(_mailing(one))
+            lines.append(_mailing(one, zone))
             if one.held_reason:
                 lines.append(f"  {one.held_reason}")
     lines += [
@@ -124,8 +124,14 @@ def _mailings(seen: Status, zone: str) -> list[str]:
     return lines or ["none under way, none to come"]
 
 
-def _mailing(one: MailingStatus) -> str:
-    return f"{one.key} {one.state.value}, {one.done} of {one.to_mail}"
+def _mailing(one: MailingStatus, zone: str) -> str:
+    said = f"{one.key} {one.state.value}, {one.done} of {one.to_mail}"
+    if one.pause_reason:
+        return f"{said}, by itself"
+    if not one.canary or one.state is not MailingState.RUNNING:
+        return said
+    until = f" until {_at(one.canary_until, zone)}" if one.canary_until else ""
+    return f"{said}; {one.canary} go first, the rest waits{until}"
 
 
 def _relay(one: RelayStatus, zone: str) -> str:

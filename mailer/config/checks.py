@@ -258,6 +258,7 @@ class _CrossChecks:
         taken: dict[int, Location] = {}
         places: Sequence[tuple[Location, int]] = (
             (("web", "port"), config.web.port),
+            (("web", "metrics_port"), config.web.metrics_port),
             (("sandbox", "smtp_port"), config.sandbox.smtp_port),
             (("sandbox", "inbox_port"), config.sandbox.inbox_port),
         )

@@ -18,6 +18,7 @@ from mailer.config.relay import RelaySection, Section
 from mailer.config.values import (
     Address,
     BaseUrl,
+    CanaryText,
     DatabaseUrl,
     Domain,
     Host,
@@ -27,6 +28,7 @@ from mailer.config.values import (
     OptionalAddress,
     OptionalBaseUrl,
     OptionalKey,
+    Percent,
     Port,
     QuietDayWords,
     Row,
@@ -34,6 +36,7 @@ from mailer.config.values import (
     Selector,
     Zone,
 )
+from mailer.model.breaker import SMALLEST_CANARY, Limits
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
 
@@ -88,6 +91,8 @@ class WebSection(Section):
     base_url: BaseUrl = "http://127.0.0.1:8025"
     host: Host = "127.0.0.1"
     port: Port = 8025
+    #: Where `/metrics` and `/healthz` answer, on loopback and never under base_url; 0: nowhere.
+    metrics_port: Port = 0
 
 
 class SandboxSection(Section):
@@ -176,6 +181,33 @@ class ScheduleSection(Section):
     quiet_days: QuietDayWords = ()
 
 
+class BreakerSection(Section):
+    """`[breaker]`: what mailings pin of the circuit breaker when they are scheduled."""
+
+    #: So many mails go before the rest: "200", "5%", or "" for all at once.
+    canary: CanaryText = ""
+    #: What is waited after the last of them was tried, in seconds.
+    canary_wait_s: Annotated[int, Field(ge=0, le=604_800)] = 600
+    #: Beyond these shares, in percent, a mailing pauses by itself.
+    refused_percent: Percent = 10.0
+    spam_percent: Percent = 2.0
+    bounced_percent: Percent = 10.0
+    complained_percent: Percent = 0.3
+    #: Fewer than so many of a kind are never beyond a limit; a canary must be able to reach it.
+    at_least: Annotated[int, Field(ge=1, le=SMALLEST_CANARY)] = 6
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits as a mailing pins them."""
+        return Limits(
+            refused_percent=self.refused_percent,
+            spam_percent=self.spam_percent,
+            bounced_percent=self.bounced_percent,
+            complained_percent=self.complained_percent,
+            at_least=self.at_least,
+        )
+
+
 class AlertsSection(Section):
     """`[alerts]`: how staff learn what should not wait."""
 
@@ -227,6 +259,7 @@ class Config(Section):
     sandbox: SandboxSection = SandboxSection()
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
+    breaker: BreakerSection = BreakerSection()
     alerts: AlertsSection = AlertsSection()
     retention: RetentionSection = RetentionSection()
     organisations: Row[OrganisationSection] = ()

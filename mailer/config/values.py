@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from mailer.cldr import is_language
+from mailer.model.breaker import parse_canary
 from mailer.model.characters import unwanted_character
 from mailer.model.tags import parse_tag
 from mailer.model.timing import parse_quiet_days
@@ -164,6 +165,11 @@ def _quiet_days(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _canary(value: str) -> str:
+    parse_canary(value)
+    return value
+
+
 # RFC 5322 §2.2: names of our own making stay out of a relay's way, so that only X- names pass.
 _RELAY_HEADER = re.compile(r"X-[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _LONGEST_HEADER = 60
@@ -200,6 +206,9 @@ Host = Annotated[str, AfterValidator(_host)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
 RelayPort = Annotated[int, AfterValidator(_port_number)]
+CanaryText = Annotated[str, AfterValidator(_canary)]
+#: A share of all mails.
+Percent = Annotated[float, Field(ge=0, le=100)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 #: Up to a year in seconds: longer than anything of ours lasts, and no date overflows by it.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]

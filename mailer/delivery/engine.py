@@ -306,6 +306,8 @@ class DeliveryEngine:
         self._recorder.record(
             recorded(
                 delivery_id=one.delivery_id,
+                mailing_id=one.mailing_id,
+                domain_class=one.domain_class,
                 attempt_number=one.attempt_number,
                 first_attempt_at=one.first_attempt_at,
                 answer=not_composed(problem),

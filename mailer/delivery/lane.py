@@ -284,6 +284,8 @@ class Lane:
         parts.recorder.record(
             recorded(
                 delivery_id=outgoing.delivery_id,
+                mailing_id=outgoing.mailing_id,
+                domain_class=outgoing.domain_class,
                 attempt_number=outgoing.attempt_number,
                 first_attempt_at=outgoing.resent_at or outgoing.first_attempt_at or now,
                 answer=answer,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mailer.delivery.replies import Stage, classify
+from mailer.delivery.replies import Decision, Scope, Stage, classify
 from mailer.delivery.retry import GiveUp, RetryPolicy, next_attempt
 from mailer.delivery.session import Answer
+from mailer.model.breaker import RefusalReason
 from mailer.model.mailing import AttemptResult, Reply
 from mailer.model.states import DeliveryState, Outcome
 from mailer.store.deliveries import Recorded, state_of
@@ -18,6 +19,8 @@ from mailer.store.deliveries import Recorded, state_of
 def recorded(
     *,
     delivery_id: int,
+    mailing_id: int,
+    domain_class: str,
     attempt_number: int,
     first_attempt_at: datetime,
     answer: Answer | None,
@@ -31,10 +34,10 @@ def recorded(
 ) -> Recorded:
     """Return what is written about an attempt; `answer` is None when nobody can know."""
     if answer is None:
-        outcome, suppress, reply = Outcome.IN_DOUBT, None, Reply(0, "", doubt)
+        decision, reply = Decision(Outcome.IN_DOUBT, Scope.RELAY), Reply(0, "", doubt)
     else:
-        decision = classify(answer.reply, answer.stage)
-        outcome, suppress, reply = decision.outcome, decision.suppress, answer.reply
+        decision, reply = classify(answer.reply, answer.stage), answer.reply
+    outcome, reason = decision.outcome, decision.reason
     state = state_of(outcome)
     next_attempt_at = None
     if outcome is Outcome.DEFERRED:
@@ -46,11 +49,20 @@ def recorded(
             jitter=jitter,
         )
         if isinstance(then, GiveUp):
-            state = DeliveryState.REFUSED
+            state, reason = DeliveryState.REFUSED, RefusalReason.GAVE_UP
         else:
             next_attempt_at = then.when
     result = AttemptResult(delivery_id, outcome, reply, started_at, duration_ms, relay)
-    return Recorded(result, attempt_number, state, next_attempt_at, suppress)
+    return Recorded(
+        result,
+        attempt_number,
+        state,
+        next_attempt_at,
+        decision.suppress,
+        mailing_id=mailing_id,
+        domain_class=domain_class,
+        reason=reason,
+    )
 
 
 def lost(reason: str) -> Answer:

@@ -146,6 +146,8 @@ def _recorded(
 ) -> Recorded:
     return recorded(
         delivery_id=claim.delivery_id,
+        mailing_id=claim.mailing_id,
+        domain_class=claim.domain_class,
         attempt_number=claim.attempt_number,
         first_attempt_at=claim.first_attempt_at,
         answer=answer,

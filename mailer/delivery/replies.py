@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from mailer.events import scrub
 from mailer.model.audience import SuppressionReason
+from mailer.model.breaker import RefusalReason
 from mailer.model.mailing import Reply
 from mailer.model.states import Outcome
 
@@ -30,6 +31,14 @@ _DEAD_WORDS = re.compile(
     r"(user|mailbox|recipient|address|account)|\bnull\s+mx\b",
     re.IGNORECASE,
 )
+# What providers say without an enhanced code, or with a vague one, when they mind the mail and not
+# the mailbox: mail.ru "spam message rejected", GMX "policy restrictions", "listed at …".
+_SPAM_WORDS = re.compile(
+    r"\b(spam\w*|junk|unsolicited|phishing|suspici\w+|reputation|policy|dmarc|spf|dkim|dnsbl|rbl|"
+    r"(block|black|deny)\s?-?list(ed|s)?|(been|is)\s+blocked|blocked\s+(by|using|for|due))\b",
+    re.IGNORECASE,
+)
+_VAGUE = ("", "5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.5.0", "5.6.0")
 
 
 class Stage(StrEnum):
@@ -65,6 +74,8 @@ class Decision:
     suppress: SuppressionReason | None = None
     #: Close this connection before anything else is sent.
     reconnect: bool = False
+    #: What a refusal is about; nothing where it is none.
+    reason: RefusalReason = RefusalReason.NONE
 
 
 _ACCEPTED = Decision(Outcome.ACCEPTED, Scope.MESSAGE)
@@ -103,6 +114,7 @@ def classify(reply: Reply, stage: Stage) -> Decision:
             scope,
             suppress=SuppressionReason.BOUNCED if dead else None,
             reconnect=reconnect,
+            reason=_reason(reply, scope, dead=dead),
         )
     # RFC 5321 §4.2: anything else is a peer out of step; the message was not accepted.
     return Decision(Outcome.DEFERRED, Scope.RELAY, reconnect=True)
@@ -123,6 +135,18 @@ def _scope(reply: Reply, stage: Stage) -> Scope:
     if reply.enhanced_code in _DEAD_ADDRESS or reply.enhanced_code[1:4] == ".2.":
         return Scope.RECIPIENT
     return Scope.MESSAGE
+
+
+def _reason(reply: Reply, scope: Scope, *, dead: bool) -> RefusalReason:
+    """Say what a refusal is about: what the circuit breaker holds a mailing against."""
+    if dead:
+        return RefusalReason.ADDRESS
+    # RFC 3463 §3.8: X.7.X is security or policy: every other mail may meet the same.
+    if reply.enhanced_code.startswith("5.7."):
+        return RefusalReason.SPAM
+    if reply.enhanced_code in _VAGUE and _SPAM_WORDS.search(reply.text):
+        return RefusalReason.SPAM
+    return RefusalReason.ADDRESS if scope is Scope.RECIPIENT else RefusalReason.OTHER
 
 
 def _says_dead(reply: Reply) -> bool:

@@ -17,10 +17,11 @@ from mailer.compose.composer import CannotCompose
 from mailer.compose.headers import UnfitForHeader, check_address
 from mailer.delivery.claims import Claim, Claimed, Material
 from mailer.delivery.session import dot_stuffed
-from mailer.delivery.work import NO_MAILING, SERVICE_MAILS, OpenGate, Work
+from mailer.delivery.work import SERVICE_MAILS, OpenGate, Work
 from mailer.keys import SealKeys, WrongSealKey
 from mailer.model.mailing import ComposedMail, Envelope, OutgoingDelivery
 from mailer.store.engine import Store
+from mailer.store.outcomes import NO_MAILING
 from mailer.store.service_mails import (
     ClaimedService,
     OpenedMail,

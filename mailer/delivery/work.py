@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import Protocol
 
 from mailer.alerts import hold_running_and_tell
+from mailer.delivery.breaker import record_and_judge
 from mailer.delivery.claims import Claimed
 from mailer.events import warn
 from mailer.model.states import SkipReason
-from mailer.store.deliveries import Recorded, give_back, record, skip
+from mailer.store.deliveries import Recorded, give_back, skip
 from mailer.store.engine import Connection
+from mailer.store.outcomes import NO_MAILING
 from mailer.store.service_mails import (
     give_back_service,
     open_service_claims,
@@ -27,15 +29,13 @@ from mailer.store.service_mails import (
 )
 from mailer.store.workers import OpenClaim, open_claims
 
-#: Stands where a delivery names its mailing.
-NO_MAILING = 0
-
 
 @dataclass(frozen=True)
 class Books:
     """Where the ends of one kind of claims are written."""
 
-    record: Callable[[Connection, str, Sequence[Recorded], datetime], None]
+    #: Returns what was not on record already.
+    record: Callable[[Connection, str, Sequence[Recorded], datetime], list[Recorded]]
     give_back: Callable[[Connection, str, Collection[int], datetime], None]
     skip: Callable[[Connection, int, SkipReason, datetime], None]
     #: Puts what a claim belongs to aside, for a person.
@@ -48,7 +48,7 @@ def _hold_nothing(_connection: Connection, _mailing_id: int, reason: str, _now: 
     warn("service mail put off", reason=reason)
 
 
-DELIVERIES = Books(record, give_back, skip, hold_running_and_tell, open_claims)
+DELIVERIES = Books(record_and_judge, give_back, skip, hold_running_and_tell, open_claims)
 SERVICE_MAILS = Books(
     record_service, give_back_service, skip_service, _hold_nothing, open_service_claims
 )

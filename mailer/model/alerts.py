@@ -19,6 +19,8 @@ class AlertKind(StrEnum):
     MAILING_HELD = "mailing_held"
     #: A mailing was paused.
     MAILING_PAUSED = "mailing_paused"
+    #: A mailing went beyond a limit of the circuit breaker.
+    PAUSED_BY_ITSELF = "paused_by_itself"
     #: A relay takes our login no more, or there is no token for it.
     AUTHENTICATION_LOST = "authentication_lost"
     #: Nobody can know whether some deliveries of a mailing were taken.
@@ -86,6 +88,13 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "{subject} is paused",
         "The mailing {subject} was paused and sends nothing until it is resumed.",
         "Let it go on: mailer resume {subject}",
+    ),
+    AlertKind.PAUSED_BY_ITSELF: (
+        "{subject} paused by itself",
+        ("The mailing {subject} paused by itself and sends nothing. Reason: {reason}.\n"
+        "Whoever was refused is not mailed again; nobody is suppressed for a refusal as spam."),
+        ("See it: mailer report {subject}\nFind out what the provider minds before the rest goes. "
+        "Then let it go on: mailer resume {subject} --anyway\nOr end it: mailer cancel {subject}"),
     ),
     AlertKind.AUTHENTICATION_LOST: (
         "the relay {subject} refuses our login",

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from mailer.model.audience import ListDefinition
+from mailer.model.breaker import Breaker
 from mailer.model.statement import LocalizedText
 from mailer.model.states import MailingState, Outcome
 from mailer.model.timing import AT_ONCE, Timing
@@ -126,6 +127,26 @@ class Mailing:
     timing: Timing = AT_ONCE
     #: It goes to those whom that one reached, in the language they got it in; None for most.
     corrects: Corrected | None = None
+    #: What goes first, and what it pauses at; None for one that never pauses by itself.
+    breaker: Breaker | None = None
+    #: Why it paused by itself; "" when it did not.
+    pause_reason: str = ""
+    #: When the last of the canary had been tried.
+    canary_tried_at: datetime | None = None
+    #: When the rest was let go.
+    canary_passed_at: datetime | None = None
+
+    @property
+    def canary_holds(self) -> bool:
+        """Whether nothing but the canary may go yet."""
+        return bool(self.breaker and self.breaker.canary and self.canary_passed_at is None)
+
+    @property
+    def canary_until(self) -> datetime | None:
+        """Until when the rest waits for what comes back of the canary; None while it is under way."""
+        if self.breaker is None or self.canary_tried_at is None:
+            return None
+        return self.canary_tried_at + timedelta(seconds=self.breaker.canary_wait_s)
 
 
 class OutgoingDelivery(NamedTuple):

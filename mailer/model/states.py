@@ -25,7 +25,7 @@ class MailingState(StrEnum):
     FREEZING = "freezing"
     #: Deliveries are being sent.
     RUNNING = "running"
-    #: Stopped by a person; what is open is finished, nothing new starts.
+    #: Stopped by a person, or by itself beyond a limit; what is open is finished, nothing new starts.
     PAUSED = "paused"
     #: Waits for a person: too late, larger than what was confirmed, or its mails cannot be made.
     HELD = "held"

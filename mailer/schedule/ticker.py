@@ -26,6 +26,7 @@ from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import PlannedShare, ShareState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
 from mailer.schedule.openings import NoDayLeft, due_in, next_state, with_policy, zone_of
+from mailer.store.breaker import canary_is_tried, let_rest_go, note_canary_tried
 from mailer.store.engine import Store
 from mailer.store.mailings import (
     cancel_open_deliveries,
@@ -99,6 +100,7 @@ class Ticker:
                 return False
         self._start_due(now)
         self._freeze(now)
+        self._let_rest_go(now)
         self._move_shares(now)
         self._expire(now)
         self._finish(now)
@@ -185,6 +187,26 @@ class Ticker:
                 started_at=current.started_at or now,
             )
         emit("mailing started", mailing=mailing.key, deliveries=count)
+
+    def _let_rest_go(self, now: datetime) -> None:
+        """Let the mails behind a canary go that has come out within the limits."""
+        with self._store.read() as connection:
+            waiting = [
+                one
+                for one in list_mailings(connection, [MailingState.RUNNING])
+                if one.canary_holds
+                and (
+                    one.canary_until is not None
+                    or (one.breaker and canary_is_tried(connection, one.row_id, one.breaker.canary))
+                )
+            ]
+        for mailing in waiting:
+            with self._store.write() as connection:
+                # Beyond a limit it has paused, in the transaction that recorded what took it there.
+                if mailing.canary_until is None:
+                    note_canary_tried(connection, mailing.row_id, now)
+                elif mailing.canary_until <= now and let_rest_go(connection, mailing.row_id, now):
+                    emit("canary passed", mailing=mailing.key)
 
     def _move_shares(self, now: datetime) -> None:
         """Open, shut and hold the shares of running mailings, each as its own zone's clock says."""

@@ -33,6 +33,7 @@ from mailer.model.relays import EVERY_SENDER, SenderChoice
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.batches import fetch, these
+from mailer.store.breaker import canary_rooms
 from mailer.store.deliveries import skip
 from mailer.store.shares import open_lanes
 from mailer.store.tables import (
@@ -131,10 +132,15 @@ def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoic
     shares: dict[int, list[int]] = {}
     for lane in open_lanes(connection, now, senders):
         shares.setdefault(lane.mailing_id, []).append(lane.share_id)
+    rooms = canary_rooms(connection, shares)
     for mailing_id, share_ids in shares.items():
         for state in (DeliveryState.DEFERRED, DeliveryState.DUE):
-            if len(ids) >= limit:
-                return ids
+            wanted = limit - len(ids)
+            if state is DeliveryState.DUE:
+                # While the canary is out nobody else goes; what was deferred is of it.
+                wanted = min(wanted, rooms.get(mailing_id, wanted))
+            if not wanted:
+                continue
             query = (
                 select(delivery.c.id)
                 .where(
@@ -144,7 +150,7 @@ def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoic
                     delivery.c.next_attempt_at <= now,
                 )
                 .order_by(delivery.c.share_id, delivery.c.next_attempt_at)
-                .limit(limit - len(ids))
+                .limit(wanted)
                 # PostgreSQL: another sender takes others. SQLite has one writer at a time.
                 .with_for_update(skip_locked=True)
             )

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select, update
 
 from mailer.model.audience import SuppressionReason
+from mailer.model.breaker import RefusalReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.batches import fetch, insert, these
+from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
 from mailer.store.suppressions import Suppressed, suppress
 from mailer.store.tables import attempt, delivery
 
@@ -67,6 +69,10 @@ class Recorded(NamedTuple):
     #: When it is tried again; None unless deferred.
     next_attempt_at: datetime | None
     suppress: SuppressionReason | None = None
+    #: What it is counted under, with relay and state.
+    mailing_id: int = NO_MAILING
+    domain_class: str = ""
+    reason: RefusalReason = RefusalReason.NONE
 
 
 _STATE_OF = {
@@ -82,10 +88,16 @@ def state_of(outcome: Outcome) -> DeliveryState:
     return _STATE_OF[outcome]
 
 
-def record(connection: Connection, name: str, batch: Sequence[Recorded], now: datetime) -> None:
-    """Write attempts and what the deliveries become; what is on record already stays."""
+def record(
+    connection: Connection, name: str, batch: Sequence[Recorded], now: datetime
+) -> list[Recorded]:
+    """Write attempts and what the deliveries become, and count them; what is on record stays.
+
+    Returns:
+        Those of the batch that were not on record.
+    """
     if not batch:
-        return
+        return []
     held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
     for one in batch:
@@ -94,7 +106,7 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
             del held[one.result.delivery_id]
             ended.append(one)
     if not ended:
-        return
+        return []
     alike: dict[tuple[object, ...], list[int]] = {}
     for one in ended:
         result, reply = one.result, one.result.reply
@@ -133,6 +145,13 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
         ],
     )
     _suppress(connection, ended, now)
+    count_endings(connection, map(_counted, ended))
+    return ended
+
+
+def _counted(one: Recorded) -> Counted:
+    ending = ENDINGS[one.state]
+    return Counted(one.mailing_id, one.result.relay, one.domain_class, ending, one.reason)
 
 
 def _held(connection: Connection, name: str, ids: Collection[int]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, Select, delete, exists, func, select, update
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
+from mailer.model.breaker import Breaker
 from mailer.model.mailing import Corrected, DkimKey, Mailing, Sender, Target
 from mailer.model.states import (
     DeliveryState,
@@ -26,6 +27,12 @@ from mailer.model.states import (
     check_mailing_transition,
 )
 from mailer.model.timing import AT_ONCE, PlannedShare, Timing
+from mailer.store.breaker import (
+    breaker_from_columns,
+    breaker_to_columns,
+    figures_by_class,
+    figures_to_document,
+)
 from mailer.store.shares import (
     release_shares,
     timing_from_document,
@@ -72,6 +79,20 @@ class NewMailing:
     state: MailingState = MailingState.SCHEDULED
     #: Scheduled while the workspace was not live; what nobody says is safe.
     rehearsal: bool = True
+    #: What goes first, and what it pauses at; None: it never pauses by itself.
+    breaker: Breaker | None = None
+
+
+class PausedByItself(Exception):
+    """A mailing paused beyond its limits, and nobody said that it is to go on anyway."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(
+            f"{key} paused by itself: {reason}. See mailer report {key}; to let it go on in spite "
+            f"of that: mailer resume {key} --anyway"
+        )
 
 
 class MailingNotFound(Exception):
@@ -165,6 +186,7 @@ def _pinned(new: NewMailing) -> dict[str, Any]:
         "confirmed_count": new.confirmed_count,
         "digest": pinned_digest(new.revision_digest, new.design_digest, new.sender, new.corrects),
         "corrects_id": new.corrects.row_id if new.corrects else None,
+        **breaker_to_columns(new.breaker),
     }
 
 
@@ -237,6 +259,10 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         finished_at=row.finished_at,
         timing=timing_from_document(row.timing),
         corrects=corrected_from(connection, row.corrects_id) if row.corrects_id else None,
+        breaker=breaker_from_columns(row.canary, row.limits),
+        pause_reason=row.pause_reason,
+        canary_tried_at=row.canary_tried_at,
+        canary_passed_at=row.canary_passed_at,
     )
 
 
@@ -335,13 +361,41 @@ def pause(connection: Connection, key: str) -> Mailing:
     return find_mailing(connection, key)
 
 
-def resume(connection: Connection, key: str) -> Mailing:
-    """Let a paused mailing go on where it stood."""
+def pause_by_itself(connection: Connection, row_id: int, reason: str) -> None:
+    """Stop a running mailing that is beyond its limits, until a person lets it go on anyway."""
+    change_state(
+        connection,
+        row_id,
+        MailingState.RUNNING,
+        MailingState.PAUSED,
+        state_before=MailingState.RUNNING,
+        pause_reason=reason[:LONGEST_REASON],
+    )
+
+
+def resume(connection: Connection, key: str, *, anyway: bool = False) -> Mailing:
+    """Let a paused mailing go on where it stood.
+
+    Args:
+        connection: a connection in a transaction that writes.
+        key: the mailing's.
+        anyway: also one that paused by itself; what was counted so far is held against it no more.
+
+    Raises:
+        ForbiddenTransition: when it is not paused.
+        PausedByItself: when it did, and not `anyway`; nothing is changed.
+    """
     found = find_mailing(connection, key)
     if found.state is not MailingState.PAUSED:
         raise ForbiddenTransition(found.state, MailingState.RUNNING)
+    values: dict[str, object] = {"state_before": None, "pause_reason": ""}
+    if found.pause_reason:
+        if not anyway:
+            raise PausedByItself(key, found.pause_reason)
+        counted = figures_by_class(connection, found.row_id)
+        values["judged_from"] = figures_to_document(counted)
     before = _state_before(connection, found)
-    change_state(connection, found.row_id, found.state, before, state_before=None)
+    change_state(connection, found.row_id, found.state, before, **values)
     return find_mailing(connection, key)
 
 
@@ -378,6 +432,7 @@ def release(connection: Connection, key: str, now: datetime) -> Mailing:
         before,
         state_before=None,
         held_reason="",
+        pause_reason="",
         released_at=now,
         **extra,
     )

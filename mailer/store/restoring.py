@@ -24,10 +24,12 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState, SuppressionReason
+from mailer.model.breaker import OTHER_CLASS, Ending, RefusalReason
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, MailingState, Outcome
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
 from mailer.store.mailings import LONGEST_REASON, OPEN_STATES, list_mailings
+from mailer.store.outcomes import ENDINGS, Counted, count_endings
 from mailer.store.supporters import erase
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.tables import (
@@ -122,6 +124,7 @@ class Settled:
 
 def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> None:
     """Write what deliveries became after the copy was made, as if they had been claimed then."""
+    new = []
     for one in batch:
         is_open = one.state in OPEN_STATES
         connection.execute(
@@ -138,7 +141,7 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
             )
         )
         if one.outcome is not None:
-            connection.execute(
+            written = connection.execute(
                 insert_or_ignore(connection, attempt).values(
                     delivery_id=one.delivery_id,
                     number=one.attempts,
@@ -151,6 +154,28 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
                     reply="from the journal",
                 )
             )
+            if written.rowcount:
+                new.append(one)
+    _count(connection, new)
+
+
+def _count(connection: Connection, settled: Sequence[Settled]) -> None:
+    """Count attempts that the copy did not have, so that counts and rows agree."""
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.mailing_id, supporter.c.domain_class)
+        .join(supporter, supporter.c.id == delivery.c.supporter_id, isouter=True)
+        .where(delivery.c.id.in_([one.delivery_id for one in settled]))
+    )
+    of = {row.id: (row.mailing_id, row.domain_class or OTHER_CLASS) for row in rows}
+    counted = []
+    for one in settled:
+        mailing_id, domain_class = of[one.delivery_id]
+        ending = ENDINGS[one.state]
+        # The journal keeps codes and no words.
+        refused = ending is Ending.REFUSED
+        reason = RefusalReason.OTHER if refused else RefusalReason.NONE
+        counted.append(Counted(mailing_id, _RELAY, domain_class, ending, reason))
+    count_endings(connection, counted)
 
 
 def settle_service_mails(connection: Connection, now: datetime) -> int:

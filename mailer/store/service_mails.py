@@ -20,6 +20,7 @@ from mailer.model.states import DeliveryState, SkipReason, states_before
 from mailer.store.audience import insert_or_ignore
 from mailer.store.deliveries import Recorded
 from mailer.store.engine import take_ids
+from mailer.store.outcomes import NO_MAILING
 from mailer.store.tables import service_mail
 from mailer.store.types import Instant
 from mailer.store.workers import OpenClaim
@@ -81,6 +82,16 @@ class ClaimedService:
     def delivery_id(self) -> int:
         """Return the id by which a sender's journal knows it."""
         return self.service_id
+
+    @property
+    def mailing_id(self) -> int:
+        """Return that it belongs to no mailing."""
+        return NO_MAILING
+
+    @property
+    def domain_class(self) -> str:
+        """Return that its domain has no class: it is paced like no other."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -149,8 +160,9 @@ def claim_service(
 
 def record_service(
     connection: Connection, name: str, batch: Sequence[Recorded], now: datetime
-) -> None:
-    """Write what became of claimed service mails; what is on record already stays."""
+) -> list[Recorded]:
+    """Write what became of claimed service mails; return what was not on record already."""
+    ended = []
     for one in batch:
         reply = one.result.reply
         values: dict[str, Any] = {
@@ -164,7 +176,7 @@ def record_service(
         }
         if one.state not in _OPEN:
             values["mail_sealed"] = None
-        connection.execute(
+        changed = connection.execute(
             update(service_mail)
             .where(
                 service_mail.c.id == one.result.delivery_id,
@@ -172,7 +184,10 @@ def record_service(
                 service_mail.c.state == DeliveryState.SENDING,
             )
             .values(**values)
-        )
+        ).rowcount
+        if changed:
+            ended.append(one)
+    return ended
 
 
 def give_back_service(
@@ -240,7 +255,7 @@ def open_service_claims(connection: Connection, name: str) -> list[OpenClaim]:
             service_mail.c.claimed_by == name, service_mail.c.state == DeliveryState.SENDING
         )
     )  # fmt: skip
-    return [OpenClaim(row.id, row.attempts, row.first_attempt_at) for row in rows]
+    return [OpenClaim(row.id, row.attempts, row.first_attempt_at, NO_MAILING, "") for row in rows]
 
 
 @dataclass(frozen=True)

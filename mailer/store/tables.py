@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
+from mailer.model.breaker import Ending, RefusalReason
 from mailer.model.service import ServicePurpose
 from mailer.model.statement import StatementKind
 from mailer.model.states import DeliveryState, MailingState, Outcome, Settlement, SkipReason
@@ -324,6 +325,18 @@ mailing = Table(
     Column("corrects_id", Id),
     #: When its deliveries were cleared away, and only counts left; set before the first one is.
     Column("deliveries_gone_at", Instant),
+    #: So many deliveries go before the rest; 0: all at once.
+    Column("canary", Integer, nullable=False, server_default="0"),
+    #: When the last of them had been tried.
+    Column("canary_tried_at", Instant),
+    #: When the rest was let go.
+    Column("canary_passed_at", Instant),
+    #: The circuit breaker's limits, see `mailer.store.breaker`; None: it never pauses by itself.
+    Column("limits", Document),
+    #: What was counted when a person let it go on beyond its limits; None: nobody did.
+    Column("judged_from", Document),
+    #: Why it paused by itself; "" when it did not.
+    Column("pause_reason", String(200), nullable=False, server_default=""),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
     sqlite_autoincrement=True,
@@ -532,6 +545,19 @@ attempt_count = Table(
     Column("relay", String(60), primary_key=True),
     Column("outcome", Enum(Outcome), primary_key=True),
     Column("attempts", Integer, nullable=False, server_default="0"),
+)
+
+#: What came of deliveries, counted in the transactions that record it; kept as long as the mailing.
+outcome_count = Table(
+    "outcome_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("relay", String(60), primary_key=True),
+    Column("domain_class", String(20), primary_key=True),
+    Column("ending", Enum(Ending), primary_key=True),
+    #: "" but for refusals.
+    Column("reason", Enum(RefusalReason), primary_key=True),
+    Column("deliveries", Integer, nullable=False, server_default="0"),
 )
 
 #: Append-only; senders read it to stop before DATA, undo reads it to put things back.

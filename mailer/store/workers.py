@@ -12,8 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
+from mailer.model.breaker import OTHER_CLASS
 from mailer.model.states import DeliveryState
-from mailer.store.tables import delivery, lease, worker
+from mailer.store.tables import delivery, lease, supporter, worker
 
 
 def worker_name(number: int) -> str:
@@ -61,16 +62,35 @@ class OpenClaim:
     attempt_number: int
     #: Or when a person had it sent again.
     first_attempt_at: datetime
+    mailing_id: int
+    domain_class: str
 
 
 def open_claims(connection: Connection, name: str) -> list[OpenClaim]:
     """Return what a worker had claimed and not recorded."""
     rows = connection.execute(
         select(
-            delivery.c.id, delivery.c.attempts, delivery.c.first_attempt_at, delivery.c.resent_at
-        ).where(delivery.c.claimed_by == name, delivery.c.state == DeliveryState.SENDING)
+            delivery.c.id,
+            delivery.c.attempts,
+            delivery.c.first_attempt_at,
+            delivery.c.resent_at,
+            delivery.c.mailing_id,
+            supporter.c.domain_class,
+        )
+        .join(supporter, supporter.c.id == delivery.c.supporter_id, isouter=True)
+        .where(delivery.c.claimed_by == name, delivery.c.state == DeliveryState.SENDING)
     )
-    return [OpenClaim(row.id, row.attempts, row.resent_at or row.first_attempt_at) for row in rows]
+    return [
+        OpenClaim(
+            delivery_id=row.id,
+            attempt_number=row.attempts,
+            first_attempt_at=row.resent_at or row.first_attempt_at,
+            mailing_id=row.mailing_id,
+            # Whoever was erased since is of no class any more.
+            domain_class=row.domain_class or OTHER_CLASS,
+        )
+        for row in rows
+    ]
 
 
 def lease_holder(connection: Connection, name: str, now: datetime) -> str | None:

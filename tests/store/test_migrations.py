@@ -100,7 +100,9 @@ def has_tables(connection):
 def holds_canary(store):
     """Tell whether the text is in any file of a SQLite database."""
     path = Path(store.engine.url.database)
-    return any(b"canary" in one.read_bytes() for one in path.parent.glob(f"{path.name}*"))
+    return any(
+        b"canary at the fair" in one.read_bytes() for one in path.parent.glob(f"{path.name}*")
+    )
 
 
 #: A member, with what an import of the first tables wrote of their consent.
@@ -174,7 +176,7 @@ INSERT INTO suppression (id, address_digest, scope, reason, source, since)
 
 
 def test_a_database_in_the_middle_of_its_work_is_brought_up_to_date_whole(empty_store):
-    """Every row stays; old mailings are rehearsals of their sender, and old imports stay done."""
+    """Every row stays; old mailings are rehearsals of their sender, and old outcomes are counted."""
     migrate(empty_store, "0001")
     with empty_store.write() as connection:
         for one in _OLD_ROWS.split(";"):
@@ -190,10 +192,12 @@ def test_a_database_in_the_middle_of_its_work_is_brought_up_to_date_whole(empty_
         (mailing,) = connection.execute(text("SELECT * FROM mailing")).mappings().all()
         shares = connection.execute(text("SELECT share_id FROM delivery")).scalars().all()
         undo = connection.execute(text("SELECT can_be_undone FROM import_batch")).scalars().all()
+        counted = connection.execute(text("SELECT * FROM outcome_count")).all()
     assert before == {name: after[name] for name in before}
     assert ("harbor", True, False) == (
         mailing["sender_key"], bool(mailing["rehearsal"]), bool(mailing["in_shares"]),
     )  # fmt: skip
+    assert [(3, "sandbox", "other", "accepted", "", 1)] == [tuple(row) for row in counted]
     assert ([0], [False]) == (shares, [bool(one) for one in undo])
     migrate(empty_store, "0002")
     with empty_store.read() as connection:
