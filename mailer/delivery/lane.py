@@ -236,7 +236,6 @@ class Lane:
             self._record(claim, lost(error.reason), now, began)
             return False
         except InDoubt as error:
-            warn("delivery in doubt", delivery=outgoing.delivery_id, reason=error.reason)
             self._record(claim, None, now, began, doubt=f"connection lost: {error.reason}")
             return False
         except ValueError as error:

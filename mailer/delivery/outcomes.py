@@ -1,15 +1,17 @@
 """Turn the end of a transaction into what is written about it.
 
-In: the deciding reply, or none. Out: a `Recorded` for the store; pure.
+In: the deciding reply, or none. Out: a `Recorded` for the store, and once it is there a line of log.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from mailer.delivery.replies import Decision, Scope, Stage, classify
 from mailer.delivery.retry import GiveUp, RetryPolicy, next_attempt
 from mailer.delivery.session import Answer
+from mailer.events import emit_each
 from mailer.model.breaker import RefusalReason
 from mailer.model.mailing import AttemptResult, Reply
 from mailer.model.states import DeliveryState, Outcome
@@ -75,3 +77,31 @@ def not_composed(problem: str) -> Answer:
     """Return the answer that stands for a mail that could not be made, and so was never sent."""
     # RFC 3463 §3.7: X.6.0 is about the content of the message.
     return Answer(Stage.MAIL, Reply(554, "5.6.0", f"not sent, it could not be made: {problem}"))
+
+
+#: What a line of log says of an outcome; nothing that a relay wrote, and nothing of a person.
+_LOGGED = ("mailing", "attempt", "relay", "code", "enhanced_code", "ms")
+
+
+def log_outcomes(kind: str, ended: Iterable[Recorded]) -> None:
+    """Log a line for each attempt that is on record now.
+
+    Args:
+        kind: what was sent, "delivery" or "service mail": each has ids of its own.
+        ended: the attempts.
+    """
+    by_outcome: dict[str, list[tuple[str | int, ...]]] = {}
+    for one in ended:
+        result = one.result
+        row = (
+            result.delivery_id,
+            one.mailing_id,
+            one.attempt_number,
+            result.relay,
+            result.reply.code,
+            result.reply.enhanced_code,
+            result.duration_ms,
+        )
+        by_outcome.setdefault(one.state.value, []).append(row)
+    for outcome, rows in by_outcome.items():
+        emit_each(f"{kind} {outcome.replace('_', ' ')}", (kind.replace(" ", "_"), *_LOGGED), rows)

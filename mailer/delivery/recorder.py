@@ -14,6 +14,7 @@ from datetime import datetime
 
 from mailer.clock import Clock
 from mailer.delivery.journal import Journal
+from mailer.delivery.outcomes import log_outcomes
 from mailer.delivery.work import Books
 from mailer.events import failed
 from mailer.model.states import DeliveryState, SkipReason
@@ -140,7 +141,7 @@ class Recorder:
     def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
         with self._store.write() as connection:
-            self._books.record(connection, self._worker, batch.recorded, now)
+            ended = self._books.record(connection, self._worker, batch.recorded, now)
             for delivery_id, reason in batch.skipped:
                 self._books.skip(connection, delivery_id, reason, now)
             self._books.give_back(connection, self._worker, batch.given_back, now)
@@ -148,3 +149,5 @@ class Recorder:
                 self._books.hold(connection, mailing_id, why, now)
             for note in batch.notes:
                 note(connection, now)
+        # After the commit, and off the event loop: whoever reads the log may be slow.
+        log_outcomes(self._books.kind, ended)

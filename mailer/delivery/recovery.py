@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from mailer.delivery.journal import (
     SUFFIX,
@@ -21,7 +22,7 @@ from mailer.delivery.journal import (
     boot_id,
     take_dead_journal,
 )
-from mailer.delivery.outcomes import recorded
+from mailer.delivery.outcomes import log_outcomes, recorded
 from mailer.delivery.replies import Stage
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Answer
@@ -97,11 +98,23 @@ def _take_over(
     with store.write() as connection:
         # A worker's claims, and so the ids in its journal, are all in one of the books.
         ends = [
-            _settle(connection, books, name, replay, settle, now, provable=provable)
+            (books, _settle(connection, books, name, replay, settle, now, provable=provable))
             for books in ALL_BOOKS
         ]
         end_worker(connection, name, now)
-    return Recovery(name, *(sum(parts) for parts in zip(*ends, strict=True)))
+    for books, end in ends:
+        log_outcomes(books.kind, end.ended)
+    in_doubt = sum(end.in_doubt for _, end in ends)
+    total = sum(len(end.ended) for _, end in ends)
+    return Recovery(name, total - in_doubt, in_doubt, sum(end.due_again for _, end in ends))
+
+
+class _End(NamedTuple):
+    """What became of the claims in one of the books."""
+
+    ended: list[Recorded]
+    in_doubt: int
+    due_again: int
 
 
 def _settle(
@@ -113,8 +126,8 @@ def _settle(
     now: datetime,
     *,
     provable: bool,
-) -> tuple[int, int, int]:
-    """Settle a dead worker's claims in one of the books; return recorded, in doubt, due again."""
+) -> _End:
+    """Settle a dead worker's claims in one of the books."""
     batch: list[Recorded] = []
     again: list[int] = []
     doubts = 0
@@ -125,9 +138,9 @@ def _settle(
             continue
         doubts += reply is None
         batch.append(settle(claim, reply))
-    books.record(connection, name, batch, now)
+    ended = books.record(connection, name, batch, now)
     books.give_back(connection, name, again, now)
-    return len(batch) - doubts, doubts, len(again)
+    return _End(ended, doubts, len(again))
 
 
 def _answer(reply: JournalReply | None) -> Answer | None:

@@ -34,6 +34,8 @@ from mailer.store.workers import OpenClaim, open_claims
 class Books:
     """Where the ends of one kind of claims are written."""
 
+    #: What they are called in the log.
+    kind: str
     #: Returns what was not on record already.
     record: Callable[[Connection, str, Sequence[Recorded], datetime], list[Recorded]]
     give_back: Callable[[Connection, str, Collection[int], datetime], None]
@@ -48,9 +50,16 @@ def _hold_nothing(_connection: Connection, _mailing_id: int, reason: str, _now: 
     warn("service mail put off", reason=reason)
 
 
-DELIVERIES = Books(record_and_judge, give_back, skip, hold_running_and_tell, open_claims)
+DELIVERIES = Books(
+    "delivery", record_and_judge, give_back, skip, hold_running_and_tell, open_claims
+)
 SERVICE_MAILS = Books(
-    record_service, give_back_service, skip_service, _hold_nothing, open_service_claims
+    "service mail",
+    record_service,
+    give_back_service,
+    skip_service,
+    _hold_nothing,
+    open_service_claims,
 )
 ALL_BOOKS = (DELIVERIES, SERVICE_MAILS)
 

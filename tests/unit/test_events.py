@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.events import STRUCK, configure_logging, emit, failed, scrub, show_warnings, warn
+from mailer.events import (
+    STRUCK,
+    configure_logging,
+    emit,
+    emit_each,
+    failed,
+    scrub,
+    show_warnings,
+    warn,
+)
 
 ADDRESS = "anna.yelkina@mail.example.org"
 
@@ -70,6 +79,23 @@ def test_a_line_says_when_how_grave_and_what(written):
         "clean": True,
         "rate": 2.5,
     } == second
+
+
+def test_many_things_at_once_have_a_line_each(written):
+    """As if each had been logged by itself; signs that JSON or a format minds do no harm."""
+    emit_each("delivery 5% off", ("delivery", "relay"), [(7, 'ma"in'), (8, "100%s\n")])
+    emit_each("nothing", ("delivery",), [])
+    _, first, second = lines(written)
+    assert first.pop("at").endswith("+00:00")
+    assert {"level": "info", "event": "delivery 5% off", "delivery": 7, "relay": 'ma"in'} == first
+    assert (8, "100%s\n") == (second["delivery"], second["relay"])
+
+
+def test_an_address_among_many_things_is_struck_out(written):
+    """In its line, and the others stay as they are."""
+    emit_each("odd", ("delivery", "relay"), [(7, ADDRESS), (8, "main")])
+    assert "anna" not in written.getvalue()
+    assert "main" == lines(written)[-1]["relay"]
 
 
 @pytest.mark.parametrize(
