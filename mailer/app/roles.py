@@ -13,8 +13,12 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import uvloop
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 from mailer.app.supervisor import HEEDED, STDIN, SUPERVISED, Part, Role
 from mailer.app.workspace import Workspace
@@ -23,6 +27,8 @@ from mailer.model.faults import Fault, FaultsFound
 
 #: What a sender process runs; a parent of several loads it once for all.
 _SENDERS_RUN = ("mailer.app.sending", "mailer.app.service", "mailer.delivery.fleet")
+#: Where what is for this machine only listens.
+LOOPBACK = "127.0.0.1"
 
 
 def preload() -> None:
@@ -138,9 +144,37 @@ def _web(workspace: Workspace, _number: int) -> Serve:
     )
 
     async def serve(stop: asyncio.Event) -> None:
-        await serve_public(app, web.host, web.port, stop)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve_public(app, web.host, web.port, stop))
+            if web.metrics_port:
+                group.create_task(
+                    serve_public(
+                        _figures(workspace),
+                        LOOPBACK,
+                        web.metrics_port,
+                        stop,
+                        key="web.metrics_port",
+                    )
+                )
 
     return serve
+
+
+def _figures(workspace: Workspace) -> FastAPI:
+    """Return what serves figures and health.
+
+    The web's process does: it has a server already, wants no `seal.key`, and goes on where the
+    scheduler or the senders have died, which is when it is asked.
+    """
+    from mailer.app.health import what_is_wrong
+    from mailer.store.metrics import Metrics, metrics
+    from mailer.web.metrics import create_metrics_app
+
+    def look() -> Metrics:
+        with workspace.store.read() as connection:
+            return metrics(connection, workspace.clock.now())
+
+    return create_metrics_app(look, lambda: what_is_wrong(workspace))
 
 
 def _sandbox(workspace: Workspace, _number: int) -> Serve:

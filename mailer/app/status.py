@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mailer.app.health import living_senders
 from mailer.app.sending import SANDBOX, answers, relay_digest
 from mailer.app.workspace import Workspace
-from mailer.delivery.journal import SUFFIX, is_owned
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.alerts import Alert, AlertKind, alert_text
 from mailer.model.mailing import Mailing
@@ -28,7 +28,7 @@ from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
 from mailer.store.service_mails import requests_not_taken, service_counts
 from mailer.store.settings import BACKUP_LAST_AT, LOST_SINCE, read_setting
-from mailer.store.workers import database_bytes, lease_holder, unended_workers, worker_process
+from mailer.store.workers import database_bytes, lease_holder
 
 _SHOWN_ALERTS = 5
 #: How far back service mails that have ended are counted.
@@ -153,17 +153,12 @@ class _Look:
             shown = self._alerts(connection)
             relays = self._relays(connection)
             scheduler = lease_holder(connection, LEASE, self._now) is not None
-            workers = unended_workers(connection)
+            senders = living_senders(connection, config)
             size_mb = database_bytes(connection) / _MB
             backup_at = _instant(read_setting(connection, BACKUP_LAST_AT) or "")
             lost_since = _instant(read_setting(connection, LOST_SINCE) or "")
             recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
         broken = self._broken_keys()
-        senders = {
-            worker_process(name)
-            for name, _, _ in workers
-            if is_owned(config.journal_dir / f"{name}{SUFFIX}")
-        }
         seen = Status(
             workspace=config.workspace.name,
             live=config.workspace.live,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.ending import settle_and_count
-from mailer.app.roles import preload, run_part
+from mailer.app.roles import LOOPBACK, preload, run_part
 from mailer.app.sending import unverified
 from mailer.app.supervisor import (
     End,
@@ -87,6 +87,8 @@ def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
     config = workspace.config
     roles = [Role.WEB, Role.SCHEDULER]
     ports = {"web.port": (config.web.host, config.web.port)}
+    if config.web.metrics_port:
+        ports["web.metrics_port"] = (LOOPBACK, config.web.metrics_port)
     if not config.workspace.live:
         roles.append(Role.SANDBOX)
         ports["sandbox.smtp_port"] = ("127.0.0.1", config.sandbox.smtp_port)

@@ -20,8 +20,9 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from mailer.web.loopback import is_asked_here
+
 _SHOWN = 500
-_LOOPBACK_HOSTS = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; img-src 'self' data:; "
@@ -140,8 +141,7 @@ def create_inbox_app(mailbox: Caughts) -> FastAPI:
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Any) -> Response:  # noqa: ANN401  (Starlette's.)
-        # A page on the web that points its own name at 127.0.0.1 must not read the inbox.
-        if not _LOOPBACK_HOSTS.fullmatch(request.headers.get("host", "")):
+        if not is_asked_here(request):
             return PlainTextResponse("This inbox answers on 127.0.0.1 only.", 421)
         response: Response = await call_next(request)
         response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
