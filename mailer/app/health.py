@@ -13,8 +13,8 @@ from mailer.store.engine import Connection, StoreUnavailable
 from mailer.store.workers import lease_holder, unended_workers, worker_process
 
 
-def living_senders(connection: Connection, config: Config) -> set[str]:
-    """Return the process ids of the senders that live: those that hold their journals."""
+def living_senders(connection: Connection, config: Config) -> set[tuple[int, int]]:
+    """Return process id and number of the senders that live: those that hold their journals."""
     return {
         worker_process(name)
         for name, _, _ in unended_workers(connection)
