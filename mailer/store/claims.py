@@ -132,7 +132,7 @@ def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoic
     shares: dict[int, list[int]] = {}
     for lane in open_lanes(connection, now, senders):
         shares.setdefault(lane.mailing_id, []).append(lane.share_id)
-    rooms = canary_rooms(connection, shares)
+    rooms = canary_rooms(connection, shares) if shares else {}
     for mailing_id, share_ids in shares.items():
         for state in (DeliveryState.DEFERRED, DeliveryState.DUE):
             wanted = limit - len(ids)

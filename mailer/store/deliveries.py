@@ -6,6 +6,7 @@ Recording twice is recording once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -145,7 +146,7 @@ def record(
         ],
     )
     _suppress(connection, ended, now)
-    count_endings(connection, map(_counted, ended))
+    count_endings(connection, Counter(map(_counted, ended)))
     return ended
 
 

@@ -6,8 +6,7 @@ reports and metrics read: nobody counts a million deliveries again.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -40,17 +39,16 @@ class Counted(NamedTuple):
     reason: RefusalReason = RefusalReason.NONE
 
 
-def count_endings(connection: Connection, counted: Iterable[Counted]) -> None:
-    """Add to the counts, one statement for each distinct key."""
+def count_endings(connection: Connection, counted: Mapping[Counted, int]) -> None:
+    """Add to the counts: how many deliveries more of each key."""
     # In one order, so that two processes never wait for each other crosswise.
-    for key, deliveries in sorted(Counter(counted).items()):
-        values = key._asdict()
-        insert = (
-            dialect_of(connection).insert(outcome_count).values(**values, deliveries=deliveries)
-        )
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=list(values),
-                set_={"deliveries": outcome_count.c.deliveries + deliveries},
-            )
-        )
+    found = sorted(counted.items())
+    if not found:
+        return
+    insert = dialect_of(connection).insert(outcome_count)
+    more = outcome_count.c.deliveries + insert.excluded.deliveries
+    keys = list(outcome_count.primary_key.columns)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=keys, set_={"deliveries": more}),
+        [{**key._asdict(), "deliveries": deliveries} for key, deliveries in found],
+    )

@@ -7,6 +7,7 @@ been given out, and who left since barred again. Everything can be run again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,7 +176,7 @@ def _count(connection: Connection, settled: Sequence[Settled]) -> None:
         refused = ending is Ending.REFUSED
         reason = RefusalReason.OTHER if refused else RefusalReason.NONE
         counted.append(Counted(mailing_id, _RELAY, domain_class, ending, reason))
-    count_endings(connection, counted)
+    count_endings(connection, Counter(counted))
 
 
 def settle_service_mails(connection: Connection, now: datetime) -> int:

@@ -47,8 +47,8 @@ def filled(ground, store):
     other = (running.row_id, "main", "other")
     spam = (paused.row_id, "main", "gmail", Ending.REFUSED, RefusalReason.SPAM)
     with store.write() as connection:
-        count_endings(connection, [Counted(*other, Ending.ACCEPTED)] * 3 + [Counted(*spam)])
-        count_endings(connection, [Counted(*other, Ending.ACCEPTED), Counted(*spam)])
+        count_endings(connection, {Counted(*other, Ending.ACCEPTED): 3, Counted(*spam): 1})
+        count_endings(connection, {Counted(*other, Ending.ACCEPTED): 1, Counted(*spam): 1})
     return running
 
 
