@@ -77,8 +77,9 @@ def _states(store, mailing):
         return report(connection, mailing).by_state
 
 
-async def test_every_outcome_is_recorded(store, seal_keys, service_keys, tokens, tmp_path):
-    """Accepted, deferred and then accepted, refused, in doubt: each once and on record."""
+async def test_every_outcome_is_recorded(store, seal_keys, service_keys, tokens, tmp_path, caplog):
+    """Accepted, deferred and then accepted, refused, in doubt: each once, on record and in the log."""
+    caplog.set_level("INFO", "mailer")
     people = [f"p{n}@example.org" for n in range(30)]
     odd = ["unknown.a@example.org", "busy.a@example.org", "vanishes.a@example.org"]
     mailing, list_id = lay_ground(store, seal_keys, service_keys, people + odd)
@@ -99,6 +100,13 @@ async def test_every_outcome_is_recorded(store, seal_keys, service_keys, tokens,
         "test": {"accepted": 31, "refused": 1, "deferred": 1, "in_doubt": 1}
     }
     assert figures.refusals == {"550 5.1.1": 1}
+    logged = Counter()
+    for line in caplog.records:
+        logged[line.message] += len(getattr(line, "rows", ()))
+    assert {
+        "delivery accepted": 31, "delivery refused": 1, "delivery deferred": 1,
+        "delivery in doubt": 1,
+    } == +logged  # fmt: skip
     assert [row.reason for row in suppressed] == ["bounced"]
     assert [row for row in replies if "@" in row.reply] == []
     assert list((tmp_path / "journal").glob("*.journal")) == []

@@ -20,6 +20,7 @@ from mailer.store.breaker import breaker_to_columns
 from mailer.store.claims import claim
 from mailer.store.deliveries import give_back, skip
 from mailer.store.mailings import PausedByItself, find_mailing
+from mailer.store.retention import clear_deliveries
 from mailer.store.workers import open_claims
 from tests.support.clocks import NOW
 from tests.support.factories import make_sender
@@ -321,3 +322,16 @@ def _by_ending(store):
     for (_, ending, _), count in counts(store).items():
         found[ending.value] = found.get(ending.value, 0) + count
     return found
+
+
+@on_sqlite
+def test_counts_outlast_the_deliveries_that_they_count(store, people):
+    """As every count does: what is cleared away was counted when it was recorded."""
+    end(store, take(store), TAKEN)
+    before = counts(store)
+    with store.write() as connection:
+        connection.execute(
+            tables.mailing.update().values(state=MailingState.FINISHED, finished_at=NOW)
+        )
+        assert 70 == clear_deliveries(connection, NOW + timedelta(days=1), 100, NOW)
+    assert before == counts(store)

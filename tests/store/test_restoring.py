@@ -18,7 +18,7 @@ from mailer.store.restoring import (
     settle,
     start_new_ids,
 )
-from mailer.store.tables import attempt, delivery, mailing
+from mailer.store.tables import attempt, delivery, mailing, outcome_count
 from mailer.tokens import Purpose
 from tests.support.clocks import NOW
 from tests.support.factories import make_revision
@@ -172,10 +172,14 @@ def test_settling_writes_state_and_attempt_and_can_be_run_again(store, ground):
             row.state for row in connection.execute(delivery.select().order_by(delivery.c.id))
         ]
         attempts = connection.execute(attempt.select()).all()
+        counted = connection.execute(outcome_count.select()).all()
         left = open_deliveries(connection, 0, 10)
     assert [D.ACCEPTED, D.IN_DOUBT, D.DUE] == states
     assert [(ids[0], 1, "from the journal")] == [
         (row.delivery_id, row.number, row.reply) for row in attempts
+    ]
+    assert [("journal", "accepted", "", 1)] == [
+        (row.relay, row.ending, row.reason, row.deliveries) for row in counted
     ]
     assert [ids[2]] == [one.delivery_id for one in left]
 

@@ -68,3 +68,32 @@ def test_a_login_that_is_wanted_or_refused_is_no_refusal_of_anybody(code):
         at_mail.outcome, at_mail.scope, at_mail.reconnect,
     )  # fmt: skip
     assert Outcome.REFUSED is classify(parse_reply(code, "5.7.1 No"), Stage.CONTENT).outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "stage", "reason"),
+    [
+        (550, "5.1.1 User unknown", Stage.RCPT, "address"),
+        (550, "No such user here; see our policy", Stage.RCPT, "address"),
+        (550, "5.2.1 mailbox disabled", Stage.RCPT, "address"),
+        (552, "5.2.2 mailbox full", Stage.CONTENT, "address"),
+        (550, "5.7.1 Message rejected as spam", Stage.CONTENT, "spam"),
+        (550, "5.7.26 This mail has been blocked because the sender is unauthenticated",
+         Stage.CONTENT, "spam"),
+        (550, "5.7.515 Access denied, sending domain does not meet the level", Stage.RCPT, "spam"),
+        (550, "5.7.60 not allowed to send as this sender", Stage.MAIL, "spam"),
+        (550, "spam message rejected. Please visit our help", Stage.CONTENT, "spam"),
+        (554, "IP listed at zen.example.org blocklist", Stage.MAIL, "spam"),
+        (554, "Transaction failed. Reject due to policy restrictions.", Stage.CONTENT, "spam"),
+        (550, "5.0.0 Your host has been blocked", Stage.RCPT, "spam"),
+        (550, "mailbox unavailable", Stage.RCPT, "address"),
+        (552, "5.3.4 message too big", Stage.MAIL, "other"),
+        (554, "5.6.0 not sent, it could not be made: To holds U+000A", Stage.MAIL, "other"),
+        (500, "5.5.2 syntax", Stage.DATA, "other"),
+        (451, "4.7.1 suspicious, try again later", Stage.RCPT, ""),
+        (250, "2.0.0 Ok, no spam", Stage.CONTENT, ""),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_about_the_address_or_the_mail_or_something_else(code, text, stage, reason):
+    """What others of the mailing will meet too is told apart from what is about one person."""
+    assert reason == classify(parse_reply(code, text), stage).reason
