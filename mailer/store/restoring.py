@@ -143,7 +143,9 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
         )
         if one.outcome is not None:
             written = connection.execute(
-                insert_or_ignore(connection, attempt).values(
+                insert_or_ignore(connection, attempt)
+                .returning(attempt.c.id)
+                .values(
                     delivery_id=one.delivery_id,
                     number=one.attempts,
                     relay=_RELAY,
@@ -155,7 +157,7 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
                     reply="from the journal",
                 )
             )
-            if written.rowcount:
+            if written.first() is not None:
                 new.append(one)
     _count(connection, new)
 
