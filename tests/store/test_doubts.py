@@ -88,7 +88,7 @@ def ended(delivery_id, number, state):
     """Return an attempt that is over."""
     reply = Reply(250, "2.0.0", "taken") if state is D.ACCEPTED else Reply(0, "", WHY)
     result = AttemptResult(delivery_id, Outcome(state.value), reply, NOW, 5, "main")
-    return Recorded(result, number, state, None)
+    return Recorded(result, number, state, None, mailing_id=1)
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ class ShareWorld:
                 AttemptResult(
                     one.delivery_id, outcome, Reply(250, "2.0.0", "ok"), now, 1, "sandbox"
                 ),
-                one.attempt_number, state, again_at,
+                one.attempt_number, state, again_at, mailing_id=one.mailing_id,
             )
             for one in claimed
         ]  # fmt: skip
