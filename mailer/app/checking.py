@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from mailer.app.sending import check_relay, signers_for
+from mailer.app.sending import check_relay, relays_for, signers_for
 from mailer.app.workspace import Workspace
 from mailer.audience.mentions import mention_faults
 from mailer.audience.segments import Mention, Place, load_segments, read_expression, saved_segments
@@ -283,13 +283,12 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
         if sender is not None:
             yield from _guarded(section.key, partial(_signers, workspace, sender))
     if config.workspace.live:
-        used = {relay.key: relay for one in config.senders if (relay := config.relay_of(one.key))}
-        for relay in used.values():
+        for relay in config.relays_in_use:
             yield from _guarded(relay.key, partial(_relay, workspace, relay))
 
 
 def _signers(workspace: Workspace, sender: Sender) -> Iterable[Fault]:
-    return _looked_at(signers_for(workspace, sender))
+    return _looked_at([signers_for(sender, relay) for relay in relays_for(workspace, sender.key)])
 
 
 def _relay(workspace: Workspace, relay: RelaySection) -> Iterable[Fault]:

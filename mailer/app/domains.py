@@ -73,8 +73,10 @@ def relay_facts(relay: RelaySection | None) -> RelayFacts:
     )
 
 
-def _facts_of(workspace: Workspace, sender: Sender) -> RelayFacts:
-    return relay_facts(workspace.config.relay_of(sender.key))
+def _facts_of(workspace: Workspace, sender: Sender) -> list[RelayFacts]:
+    """Return what each relay of a sender decides: any of them may take its mails."""
+    found = [relay_facts(one) for one in workspace.config.relays_of(sender.key)]
+    return found or [relay_facts(None)]
 
 
 def key_records(sender: Sender) -> list[tuple[str, str]]:
@@ -98,20 +100,25 @@ def key_records(sender: Sender) -> list[tuple[str, str]]:
 
 def domain_records(workspace: Workspace, sender: Sender) -> list[Wanted]:
     """Return the records that a sender's zone should hold."""
-    facts = _facts_of(workspace, sender)
-    bounces = bounce_domain(sender, facts)
-    sharing = [
-        known
-        for one in senders_named(workspace, "")
-        if bounce_domain(one, known := _facts_of(workspace, one)) == bounces
-    ]
-    return wanted_records(sender, facts, key_records(sender), sharing)
+    found: dict[Wanted, None] = {}
+    for facts in _facts_of(workspace, sender):
+        bounces = bounce_domain(sender, facts)
+        sharing = [
+            known
+            for one in senders_named(workspace, "")
+            for known in _facts_of(workspace, one)
+            if bounce_domain(one, known) == bounces
+        ]
+        records = wanted_records(sender, facts, key_records(sender), sharing)
+        found |= dict.fromkeys(records)
+    return list(found)
 
 
 def domain_findings(workspace: Workspace, sender: Sender, resolver: Resolver) -> list[Finding]:
     """Return what the DNS says of a sender's domains, and whether its links lead to https."""
-    facts = _facts_of(workspace, sender)
-    found = check_domain(sender, facts, key_records(sender), resolver)
+    found: dict[Finding, None] = {}
+    for facts in _facts_of(workspace, sender):
+        found |= dict.fromkeys(check_domain(sender, facts, key_records(sender), resolver))
     return [*found, check_https(sender.base_url)]
 
 

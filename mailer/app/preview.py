@@ -22,7 +22,7 @@ from typing import cast
 from PIL import Image, ImageChops
 
 from mailer.app.languages import resolver
-from mailer.app.sending import handling_for, signers_for
+from mailer.app.sending import handling_for, relays_for, signers_for
 from mailer.app.workspace import Workspace
 from mailer.cldr import is_language
 from mailer.compose.composer import MailingComposer
@@ -73,7 +73,8 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         design = load_design(connection, mailing.design_id)
     definitions = [target.definition for target in mailing.targets]
     choice = choice_for(revision, definitions[0], language)
-    signers = signers_for(workspace, mailing.sender)
+    relay = relays_for(workspace, mailing.sender.key)[0]
+    signers = signers_for(mailing.sender, relay)
     composer = MailingComposer(
         revision,
         design,
@@ -81,7 +82,7 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         definitions,
         workspace.tokens,
         signers,
-        handling_for(workspace, mailing.sender),
+        handling_for(relay),
         corrects=mailing.corrects.day if mailing.corrects else None,
     )
     reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)

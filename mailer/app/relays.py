@@ -10,7 +10,7 @@ import asyncio
 import re
 from urllib.parse import urlsplit
 
-from mailer.app.sending import relay_digest, relay_settings
+from mailer.app.routing import relay_digest, relay_settings
 from mailer.app.workspace import Workspace
 from mailer.config import RelaySection
 from mailer.delivery.probe import probe
@@ -87,10 +87,10 @@ def verify_relay(
     if sender is None:
         text = "the From address is of none of the senders in config.toml"
         return [wrong("From", text, "Save a mail that `mailer test-send` sent, whole")]
-    used = workspace.config.relay_of(sender.key)
-    if used is None or used.key != section.key:
-        other = used.key if used else "none"
-        text = f'mails of the sender "{sender.key}" go by the relay "{other}"'
+    used = workspace.config.relays_of(sender.key)
+    if section not in used:
+        others = ", ".join(f'"{one.key}"' for one in used) or "none"
+        text = f'mails of the sender "{sender.key}" go by the relay {others}'
         return [wrong("From", text, "Name that relay, or save a mail of another sender")]
     expected = Expected(
         sender=sender,
@@ -143,7 +143,7 @@ def _sender_of(workspace: Workspace, mail: ReceivedMail, section: RelaySection) 
     config = workspace.config
     senders = [config.sender(one.key) for one in config.senders]
     same = [one for one in senders if one and one.address.lower() == mail.from_address]
-    same.sort(key=lambda one: config.relay_of(one.key) != section)
+    same.sort(key=lambda one: section not in config.relays_of(one.key))
     return same[0] if same else None
 
 

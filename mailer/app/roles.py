@@ -120,13 +120,10 @@ def _scheduler(workspace: Workspace, _number: int) -> Serve:
 
 
 def _senders(workspace: Workspace, number: int) -> Serve:
-    from mailer.app.sending import sender_engines
+    from mailer.app.senders import build_senders
     from mailer.app.service import build_service_engines
-    from mailer.delivery.fleet import Fleet
 
-    return Fleet(
-        [*sender_engines(workspace, number), *build_service_engines(workspace, number)]
-    ).run
+    return build_senders(workspace, build_service_engines(workspace, number), number).run
 
 
 def _web(workspace: Workspace, _number: int) -> Serve:

@@ -12,13 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from mailer.app.sending import (
-    SANDBOX,
-    relay_digest,
-    relay_settings,
-    retry_policy,
-    sandbox_settings,
-)
+from mailer.app.routing import SANDBOX, relay_digest, relay_settings, sandbox_settings
+from mailer.app.sending import retry_policy
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
 from mailer.compose.dkim import Signer, load_signers
@@ -59,25 +54,45 @@ def is_staff(workspace: Workspace, address: str) -> bool:
 
 
 def relay_for(
-    workspace: Workspace, purpose: ServicePurpose, address: str, sender_key: str
+    workspace: Workspace,
+    purpose: ServicePurpose,
+    address: str,
+    sender_key: str,
+    wanted: str = "",
 ) -> RelaySettings:
     """Return the relay that a service mail goes by: for alerts their own, else the sender's.
 
+    Args:
+        workspace: whose mail it is.
+        purpose: what it is for.
+        address: whom it is for.
+        sender_key: whom it comes from.
+        wanted: one of the sender's relays; the first for "".
+
     Raises:
-        FaultsFound: when the relay has no password, or may not take this mail yet.
+        FaultsFound: when the relay has no password, may not take this mail yet, or is none of the
+            sender's.
     """
-    section = _section_for(workspace, purpose, address, sender_key)
-    return sandbox_settings(workspace) if section is None else relay_settings(workspace, section)
+    section = _section_for(workspace, purpose, address, sender_key, wanted)
+    return (
+        sandbox_settings(workspace.config)
+        if section is None
+        else relay_settings(workspace, section)
+    )
 
 
 def _section_for(
-    workspace: Workspace, purpose: ServicePurpose, address: str, sender_key: str
+    workspace: Workspace,
+    purpose: ServicePurpose,
+    address: str,
+    sender_key: str,
+    wanted: str = "",
 ) -> RelaySection | None:
     """Return the relay that a service mail goes by; None for the sandbox."""
     section = (
         _alert_relay(workspace)
         if purpose is ServicePurpose.ALERT
-        else workspace.config.relay_of(sender_key)
+        else _relay_of(workspace, sender_key, wanted)
     )
     to_staff = is_staff(workspace, address)
     if section is None or not (workspace.config.workspace.live or to_staff):
@@ -89,6 +104,16 @@ def _section_for(
             problem = f'the relay "{section.key}" has not been verified as it stands'
             raise FaultsFound([Fault("config.toml", 0, "relays", problem)])
     return section
+
+
+def _relay_of(workspace: Workspace, sender_key: str, wanted: str) -> RelaySection | None:
+    relays = workspace.config.relays_of(sender_key)
+    found = next((one for one in relays if wanted in ("", one.key)), None)
+    if found is None and wanted:
+        problem = f'the mails of "{sender_key}" go by no relay "{wanted}"'
+        known = ", ".join(one.key for one in relays) or "none yet"
+        raise FaultsFound([Fault("", 0, "--relay", problem, f"There are: {known}")])
+    return found
 
 
 def _first(workspace: Workspace) -> RelaySection | None:
@@ -219,18 +244,17 @@ def build_service_engines(workspace: Workspace, number: int = 0) -> list[Deliver
         number: which of several sender processes they are in; 0 for the only one.
     """
     config = workspace.config
-    used = [*(config.relay_of(one.key) for one in config.senders), _alert_relay(workspace)]
-    sections = [one for one in used if one is not None]
+    alerting = _alert_relay(workspace)
+    sections = [*config.relays_in_use, *([] if alerting is None else [alerting])]
     relays: dict[str, RelaySettings] = {}
     if not workspace.config.workspace.live:
-        sandbox = sandbox_settings(workspace)
+        sandbox = sandbox_settings(workspace.config)
         relays[sandbox.key] = sandbox
     for section in sections:
         try:
             relays[section.key] = relay_settings(workspace, section)
         except FaultsFound:
             failed("service mails cannot go by this relay", relay=section.key)
-    alerting = _alert_relay(workspace)
     # With no relay at all, the sandbox's sender makes the mails of alerts.
     key = (
         alerting.key if alerting is not None and alerting.key in relays else next(iter(relays), "")

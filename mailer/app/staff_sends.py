@@ -19,7 +19,7 @@ from datetime import datetime
 import uvloop
 
 from mailer.app.preview import choice_for, invented_reader
-from mailer.app.sending import relay_digest
+from mailer.app.routing import relay_digest
 from mailer.app.service import (
     digest_of,
     is_staff,
@@ -75,6 +75,8 @@ class StaffWish:
     list_key: str
     #: Addresses of staff; none for all.
     to: tuple[str, ...]
+    #: Key of one of the sender's relays; "" for the first.
+    relay: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def plan_staff_send(workspace: Workspace, wish: StaffWish) -> StaffPlan:
     else:
         revision, design, sender, definition = _of_statement(workspace, wish)
     choice = choice_for(revision, definition, wish.language or revision.source_language)
-    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0], sender.key)
+    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0], sender.key, wish.relay)
     return StaffPlan(revision, design, sender, definition, choice, addresses, relay)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailer.app.health import living_senders
-from mailer.app.sending import SANDBOX, answers, relay_digest
+from mailer.app.limits import RelayLimits, limits_on_record
+from mailer.app.routing import SANDBOX, relay_digest
+from mailer.app.sending import answers
 from mailer.app.workspace import Workspace
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.alerts import Alert, AlertKind, alert_text
@@ -76,6 +78,8 @@ class RelayStatus:
     failed_at: datetime | None
     failure: str
     failing: bool
+    #: Its limits; None where no mailing may go by it.
+    limits: RelayLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,7 @@ class _Look:
 
     def _relays(self, connection: Connection) -> tuple[RelayStatus, ...]:
         met = {one.relay: one for one in relay_contacts(connection)}
+        limits = {one.key: one for one in limits_on_record(self._workspace, connection)}
         found = [
             _relay_status(
                 one.key,
@@ -227,7 +232,7 @@ class _Look:
         ]
         if not self._config.workspace.live:
             found.append(_relay_status(SANDBOX, met.get(SANDBOX), verified=True))
-        return tuple(found)
+        return tuple(replace(one, limits=limits.get(one.key)) for one in found)
 
     def _broken_keys(self) -> dict[str, KeyFileError | None]:
         """Return by the name of each key file what is wrong with it; None for nothing."""
@@ -245,8 +250,7 @@ class _Look:
 
     def _is_used(self, relay: str) -> bool:
         """Tell whether some sender's mails go by a relay."""
-        used = (self._config.relay_of(one.key) for one in self._config.senders)
-        return any(one is not None and one.key == relay for one in used)
+        return any(one.key == relay for one in self._config.relays_in_use)
 
     def _free_mb(self) -> int | None:
         with suppress(OSError):

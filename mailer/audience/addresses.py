@@ -15,26 +15,10 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailer.model.domain_classes import domain_class
+
 _LONGEST_LOCAL_BYTES = 64
 _LONGEST_BYTES = 254
-#: Coarse classes of mail domains, kept in clear for pacing and reports.
-_CLASSES: dict[str, tuple[str, ...]] = {
-    "gmail": ("gmail.com", "googlemail.com"),
-    "outlook": ("outlook.com", "hotmail.com", "live.com", "msn.com"),
-    "yahoo": ("yahoo.com", "ymail.com", "rocketmail.com", "aol.com"),
-    "mailru": ("mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru", "xmail.ru"),
-    "yandex": ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru", "narod.ru"),
-    "rambler": ("rambler.ru", "lenta.ru", "autorambler.ru", "myrambler.ru", "ro.ru"),
-    "ukrnet": ("ukr.net",),
-    "icloud": ("icloud.com", "me.com", "mac.com"),
-    "proton": ("proton.me", "protonmail.com", "protonmail.ch", "pm.me"),
-    "tuta": ("tuta.com", "tuta.io", "tutanota.com", "tutanota.de", "tutamail.com"),
-    "gmx": ("gmx.de", "gmx.net", "gmx.com", "gmx.at", "gmx.ch", "web.de", "mail.com"),
-}
-_CLASS_OF = {domain: name for name, domains in _CLASSES.items() for domain in domains}
-#: Regional twins that share a provider's servers: "yahoo.de", "hotmail.fr".
-_CLASS_OF_LABEL = {"yahoo": "yahoo", "hotmail": "outlook", "outlook": "outlook", "live": "outlook"}
-OTHER = "other"
 # Nearly every address: of such a local part the library has nothing to say, and of a domain it says
 # the same each time. Asking it took a quarter of an import.
 _PLAIN = re.compile(r"([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)@([a-z0-9.-]+)")
@@ -137,15 +121,3 @@ def fold_local_part(local: str) -> str:
     # Unicode D145: folding starts from NFD, so that composed and decomposed letters agree.
     folded = unicodedata.normalize("NFD", local).casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).casefold())
-
-
-def domain_class(ascii_domain: str) -> str:
-    """Return the class of a domain: who runs its mail servers, as far as the name tells."""
-    known = _CLASS_OF.get(ascii_domain)
-    if known:
-        return known
-    labels = ascii_domain.split(".")
-    # "yahoo.de", "yahoo.co.uk"; in "live.example.org" the provider is another.
-    if len(labels) == 2 or (len(labels) == 3 and labels[1] in ("co", "com")):
-        return _CLASS_OF_LABEL.get(labels[0], OTHER)
-    return OTHER

@@ -100,13 +100,15 @@ def records_command(sender: SenderKey = "", as_json: AsJson = False) -> None:
             for line in (again,) if record in seen else record.lines:
                 console.print(line, markup=False)
         seen.update(records)
-        relay = workspace.config.relay_of(key)
-        if relay is not None and relay.signs == "relay":
-            console.print(
-                f'; DKIM: the relay "{relay.key}" signs; its own page shows the records for it.',
-                markup=False,
-            )
-        elif not next(one for one in workspace.config.senders if one.key == key).dkim:
+        relays = workspace.config.relays_of(key)
+        for relay in relays:
+            if relay.signs == "relay":
+                console.print(
+                    f'; DKIM: the relay "{relay.key}" signs; its own page shows the records for it.',
+                    markup=False,
+                )
+        we_sign = not relays or any(one.signs == "mailer" for one in relays)
+        if we_sign and not next(one for one in workspace.config.senders if one.key == key).dkim:
             console.print(f"; DKIM: no key yet. Run: mailer domain key {key} --selector mail2026")
         if any(record.to_fill_in for record in records):
             console.print("; Replace what stands in <angle brackets>.", markup=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.domains import resolver_at
+from mailer.app.limits import RelayLimits, SlowedStatus, relay_limits
 from mailer.app.relays import (
     LARGEST_MAIL,
     check_relay_steps,
@@ -24,6 +25,7 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     print_json,
+    shown,
 )
 from mailer.cli.findings import print_findings
 from mailer.model.findings import Grade, passes
@@ -119,6 +121,53 @@ def verify_command(
             errors.print("Not verified: mend what is wrong, send another test mail, try again.")
     if not good:
         raise typer.Exit(NOT_DONE)
+
+
+@app.command("limits")
+@plain_errors
+def limits_command(as_json: AsJson = False) -> None:
+    """Show what limits hold for relays now, and what is aside, paused or slowed.
+
+    Example: mailer relay limits
+    """
+    workspace = open_workspace()
+    found = relay_limits(workspace)
+    if as_json:
+        print_json(found)
+        return
+    zone = workspace.config.workspace.time_zone
+    for one in found:
+        console.print(f"Relay {one.key}", style="bold", markup=False)
+        for line in _limits(one, zone):
+            console.print(f"  {line}", markup=False)
+        for slowed in one.slowed:
+            console.print(f"  {slowed_line(slowed, zone)}", style="yellow", markup=False)
+
+
+def _limits(one: RelayLimits, zone: str) -> list[str]:
+    cap = f"of {one.cap} " if one.cap is not None else ""
+    senders = "sender process" if one.processes == 1 else "sender processes"
+    lines = [
+        f"today        {one.today} {cap}mails",
+        f"a second     {f'{one.per_second:g} mails' if one.per_second else 'no limit'}",
+        f"connections  {one.connections}, shared by {one.processes} {senders}",
+    ]
+    if not one.verified:
+        lines.append("It is not verified: no mailing goes by it.")
+    if one.aside_until:
+        lines.append(f"Aside: it could not be used. Tried again {shown(one.aside_until, zone)}")
+    if one.cap is not None and one.today >= one.cap:
+        lines.append("Its cap of today is reached: mails go by the next relay, or tomorrow.")
+    return lines
+
+
+def slowed_line(one: SlowedStatus, zone: str) -> str:
+    """Return in words what is paused or goes slower."""
+    name = "everything" if one.domains == "all" else one.domains
+    rate = f"{one.per_second:g} a second"
+    if one.paused_until:
+        return f"{name} paused until {shown(one.paused_until, zone)}, then {rate} ({one.said})"
+    return f"{name} slowed to {rate} ({one.said})"
 
 
 _EXPLAINED = """\

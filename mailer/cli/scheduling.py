@@ -21,7 +21,8 @@ from mailer.app.planning import (
     schedule_draft,
 )
 from mailer.app.planning import schedule as write_mailing
-from mailer.app.sending import check_ready, sandbox_answers, send_now
+from mailer.app.senders import send_now
+from mailer.app.sending import check_ready, sandbox_answers
 from mailer.app.workspace import Workspace
 from mailer.cli.breaker import CanaryText, breaker_document, print_breaker
 from mailer.cli.clocks import (

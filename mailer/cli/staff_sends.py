@@ -54,6 +54,12 @@ def staff_send(
     list_key: Annotated[
         str, typer.Option("--list", help="Key of the list it comes by; the first if not given.")
     ] = "",
+    relay: Annotated[
+        str,
+        typer.Option(
+            "--relay", help="Key of the relay it goes by; the sender's first if not given."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nobody's address.")] = False,
 ) -> None:
     """Send a statement to staff at once, exactly as a supporter would get it.
@@ -67,7 +73,7 @@ def staff_send(
     if bool(statement) == bool(as_mailing):
         fail("Say what to send.", "Write either --statement or --as-mailing.", WRONG_USE)
     workspace = open_workspace()
-    wish = StaffWish(statement, as_mailing, language, list_key, tuple(to or ()))
+    wish = StaffWish(statement, as_mailing, language, list_key, tuple(to or ()), relay)
     plan = plan_staff_send(workspace, wish)
     if not as_json:
         _print_plan(plan)

@@ -18,6 +18,7 @@ from mailer.cli.common import (
     print_json,
     shown,
 )
+from mailer.cli.relay import slowed_line
 from mailer.model.states import DeliveryState, MailingState
 
 #: Columns of a terminal that nobody has widened.
@@ -60,6 +61,8 @@ def _print(seen: Status, zone: str) -> None:
         _say("" if number else "mailings", line)
     for number, relay in enumerate(seen.relays):
         _say("" if number else "relays", _relay(relay, zone))
+        for line in _limits(relay, zone):
+            _say("", f"  {line}")
     doubts = [f"{key} {count}" for key, count in seen.in_doubt.items()]
     if doubts:
         more = [f"{len(doubts) - _SHOWN_DOUBTS} more"] if len(doubts) > _SHOWN_DOUBTS else []
@@ -143,6 +146,27 @@ def _relay(one: RelayStatus, zone: str) -> str:
     if not one.connected_at and not one.failing:
         parts.append("not tried yet")
     return ", ".join(parts)
+
+
+#: Slowed providers and domains that are named.
+_SHOWN_SLOWED = 5
+
+
+def _limits(one: RelayStatus, zone: str) -> list[str]:
+    """Return what keeps a relay from taking everything now."""
+    limits = one.limits
+    if limits is None:
+        return []
+    lines = []
+    if limits.aside_until:
+        lines.append(f"aside, tried again {_at(limits.aside_until, zone)}")
+    if limits.cap is not None:
+        lines.append(f"{limits.today} of {limits.cap} mails today")
+    lines += [slowed_line(slowed, zone) for slowed in limits.slowed[:_SHOWN_SLOWED]]
+    if len(limits.slowed) > _SHOWN_SLOWED:
+        more = len(limits.slowed) - _SHOWN_SLOWED
+        lines.append(f"and {more} more slowed; see: mailer relay limits")
+    return lines
 
 
 def _waiting(seen: Status) -> str:

@@ -22,6 +22,8 @@ from mailer.model.toml_lines import TomlLines
 Location = tuple[int | str, ...]
 #: The tables that come in any number, each with a key.
 _ROWS = ("organisations", "senders", "relays")
+#: All tables that come in any number.
+_TABLES = (*_ROWS, "pacing")
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,11 @@ def keep(data: Mapping[str, Any], root: Path, lost: Iterable[Location]) -> Kept 
         if not places:
             raise
         return None
-    rows = {kind: data[kind] if isinstance(data.get(kind), list) else [] for kind in _ROWS}
+    rows = {kind: data[kind] if isinstance(data.get(kind), list) else [] for kind in _TABLES}
     return Kept(
         config,
         places,
-        places={kind: _left(len(rows[kind]), _lost_inside(places, kind)) for kind in _ROWS},
+        places={kind: _left(len(rows[kind]), _lost_inside(places, kind)) for kind in _TABLES},
         keys={
             kind: [
                 (index, row["key"])
@@ -115,6 +117,7 @@ def cross_checks(kept: Kept, lines: TomlLines) -> list[Fault]:
         *checks.keys(),
         *checks.organisations(),
         *checks.senders(),
+        *checks.pacing(),
         *checks.alerts(),
         *checks.database(),
         *checks.live(),
@@ -180,14 +183,30 @@ class _CrossChecks:
                     ("senders", index, "name"), "has no language", 'Write name = { en = "…" }',
                     field=f"{name}.name",
                 )  # fmt: skip
-            relays = self.kept.all_keys("relays")
-            if sender.relay and relays is not None and sender.relay not in relays:
-                yield self._fault(
-                    ("senders", index, "relay"), f'there is no relay "{sender.relay}"',
-                    "Add it under [[relays]] or mend the key", field=f"{name}.relay",
-                )  # fmt: skip
+            yield from self._relays(index, sender)
             for number, dkim in enumerate(sender.dkim):
                 yield from self._signature(index, sender, number, dkim)
+
+    def _relays(self, index: int, sender: SenderSection) -> Iterator[Fault]:
+        relays, field = self.kept.all_keys("relays"), f"senders.{sender.key}.relays"
+        for number, key in enumerate(sender.relays):
+            place: Location = ("senders", index, "relays")
+            if relays is not None and key not in relays:
+                problem = f'there is no relay "{key}"'
+                remedy = "Add it under [[relays]] or mend the key"
+                yield self._fault(place, problem, remedy, field=field)
+            if key in sender.relays[:number]:
+                yield self._fault(place, f'names "{key}" twice', "Take one out", field=field)
+
+    def pacing(self) -> Iterator[Fault]:
+        """Yield providers that two tables are about."""
+        seen: set[str] = set()
+        for index, one in zip(self.kept.places["pacing"], self.kept.config.pacing, strict=True):
+            if one.domains in seen:
+                problem, remedy = f'two are about "{one.domains}"', "Make one of them"
+                place: Location = ("pacing", index, "domains")
+                yield self._fault(place, problem, remedy, field=f"pacing[{index}].domains")
+            seen.add(one.domains)
 
     def _signature(
         self, index: int, sender: SenderSection, number: int, dkim: DkimSection

@@ -6,11 +6,13 @@ those of its profile where nothing was written.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mailer.config.values import Host, Key, OptionalDomain, RelayHeaders, RelayPort, Row
+from mailer.config.values import Host, Key, OptionalDomain, PerSecond, RelayHeaders, RelayPort, Row
+from mailer.model.pacing import DailyCap
 from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -50,6 +52,14 @@ class RelaySection(Section):
     headers: RelayHeaders = {}
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     messages_per_connection: Annotated[int, Field(ge=1)] = 500
+    #: Mails a second, over all sender processes; 0: no limit.
+    per_second: PerSecond = 0.0
+    #: Mails a day, in the workspace's zone; 0: no limit.
+    per_day: Annotated[int, Field(ge=0)] = 0
+    #: The cap of the first day, the second, and so on, while an address is new to the providers.
+    per_day_plan: Row[Annotated[int, Field(ge=1)]] = ()
+    #: The first day of the plan.
+    plan_from: date | None = None
     #: Name we greet with; neutral by default.
     ehlo: Host = "localhost"
     #: The public name of a mail server of one's own, for SPF, MX and PTR; "" when not known.
@@ -78,6 +88,19 @@ class RelaySection(Section):
             written = " and ".join(sorted(self.known.replaces))
             raise ValueError(f'signs must be "relay": it writes {written} anew after we signed')
         return self
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> RelaySection:
+        if self.per_day_plan and self.plan_from is None:
+            raise ValueError("per_day_plan needs plan_from, its first day, like 2026-12-01")
+        if self.plan_from is not None and not self.per_day_plan:
+            raise ValueError("plan_from needs per_day_plan, like [200, 500, 1000]")
+        return self
+
+    @property
+    def cap(self) -> DailyCap:
+        """Return how many mails a day it takes."""
+        return DailyCap(self.per_day, self.per_day_plan, self.plan_from)
 
     @property
     def known(self) -> RelayProfile:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mailer.config.relay import RelaySection, Section
 from mailer.config.values import (
@@ -29,6 +29,7 @@ from mailer.config.values import (
     OptionalBaseUrl,
     OptionalKey,
     Percent,
+    PerSecond,
     Port,
     QuietDayWords,
     Row,
@@ -37,10 +38,14 @@ from mailer.config.values import (
     Zone,
 )
 from mailer.model.breaker import SMALLEST_CANARY, Limits
+from mailer.model.domain_classes import PROVIDERS
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
+from mailer.model.pacing import UNLIMITED, Pace, Pacing
 
 CONFIG_FILE = "config.toml"
+#: `domains` of the [[pacing]] that holds for every single domain.
+EACH_DOMAIN = "each"
 #: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
 _LONGEST_NAME = 253
 #: More sender processes than this are a slip of the hand: one fills the line to nearly any relay.
@@ -144,8 +149,8 @@ class SenderSection(Section):
     return_path_local: LocalPart = "b"
     #: The mailbox of return_path = "fixed"; `return_path_local` at `return_path_domain` when empty.
     return_path_address: OptionalAddress = ""
-    #: The relay that takes this sender's mails; the first one when empty.
-    relay: OptionalKey = ""
+    #: The relays that take this sender's mails, in order; the first one alone when empty.
+    relays: Row[Key] = ()
     dkim: Row[DkimSection] = ()
 
 
@@ -170,6 +175,25 @@ class DeliverySection(Section):
         if self.longest_retry_s < self.first_retry_s:
             raise ValueError("longest_retry_s is shorter than first_retry_s")
         return self
+
+
+class PacingSection(Section):
+    """`[[pacing]]`: how fast one provider is mailed, by each relay."""
+
+    #: A class of domains, or "each": every single domain that is in none.
+    domains: str
+    #: Mails under way at once, over all sender processes; 0: no limit.
+    connections: Annotated[int, Field(ge=0, le=100)] = 0
+    #: Mails a second, over all sender processes; 0: no limit.
+    per_second: PerSecond = 0.0
+
+    @field_validator("domains")
+    @classmethod
+    def _check_domains(cls, value: str) -> str:
+        if value not in (*PROVIDERS, EACH_DOMAIN):
+            known = ", ".join(f'"{one}"' for one in (*PROVIDERS, EACH_DOMAIN))
+            raise ValueError(f"is not one of {known}")
+        return value
 
 
 class ScheduleSection(Section):
@@ -265,6 +289,7 @@ class Config(Section):
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
     relays: Row[RelaySection] = ()
+    pacing: Row[PacingSection] = ()
     #: The workspace's folder; not a key of the file.
     root: Path = Path()
 
@@ -309,15 +334,27 @@ class Config(Section):
             return f"{prefix}{(self.root / url.removeprefix(prefix)).resolve()}"
         return url
 
-    def relay_of(self, sender_key: str) -> RelaySection | None:
-        """Return the relay that takes a sender's mails; None when there is none.
+    def relays_of(self, sender_key: str) -> tuple[RelaySection, ...]:
+        """Return the relays that take a sender's mails, in order.
 
-        A sender that names none, or that is gone from the file, has the first.
+        A sender that names none, or that is gone from the file, has the first of the file alone.
         """
-        wanted = next((one.relay for one in self.senders if one.key == sender_key), "")
-        if not wanted:
-            return self.relays[0] if self.relays else None
-        return self.relay(wanted)
+        wanted = next((one.relays for one in self.senders if one.key == sender_key), ())
+        found = (self.relay(key) for key in wanted)
+        return tuple(one for one in found if one is not None) or self.relays[:1]
+
+    @property
+    def relays_in_use(self) -> tuple[RelaySection, ...]:
+        """Return the relays that senders' mails go by, as the file orders them."""
+        used = {one.key for sender in self.senders for one in self.relays_of(sender.key)}
+        return tuple(one for one in self.relays if one.key in used)
+
+    @property
+    def paces(self) -> Pacing:
+        """Return how fast providers are mailed."""
+        found = {one.domains: Pace(one.connections, one.per_second) for one in self.pacing}
+        each_domain = found.pop(EACH_DOMAIN, UNLIMITED)
+        return Pacing(found, each_domain)
 
     def relay(self, key: str) -> RelaySection | None:
         """Return the relay of that key; None when there is none."""

@@ -213,6 +213,8 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 #: Up to a year in seconds: longer than anything of ours lasts, and no date overflows by it.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+#: Mails a second; 0 is no limit.
+PerSecond = Annotated[float, Field(ge=0, le=100_000)]
 
 Item = TypeVar("Item")
 #: Any number of values in their order.

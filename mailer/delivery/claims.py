@@ -17,8 +17,8 @@ from mailer.clock import Clock
 from mailer.keys import SealKeys, WrongSealKey
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import ComposedMail, OutgoingDelivery
-from mailer.model.relays import EVERY_SENDER, SenderChoice
-from mailer.store.claims import ClaimedDelivery, claim
+from mailer.model.pacing import WHOLE_RELAY, PaceKey
+from mailer.store.claims import ClaimedDelivery, ClaimTerms, claim
 from mailer.store.engine import Store
 from mailer.store.service_mails import ClaimedService
 
@@ -56,6 +56,8 @@ class Claim(NamedTuple):
     material: Material
     #: When it was claimed, on the monotonic clock.
     claimed_at: float
+    #: The provider or domain whose pace it keeps to.
+    key: PaceKey = WHOLE_RELAY
     #: Its mail, or why there is none, where it was made ahead.
     made: ComposedMail | Exception | None = None
 
@@ -83,14 +85,24 @@ class Claimer:
         worker: str,
         material_for: MaterialFor,
         clock: Clock,
-        senders: SenderChoice = EVERY_SENDER,
+        terms: Callable[[], ClaimTerms],
     ) -> None:
+        """Keep what it works with.
+
+        Args:
+            store: the database.
+            seal_keys: open the persons.
+            worker: whose claims they are.
+            material_for: loads what a mailing is composed with.
+            clock: says when.
+            terms: for which relay is claimed, on what terms; asked at each claim.
+        """
         self._store = store
         self._seal_keys = seal_keys
         self._worker = worker
         self._material_for = material_for
         self._clock = clock
-        self._senders = senders
+        self._terms = terms
         self._materials: dict[int, Material] = {}
 
     def claim(self, limit: int) -> Claimed:
@@ -101,7 +113,7 @@ class Claimer:
         """
         claimed_at = self._clock.monotonic()
         with self._store.write() as connection:
-            rows = claim(connection, self._worker, limit, self._clock.now(), self._senders)
+            rows = claim(connection, self._worker, limit, self._clock.now(), self._terms())
         found = Claimed([], {}, [], [])
         for one in rows:
             material = self._material(one.mailing_id, found)
@@ -113,7 +125,7 @@ class Claimer:
             except WrongSealKey:
                 found.sealed.append(one)
             else:
-                found.claims.append(Claim(outgoing, material, claimed_at))
+                found.claims.append(Claim(outgoing, material, claimed_at, one.pace_key))
         return found
 
     def _material(self, mailing_id: int, found: Claimed) -> Material | None:

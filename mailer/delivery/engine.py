@@ -10,34 +10,37 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mailer.alerts import raise_alert, resolve_alert
 from mailer.clock import Clock
 from mailer.delivery.claims import Claim, Claimer, MaterialFor
+from mailer.delivery.health import Health
 from mailer.delivery.journal import Journal, boot_id
 from mailer.delivery.lane import Lane, LaneParts
+from mailer.delivery.lanes import Lanes
 from mailer.delivery.outcomes import not_composed, recorded
+from mailer.delivery.pacing import THROTTLES, SlowDown, Throttle, part_of, slowed_down
 from mailer.delivery.press import Press
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.recovery import recover
 from mailer.delivery.retry import RetryPolicy
-from mailer.delivery.session import RelaySettings, RelayUnavailable
+from mailer.delivery.session import RelaySettings, Session
 from mailer.delivery.watch import Watch
 from mailer.delivery.work import DELIVERIES, Work
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
-from mailer.model.alerts import AlertKind
-from mailer.model.relays import EVERY_SENDER, SenderChoice
-from mailer.store.claims import ClaimedDelivery
+from mailer.model.mailing import Reply
+from mailer.model.pacing import WHOLE_RELAY, PaceKey
+from mailer.model.routing import Routing, single_route
+from mailer.store.claims import ClaimedDelivery, ClaimTerms
 from mailer.store.engine import Connection, Store, StoreUnavailable
-from mailer.store.relays import relay_failed, relay_met
+from mailer.store.pacing import read_slowed, write_slowed
 from mailer.store.service_mails import ClaimedService
 from mailer.store.workers import register_worker, worker_name
 from mailer.tokens import Tokens
@@ -54,9 +57,8 @@ CUT_S = 5.0
 SMALLEST_CLAIM, MOST_AHEAD = 8, 2_000
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
-#: How often it is written that the relay is there, or that it is not, in seconds.
-MET_AGAIN_S = 60.0
-FAILED_AGAIN_S = 10.0
+#: How often limits that hold over all processes are shared out anew, in seconds.
+SHARE_OUT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ class EngineParts:
     shutdown_grace_s: float = 20.0
     #: What it sends; the deliveries of mailings when None.
     work: Work | None = None
-    #: Whose mailings it sends.
-    senders: SenderChoice = EVERY_SENDER
+    #: By which relays mailings go, on what terms; None: by this one, without limits.
+    routing: Routing | None = None
+    #: How long is paused when a provider or the relay asks for less.
+    throttles: Mapping[SlowDown, Throttle] = field(default_factory=lambda: THROTTLES)
     #: Which of several sender processes it is in; 0 for the only one.
     number: int = 0
 
@@ -86,15 +90,15 @@ class DeliveryEngine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self.worker = worker_name(parts.number)
-        self._queue = ClaimQueue()
+        self._relay = parts.relay
+        self._routing = parts.routing or single_route(parts.relay.key)
+        self._queue = ClaimQueue(parts.clock)
         self._press = Press(self._queue, parts.clock)
+        self._lanes = Lanes(lambda: Lane(self._lane_parts()), self._wanted_lanes)
         self._stopping = asyncio.Event()
         self._rate = float(SMALLEST_CLAIM)
         #: Mailings whose material is to be loaded anew.
         self._stale: set[int] = set()
-        #: When meeting the relay was last written down, on the monotonic clock, and how it went.
-        self._met_at = float("-inf")
-        self._met: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; then finish what is open, within the grace, and record it.
@@ -115,28 +119,31 @@ class DeliveryEngine:
                     self._watch.run(),
                     self._recover_often(),
                     self._sync_often(),
+                    self._share_out(),
+                    self._health.come_back(self._watch, self._reach),
                 )
             ]
-            lanes = [Lane(self._lane_parts()) for _ in range(self._parts.relay.connections)]
-            sending = [asyncio.create_task(lane.run()) for lane in lanes]
+            sending = asyncio.create_task(self._lanes.run(self._stopping))
             stopped = asyncio.create_task(stop.wait())
-            watched: set[asyncio.Task[Any]] = {stopped, *helpers, *sending}
+            failing = asyncio.create_task(self._stopping.wait())
+            watched: set[asyncio.Task[Any]] = {stopped, failing, *helpers, sending}
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
             self._queue.wake()
+            self._lanes.nudge()
             stopped.cancel()
+            failing.cancel()
             try:
-                await self._finish(lanes, sending)
+                await self._finish(sending)
             finally:
                 for task in helpers:
                     task.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
-                for claim in (*self._queue.empty(), *self._press.empty()):
-                    self._recorder.give_back(claim.outgoing.delivery_id)
+                self._give_back((*self._queue.empty(), *self._press.empty()))
                 recording_over.set()
                 await recorder
                 await self._end()
-            for task in done - {stopped}:
+            for task in {*(done - {stopped, failing}), sending}:
                 task.result()
 
     async def _begin(self) -> None:
@@ -155,6 +162,7 @@ class DeliveryEngine:
             books=work.books,
             held=self._held,
         )
+        self._health = Health(parts.relay.key, parts.clock, self._recorder.note)
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
         await self._in_thread(self._watch.begin)
@@ -170,16 +178,16 @@ class DeliveryEngine:
                 worker,
                 parts.material_for,
                 parts.clock,
-                parts.senders,
+                self._terms,
             )
 
-        watch = Watch(parts.store, parts.clock, parts.senders)
+        watch = Watch(parts.store, parts.clock, parts.relay.key, self.worker, lambda: self._routing)
         return Work(DELIVERIES, claims_for, watch, IDLE_S)
 
     def _lane_parts(self) -> LaneParts:
         parts = self._parts
         return LaneParts(
-            relay=parts.relay,
+            relay=self._relay,
             policy=parts.policy,
             clock=parts.clock,
             tokens=parts.tokens,
@@ -190,7 +198,8 @@ class DeliveryEngine:
             stopping=self._stopping,
             set_aside=self._set_aside,
             took=self._took,
-            met=self._met_relay,
+            health=self._health,
+            slow_down=self._slow_down,
         )
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
@@ -205,6 +214,7 @@ class DeliveryEngine:
                 boot_id(),
                 self._parts.clock.now(),
                 relay=self._parts.relay.key,
+                sends_mailings=self._parts.work is None,
             )
 
     def _recover(self) -> None:
@@ -233,29 +243,72 @@ class DeliveryEngine:
 
     def _took(self, duration_s: float) -> None:
         # About as many as all connections send in a second, smoothed.
-        rate = self._parts.relay.connections / max(duration_s, 0.001)
+        rate = self._wanted_lanes() / max(duration_s, 0.001)
         self._rate += (rate - self._rate) * SMOOTHING
 
-    def _met_relay(self, error: RelayUnavailable | None) -> None:
-        """Have it written how meeting the relay went, and staff told of a login it refuses."""
-        now_s = self._parts.clock.monotonic()
-        how = None if error is None else f"{error.step}: {error.reason}"
-        again_s = MET_AGAIN_S if how is None else FAILED_AGAIN_S
-        if how == self._met and now_s - self._met_at < again_s:
-            return
-        self._met, self._met_at = how, now_s
-        relay = self._parts.relay.key
-        lost = error is not None and error.is_authentication_lost
+    def adjust(self, relay: RelaySettings, routing: Routing) -> None:
+        """Keep to these limits from now on.
+
+        Args:
+            relay: the same one, with its connections and how many mails each takes.
+            routing: by which relays mailings go, on what terms.
+        """
+        self._relay, self._routing = relay, routing
+        self._lanes.adjust(relay)
+
+    def _terms(self) -> ClaimTerms:
+        return ClaimTerms(self._parts.relay.key, self._routing, self._queue)
+
+    def _wanted_lanes(self) -> int:
+        return part_of(self._relay.connections, *self._watch.place)
+
+    async def _share_out(self) -> None:
+        """Keep to this process's part of the limits, and hold nothing while the relay is aside."""
+        was_aside = False
+        while True:
+            lanes = self._wanted_lanes()
+            self._queue.limit(self._routing.pacing, *self._watch.place, lanes)
+            is_aside = self._watch.aside_until is not None
+            if is_aside:
+                self._give_back((*self._queue.empty(), *self._press.empty()))
+            elif was_aside:
+                self._lanes.nudge()
+            was_aside = is_aside
+            await asyncio.sleep(SHARE_OUT_S)
+
+    def _give_back(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self._recorder.give_back(claim.outgoing.delivery_id)
+
+    async def _reach(self) -> None:
+        session = await Session.open(self._relay)
+        await session.close()
+
+    def _slow_down(self, who: SlowDown, key: PaceKey, reply: Reply) -> None:
+        """Send less to who asks for it, in every process, and hold none of its mails here."""
+        relay, throttle = self._parts.relay.key, self._parts.throttles[who]
+        everybody = who is SlowDown.RELAY
+        about = WHOLE_RELAY if everybody else key
+        seen = 0.0 if everybody else self._queue.per_second(key)
+        base_per_s = (seen or self._rate) * self._watch.place[1]
+        reason = f"{reply.code} {reply.enhanced_code}".strip()
+        self._give_back(self._queue.empty() if everybody else self._queue.pull(key))
 
         def note(connection: Connection, now: datetime) -> None:
-            if how is not None:
-                relay_failed(connection, relay, how, now)
-            else:
-                relay_met(connection, relay, now)
-                resolve_alert(connection, AlertKind.AUTHENTICATION_LOST, relay, now)
-            if lost:
-                reason = error.reason if error is not None else ""
-                raise_alert(connection, AlertKind.AUTHENTICATION_LOST, relay, now, reason=reason)
+            before = read_slowed(connection, relay, about)
+            slowed = slowed_down(before, base_per_s, reason, now, throttle)
+            if slowed == before:
+                return
+            write_slowed(connection, relay, about, slowed)
+            # The digest of a single domain tells nothing without our key, and names nobody.
+            warn(
+                "slowed down",
+                relay=relay,
+                domains=about.domain_class or "all",
+                domain=about.domain_digest.hex()[:8],
+                said=reason,
+                pause_s=round((slowed.paused_until - now).total_seconds()),
+            )
 
         self._recorder.note(note)
 
@@ -264,12 +317,16 @@ class DeliveryEngine:
         while not self._stopping.is_set():
             ahead = int(min(max(self._rate, SMALLEST_CLAIM), MOST_AHEAD))
             wanted = (ahead + 1) // 2
-            if len(self._queue) + len(self._press) >= wanted or not self._watch.running:
-                await asyncio.sleep(0.005 if self._watch.running else IDLE_S)
+            if not self._watch.claimable:
+                await asyncio.sleep(IDLE_S)
                 continue
+            if not self._queue.is_short_of(wanted - len(self._press)):
+                await asyncio.sleep(0.005)
+                continue
+            put_off = self._queue.put_off
             claims = await self._claim(wanted)
             self._press.extend(claims)
-            if not claims:
+            if not claims and self._queue.put_off == put_off:
                 await asyncio.sleep(self._work.idle_s)
 
     async def _claim(self, wanted: int) -> list[Claim]:
@@ -321,18 +378,15 @@ class DeliveryEngine:
             )
         )
 
-    async def _finish(self, lanes: list[Lane], sending: list[asyncio.Task[None]]) -> None:
+    async def _finish(self, sending: asyncio.Task[None]) -> None:
         """Let open transactions end within the grace; cut what is still open, and say so."""
-        _, pending = await asyncio.wait(sending, timeout=self._parts.shutdown_grace_s)
+        _, pending = await asyncio.wait({sending}, timeout=self._parts.shutdown_grace_s)
         if pending:
-            warn("transactions cut: no reply within the grace", open=len(pending))
-            for lane, task in zip(lanes, sending, strict=True):
-                if not lane.abort():
-                    task.cancel()
+            warn("transactions cut: no reply within the grace", open=self._lanes.open)
+            self._lanes.abort()
             await asyncio.wait(pending, timeout=CUT_S)
-        for task in sending:
-            task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
+        self._lanes.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
     async def _end(self) -> None:
         """Close the journal and settle by it whatever is still claimed, as if we had died."""

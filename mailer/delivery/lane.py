@@ -13,13 +13,16 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from mailer.clock import Clock
 from mailer.compose.composer import CannotCompose
 from mailer.delivery.claims import Claim
+from mailer.delivery.health import Health
 from mailer.delivery.journal import Journal, JournalFull
 from mailer.delivery.outcomes import lost, not_composed, recorded
+from mailer.delivery.pacing import SlowDown, asks_to_slow_down
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.replies import Stage, classify, wants_login
@@ -38,7 +41,8 @@ from mailer.delivery.wire import ConnectionLost
 from mailer.delivery.work import Gate
 from mailer.events import failed, warn
 from mailer.model.faults import FaultsFound
-from mailer.model.mailing import ComposedMail
+from mailer.model.mailing import ComposedMail, Reply
+from mailer.model.pacing import PaceKey
 from mailer.model.states import SkipReason
 from mailer.tokens import Tokens
 
@@ -62,8 +66,10 @@ class LaneParts:
     set_aside: Callable[[int, str], None]
     #: Told how long each transaction took, in seconds.
     took: Callable[[float], None]
-    #: Told how meeting the relay went: None when it answered a transaction.
-    met: Callable[[RelayUnavailable | None], None]
+    #: Told how meeting the relay goes.
+    health: Health
+    #: Told who is to be sent less, and by what reply.
+    slow_down: Callable[[SlowDown, PaceKey, Reply], None]
 
 
 class Going(NamedTuple):
@@ -81,10 +87,16 @@ class Lane:
 
     def __init__(self, parts: LaneParts) -> None:
         self._parts = parts
+        self._relay = parts.relay
         self._session: Session | None = None
         self._backoff_s = FIRST_BACKOFF_S
         #: When the last transaction was over, on the monotonic clock.
         self._over_at = 0.0
+        self._nudged = asyncio.Event()
+        #: How long the last transaction took; None where there was none.
+        self._took_s: float | None = None
+        #: It ends after the mail it has under way.
+        self.leaves = False
         #: What comes next; its commands may be on the wire already.
         self._next: Going | None = None
 
@@ -96,7 +108,7 @@ class Lane:
         """
         parts = self._parts
         try:
-            while not parts.stopping.is_set():
+            while not parts.stopping.is_set() and not self.leaves:
                 claim = await parts.queue.take()
                 if claim is not None:
                     await self._handle(claim)
@@ -116,30 +128,54 @@ class Lane:
         self._session.abort()
         return True
 
+    def leave(self) -> None:
+        """End after the mail that is under way."""
+        self.leaves = True
+        self.nudge()
+        self._parts.queue.wake()
+
+    def nudge(self) -> None:
+        """Try the relay again now, if it waits to."""
+        self._backoff_s = FIRST_BACKOFF_S
+        self._nudged.set()
+
+    def adjust(self, relay: RelaySettings) -> None:
+        """Speak to the relay with these limits from now on."""
+        self._relay = relay
+        if self._session is not None:
+            self._session.relay = relay
+
     async def _handle(self, claim: Claim) -> None:
         if self._session is not None and not self._session.usable:
             await self._drop()
         if self._session is None:
             try:
-                self._session = await Session.open(self._parts.relay)
+                self._session = await Session.open(self._relay)
             except RelayUnavailable as error:
-                self._parts.recorder.give_back(claim.outgoing.delivery_id)
+                self._give_back(claim)
                 await self._unavailable(error)
                 return
         await self._parts.watch.fresh()
         if self._parts.stopping.is_set() or not self._may_send(claim):
-            self._parts.recorder.give_back(claim.outgoing.delivery_id)
+            self._give_back(claim)
             return
         going = self._made(claim)
         while going is not None:
+            self._took_s = None
             is_of_use = await self._transact(self._session, going)
+            self._parts.queue.done(going.claim, self._took_s)
             going, self._next = self._next, None
             if not is_of_use:
                 if going is not None:
                     # Whatever of it was written, it was never ended.
-                    self._parts.recorder.give_back(going.claim.outgoing.delivery_id)
+                    self._give_back(going.claim)
                 await self._drop()
                 return
+
+    def _give_back(self, claim: Claim) -> None:
+        """Give a claim back of which nothing was ended."""
+        self._parts.recorder.give_back(claim.outgoing.delivery_id)
+        self._parts.queue.done(claim, None)
 
     async def _drop(self) -> None:
         session, self._session = self._session, None
@@ -148,14 +184,17 @@ class Lane:
 
     async def _unavailable(self, error: RelayUnavailable) -> None:
         warn("relay unavailable", relay=error.relay, step=error.step, reason=error.reason)
-        self._parts.met(error)
+        self._parts.health.met(error)
         await self._back_off()
 
     async def _back_off(self) -> None:
         pause_s = self._backoff_s * random.uniform(0.8, 1.2)  # noqa: S311  (Jitter.)
         self._backoff_s = min(self._backoff_s * 2, LONGEST_BACKOFF_S)
+        self._nudged.clear()
+        if self._parts.stopping.is_set():
+            return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._parts.stopping.wait(), pause_s)
+            await asyncio.wait_for(self._nudged.wait(), pause_s)
 
     def _made(self, claim: Claim) -> Going | None:
         """Return a claim with its mail; None when it cannot be made, and that is on record."""
@@ -163,6 +202,7 @@ class Lane:
         began, now = parts.clock.monotonic(), parts.clock.now()
         mail = self._composed(claim, now, began)
         if mail is None:
+            parts.queue.done(claim, None)
             return None
         transaction = Transaction(
             mail=mail,
@@ -175,12 +215,12 @@ class Lane:
         )
         return Going(claim, transaction, now, began)
 
-    def _follow(self) -> Transaction | None:
+    def _follow(self, current: Claim) -> Transaction | None:
         """Take the claim whose commands may travel with the end of the content before it."""
         queue = self._parts.queue
-        if self._parts.stopping.is_set():
+        if self._parts.stopping.is_set() or self.leaves:
             return None
-        claim = queue.take_now()
+        claim = queue.take_behind(current)
         if claim is None:
             return None
         if not self._may_send(claim):
@@ -225,7 +265,7 @@ class Lane:
         parts, claim, now, began = self._parts, going.claim, going.started_at, going.began
         outgoing = claim.outgoing
         try:
-            answer = await session.transact(going.transaction, self._follow)
+            answer = await session.transact(going.transaction, partial(self._follow, claim))
         except Withheld:
             parts.recorder.give_back(outgoing.delivery_id)
             return True
@@ -233,9 +273,11 @@ class Lane:
             parts.recorder.skip(outgoing.delivery_id, SkipReason.EAI_UNSUPPORTED)
             return True
         except ConnectionLost as error:
+            parts.health.lost(error.reason)
             self._record(claim, lost(error.reason), now, began)
             return False
         except InDoubt as error:
+            parts.health.lost(error.reason)
             self._record(claim, None, now, began, doubt=f"connection lost: {error.reason}")
             return False
         except ValueError as error:
@@ -256,8 +298,12 @@ class Lane:
             )
             return False
         # Only a transaction shows that a relay takes our mail: one may greet us and want a login.
-        parts.met(None)
+        parts.health.met(None)
         self._backoff_s = FIRST_BACKOFF_S
+        if answer.reply.code >= 400:
+            slow_down = asks_to_slow_down(answer.reply, answer.stage, session.sent)
+            if slow_down is not None:
+                parts.slow_down(slow_down, claim.key, answer.reply)
         try:
             if answer.stage is Stage.CONTENT:
                 parts.journal.reply(
@@ -278,7 +324,8 @@ class Lane:
         over_at = parts.clock.monotonic()
         duration_s = over_at - began
         # The commands of this one may have gone while the one before was waited for.
-        parts.took(over_at - max(began, self._over_at))
+        self._took_s = over_at - max(began, self._over_at)
+        parts.took(self._took_s)
         self._over_at = over_at
         parts.recorder.record(
             recorded(

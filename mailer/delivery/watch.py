@@ -8,13 +8,17 @@ database does not answer, nothing may go.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 
 from mailer.clock import Clock
 from mailer.events import failed
-from mailer.model.relays import EVERY_SENDER, SenderChoice
+from mailer.model.routing import Routing
 from mailer.store.engine import Store, StoreUnavailable
+from mailer.store.relays import standing
 from mailer.store.shares import open_lanes
 from mailer.store.withdrawals import last_withdrawals, withdrawals_since
+from mailer.store.workers import workers_of
 
 #: How often the database is looked at.
 LOOK_S = 0.08
@@ -27,10 +31,29 @@ REMEMBER_S = 600.0
 class Watch:
     """What a sender process knows of withdrawals and of what may go out."""
 
-    def __init__(self, store: Store, clock: Clock, senders: SenderChoice = EVERY_SENDER) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, relay: str, worker: str, routing: Callable[[], Routing]
+    ) -> None:
+        """Keep what it works with.
+
+        Args:
+            store: the database.
+            clock: says when.
+            relay: key of the relay this process sends by.
+            worker: name of the worker, to find its place among those of the relay.
+            routing: whose mailings go by which relay; asked at each look.
+        """
         self._store = store
         self._clock = clock
-        self._senders = senders
+        self._relay = relay
+        self._worker = worker
+        self._routing = routing
+        #: Something may go out that is to go by this relay now.
+        self.claimable = False
+        #: Until when this relay is aside; None when it is not.
+        self.aside_until: datetime | None = None
+        #: This worker's place among those that send by the relay, from 0, and how many they are.
+        self.place = (0, 1)
         #: Running mailings with a share that is open, or without shares.
         self.running: frozenset[int] = frozenset()
         #: Row ids of a mailing and of a share of it.
@@ -61,7 +84,13 @@ class Watch:
         """
         began = self._clock.monotonic()
         with self._store.read() as connection:
-            lanes = open_lanes(connection, self._clock.now(), self._senders)
+            now, routing = self._clock.now(), self._routing()
+            # What was claimed may go, also when the next mails are to go by another relay.
+            lanes = open_lanes(connection, now, routing.may_go_by(self._relay))
+            stand = standing(connection, routing, now)
+            ours = routing.go_by(self._relay, stand.ready, stand.able)
+            claimable = bool(lanes) and bool(open_lanes(connection, now, ours))
+            workers = workers_of(connection, self._relay)
             found = withdrawals_since(connection, *self._seen)
         seen_at = self._clock.monotonic()
         kept = {digest: at for digest, at in self._withdrawn.items() if seen_at - at < REMEMBER_S}
@@ -69,6 +98,10 @@ class Watch:
         self._withdrawn = kept | dict.fromkeys(found.digests, seen_at)
         self._seen = (found.last_unsubscription, found.last_suppression)
         self._lanes = frozenset((lane.mailing_id, lane.share_id) for lane in lanes)
+        self.claimable = claimable
+        self.aside_until = stand.aside.get(self._relay)
+        if self._worker in workers:
+            self.place = (workers.index(self._worker), len(workers))
         self.running = frozenset(lane.mailing_id for lane in lanes) - self._set_aside
         self._looked_at = began
 
@@ -88,6 +121,7 @@ class Watch:
                 await asyncio.to_thread(self.look)
             except StoreUnavailable:
                 self.running = frozenset()
+                self.claimable = False
                 failed("sending waits: the database does not answer")
             self._looked.set()
             self._looked.clear()

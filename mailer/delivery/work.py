@@ -88,6 +88,21 @@ class Gate(Protocol):
         """Return the mailings of which something may go; empty: nothing may."""
         ...
 
+    @property
+    def claimable(self) -> bool:
+        """Return whether something may be there to be claimed."""
+        ...
+
+    @property
+    def aside_until(self) -> datetime | None:
+        """Return until when the relay is aside; None when it is not."""
+        ...
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Return the worker's place among those that share the relay's limits, and their number."""
+        ...
+
     def begin(self) -> None:
         """Look for the first time; it blocks."""
         ...
@@ -119,6 +134,9 @@ class OpenGate:
     """For what no list and no mailing's state can stop: a committed claim is enough."""
 
     running = frozenset({NO_MAILING})
+    claimable = True
+    aside_until = None
+    place = (0, 1)
 
     def begin(self) -> None:
         """Do nothing."""

@@ -18,6 +18,7 @@ from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
 from mailer.store.alerts import forget_alerts
 from mailer.store.engine import Connection, Store
+from mailer.store.pacing import forget_paces
 from mailer.store.retention import (
     clear_attempts,
     clear_deliveries,
@@ -98,6 +99,7 @@ class Housekeeper:
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
         forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)
+        forget_paces(connection, now)
         self._cleared["others"] += rows
         return rows
 

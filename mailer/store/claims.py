@@ -8,14 +8,16 @@ frozen is skipped on the way, or reached through another list they are still on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
     String,
+    bindparam,
     case,
     cast,
     exists,
@@ -29,12 +31,17 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState
-from mailer.model.relays import EVERY_SENDER, SenderChoice
+from mailer.model.domain_classes import DOMAIN_CLASSES, OTHER
+from mailer.model.pacing import PaceKey
+from mailer.model.routing import Routing, single_route
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.batches import fetch, these
 from mailer.store.breaker import canary_rooms
 from mailer.store.deliveries import skip
+from mailer.store.pacing import Purse, open_purse
+from mailer.store.queue import due
+from mailer.store.relays import standing
 from mailer.store.shares import open_lanes
 from mailer.store.tables import (
     delivery,
@@ -47,7 +54,7 @@ from mailer.store.tables import (
 from mailer.store.types import Instant, instant
 
 #: Columns of a claim that are taken as they are.
-_PLAIN_COLUMNS = 12
+_PLAIN_COLUMNS = 13
 #: Why an address may not be mailed whoever asks: the greater one counts.
 _PAUSED = 2
 
@@ -64,6 +71,7 @@ class ClaimedDelivery(NamedTuple):
     country: str
     needs_smtputf8: bool
     domain_class: str
+    domain_digest: bytes
     list_id: int
     language: str
     #: The supporter's first language when the edition is not in it; else None.
@@ -75,20 +83,60 @@ class ClaimedDelivery(NamedTuple):
     #: When a person had it sent again; None when nobody did.
     resent_at: datetime | None = None
 
+    @property
+    def pace_key(self) -> PaceKey:
+        """Return what its pace is about: one provider, or one domain of no provider."""
+        digest = self.domain_digest if self.domain_class == OTHER else b""
+        return PaceKey(self.domain_class, digest)
+
+
+class Room(Protocol):
+    """How many more of each class and domain a process can use in about a second."""
+
+    def of_class(self, domain_class: str) -> int | None:
+        """Return how many of a class; None for any number."""
+        ...
+
+    def of_domain(self, digest: bytes) -> int | None:
+        """Return how many of one domain that is of no provider's class; None for any number."""
+        ...
+
+    def turn_of(self, digest: bytes, per_second: float, count: int) -> list[float]:
+        """Return after how many seconds the turn of `count` more of a domain is expected."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClaimTerms:
+    """For which relay is claimed, and what that depends on."""
+
+    relay: str
+    routing: Routing
+    #: None: the process can use any number.
+    room: Room | None = None
+
+
+_NO_TERMS = ClaimTerms("", single_route(""))
+
 
 def claim(
     connection: Connection,
     name: str,
     limit: int,
     now: datetime,
-    senders: SenderChoice = EVERY_SENDER,
+    terms: ClaimTerms = _NO_TERMS,
 ) -> list[ClaimedDelivery]:
     """Claim up to `limit` due deliveries of what may go out now, the oldest mailing's first.
 
-    Whoever left, was suppressed, paused or marked discreet since the audience was frozen, or is on a
-    list that was, is skipped on the way, or reached through another list they are still on.
+    Taken are the mailings of those senders whose first relay that can take them is this one, and no
+    more than its cap and the paces allow. Whoever left, was suppressed, paused or marked discreet
+    since the audience was frozen, or is on a list that was, is skipped on the way, or reached through
+    another list they are still on.
     """
-    ids = _due(connection, limit, now, senders)
+    purse = open_purse(connection, terms.relay, terms.routing, now)
+    left = purse.left
+    limit = limit if left is None else min(limit, left)
+    ids = _due(connection, limit, now, terms, purse) if limit > 0 else []
     if not ids:
         return []
     found = _persons(connection, ids, now)
@@ -107,7 +155,9 @@ def claim(
     if rerouted:
         again = _persons(connection, rerouted, now)
         claimed = sorted([*claimed, *(one for one, _ in again)], key=lambda one: one.delivery_id)
+    claimed = _in_turn(connection, claimed, terms.room, purse, now)
     if claimed:
+        purse.spend(one.pace_key for one in claimed)
         connection.execute(
             update(delivery)
             .where(delivery.c.id.in_(these(connection, [one.delivery_id for one in claimed])))
@@ -122,40 +172,72 @@ def claim(
     return claimed
 
 
-def _due(connection: Connection, limit: int, now: datetime, senders: SenderChoice) -> list[int]:
-    """Return ids of due deliveries, and lock them where the database locks rows.
+def _due(
+    connection: Connection, limit: int, now: datetime, terms: ClaimTerms, purse: Purse
+) -> list[int]:
+    """Return ids of due deliveries, and lock them where the database locks rows."""
+    stand = standing(connection, terms.routing, now)
+    senders = terms.routing.go_by(terms.relay, stand.ready, stand.able)
+    lanes = open_lanes(connection, now, senders)
+    if not lanes:
+        return []
+    room: dict[str, int] = {}
+    for name in DOMAIN_CLASSES:
+        limits = [purse.of_class(name), terms.room.of_class(name) if terms.room else None]
+        known = [one for one in limits if one is not None]
+        if known:
+            room[name] = max(min(known), 0)
+    canaries = canary_rooms(connection, {lane.mailing_id for lane in lanes})
+    return list(due(connection, lanes, limit, room, canaries, now))
 
-    The index is read in its own order, retries before first tries, and no further than `limit`:
-    sorting everything that is due costs 140 ms at 200,000 deliveries, and this costs one.
+
+def _in_turn(
+    connection: Connection,
+    persons: Sequence[ClaimedDelivery],
+    room: Room | None,
+    purse: Purse,
+    now: datetime,
+) -> list[ClaimedDelivery]:
+    """Return those who are claimed; put off those of single domains whose turn it is not yet.
+
+    What is put off was not tried: it goes to the place in the queue at which its turn is expected,
+    so that those behind it come forward.
     """
-    ids: list[int] = []
-    shares: dict[int, list[int]] = {}
-    for lane in open_lanes(connection, now, senders):
-        shares.setdefault(lane.mailing_id, []).append(lane.share_id)
-    rooms = canary_rooms(connection, shares) if shares else {}
-    for mailing_id, share_ids in shares.items():
-        for state in (DeliveryState.DEFERRED, DeliveryState.DUE):
-            wanted = limit - len(ids)
-            if state is DeliveryState.DUE:
-                # While the canary is out nobody else goes; what was deferred is of it.
-                wanted = min(wanted, rooms.get(mailing_id, wanted))
-            if not wanted:
-                continue
-            query = (
-                select(delivery.c.id)
-                .where(
-                    delivery.c.state == state,
-                    delivery.c.mailing_id == mailing_id,
-                    delivery.c.share_id.in_(share_ids),
-                    delivery.c.next_attempt_at <= now,
-                )
-                .order_by(delivery.c.share_id, delivery.c.next_attempt_at)
-                .limit(wanted)
-                # PostgreSQL: another sender takes others. SQLite has one writer at a time.
-                .with_for_update(skip_locked=True)
-            )
-            ids += connection.execute(query).scalars()
-    return ids
+    by_domain: dict[bytes, list[ClaimedDelivery]] = {}
+    for one in persons:
+        if one.domain_class == OTHER:
+            by_domain.setdefault(one.domain_digest, []).append(one)
+    if not by_domain or not (purse.look_at_domains(by_domain) or room):
+        return list(persons)
+    put_off: dict[int, datetime] = {}
+    for digest, queued in by_domain.items():
+        limits = [purse.of_domain(digest), room.of_domain(digest) if room else None]
+        known = [one for one in limits if one is not None]
+        late = queued[max(min(known), 0) :] if known else []
+        if late:
+            turns = _turns(digest, len(late), room, purse, now)
+            put_off |= {one.delivery_id: at for one, at in zip(late, turns, strict=True)}
+    if put_off:
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id == bindparam("put_off"))
+            .values(next_attempt_at=bindparam("turn_at", type_=Instant)),
+            [{"put_off": key, "turn_at": at} for key, at in put_off.items()],
+        )
+    return [one for one in persons if one.delivery_id not in put_off]
+
+
+def _turns(
+    digest: bytes, count: int, room: Room | None, purse: Purse, now: datetime
+) -> list[datetime]:
+    """Return when the turns of more of a domain are expected."""
+    begin = purse.paused_until(digest) or now
+    per_second = purse.per_second(digest)
+    if room is not None:
+        waits = room.turn_of(digest, per_second, count)
+    else:
+        waits = [(number + 1) / (per_second or 1.0) for number in range(count)]
+    return [begin + timedelta(seconds=one) for one in waits]
 
 
 def _as_text(column: Any) -> Any:  # noqa: ANN401  (A column expression has no narrower type here.)
@@ -236,7 +318,8 @@ def _persons(
             supporter.c.fields_sealed,
             supporter.c.country,
             supporter.c.needs_smtputf8,
-            supporter.c.domain_class,
+            delivery.c.domain_class,
+            supporter.c.domain_digest,
             delivery.c.list_id,
             delivery.c.language,
             delivery.c.wanted,

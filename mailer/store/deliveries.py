@@ -20,6 +20,7 @@ from mailer.model.states import DeliveryState, Outcome, SkipReason, states_befor
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.batches import fetch, insert, these
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
+from mailer.store.pacing import give_back_of_day
 from mailer.store.suppressions import Suppressed, suppress
 from mailer.store.tables import attempt, delivery
 
@@ -45,7 +46,7 @@ def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: date
 def give_back(connection: Connection, name: str, ids: Collection[int], now: datetime) -> None:
     """Make claimed deliveries due again that were never ended; the attempt does not count."""
     if ids:
-        connection.execute(
+        given = connection.execute(
             update(delivery)
             .where(
                 delivery.c.id.in_(these(connection, ids)),
@@ -59,6 +60,7 @@ def give_back(connection: Connection, name: str, ids: Collection[int], now: date
                 claimed_by=None,
             )
         )
+        give_back_of_day(connection, name, given.rowcount)
 
 
 class Recorded(NamedTuple):

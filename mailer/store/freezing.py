@@ -222,6 +222,7 @@ _COLUMNS = (
     delivery.c.next_attempt_at,
     delivery.c.finished_at,
     delivery.c.share_id,
+    delivery.c.domain_class,
 )
 
 
@@ -254,6 +255,7 @@ def insert_mailed(
         case((given_up, null()), else_=_due_at()),
         case((given_up, literal(now, delivery.c.finished_at.type)), else_=null()),
         _share_id(sharing),
+        supporter.c.domain_class,
     )
     connection.execute(
         insert_or_ignore(connection, delivery).from_select(_COLUMNS, query.where(reason.is_(None)))
@@ -294,6 +296,7 @@ def insert_rest(
             _due_at().label("due_at"),
             reason.label("reason"),
             _share_id(sharing).label("share_id"),
+            supporter.c.domain_class.label("domain_class"),
         )
         .where(
             not_(
@@ -327,6 +330,7 @@ def insert_rest(
         case((mailed, found.c.due_at), else_=null()),
         case((mailed, null()), else_=literal(now, delivery.c.finished_at.type)),
         found.c.share_id,
+        found.c.domain_class,
     ).where(found.c.mailing_id == mailing_id)
     connection.execute(insert_or_ignore(connection, delivery).from_select(_COLUMNS, query))
 

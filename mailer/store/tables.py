@@ -458,6 +458,8 @@ delivery = Table(
     Column("skip_reason", Enum(SkipReason)),
     #: Row id in mailing_share; 0 for a mailing without shares.
     Column("share_id", Id, nullable=False, server_default="0"),
+    #: The supporter's, so that each provider's part of the queue is read by itself.
+    Column("domain_class", String(20), nullable=False, server_default="other"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant),
     Column("first_attempt_at", Instant),
@@ -470,7 +472,14 @@ delivery = Table(
     Column("enhanced_code", String(12)),
     Column("finished_at", Instant),
     UniqueConstraint("mailing_id", "address_digest"),
-    Index("ix_delivery_queue", "state", "mailing_id", "share_id", "next_attempt_at"),
+    Index(
+        "ix_delivery_queue",
+        "state",
+        "mailing_id",
+        "share_id",
+        "domain_class",
+        "next_attempt_at",
+    ),
     Index("ix_delivery_supporter_id", "supporter_id"),
     sqlite_autoincrement=True,
 )
@@ -595,6 +604,8 @@ worker = Table(
     Column("boot_id", String(60), nullable=False),
     #: Key of the relay it hands mail to; "" for what began before this was kept.
     Column("relay", String(80), nullable=False, server_default=""),
+    #: It sends mailings, not service mails: it counts where a relay's limits are shared out.
+    Column("sends_mailings", Boolean, nullable=False, server_default=true()),
     Column("started_at", Instant, nullable=False),
     #: Set once everything it claimed has its outcome.
     Column("ended_at", Instant),
@@ -677,4 +688,37 @@ relay_contact = Table(
     Column("failed_at", Instant),
     #: At which step, and what was said, without secrets.
     Column("failure", String(300), nullable=False, server_default=""),
+    #: How often in a row, since it last answered a transaction.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    #: Until then it is not tried, and its mails go by the next relay; None: it is not aside.
+    Column("aside_until", Instant),
+)
+
+#: How many deliveries were claimed for a relay on a day, less those given back.
+relay_day = Table(
+    "relay_day",
+    metadata,
+    Column("relay", String(60), primary_key=True),
+    #: Of the workspace's zone, as "2026-12-01".
+    Column("day", String(10), primary_key=True),
+    Column("claimed", Integer, nullable=False, server_default="0"),
+)
+
+#: What is left to spend of a rate, and what asked to be slowed down.
+pace = Table(
+    "pace",
+    metadata,
+    Column("relay", String(60), primary_key=True),
+    #: "" for the relay as a whole.
+    Column("domain_class", String(20), primary_key=True),
+    #: Of one domain; empty for a whole class.
+    Column("domain_digest", Digest, primary_key=True),
+    #: What may go at once, as it was at `filled_at`; None: nothing was spent yet.
+    Column("tokens", Float),
+    Column("filled_at", Instant),
+    #: See `mailer.model.pacing.Slowed`.
+    Column("base_per_s", Float, nullable=False, server_default="0"),
+    Column("halvings", Integer, nullable=False, server_default="0"),
+    Column("paused_until", Instant),
+    Column("reason", String(60), nullable=False, server_default=""),
 )

@@ -33,12 +33,36 @@ def worker_process(name: str) -> tuple[int, int]:
 
 
 def register_worker(
-    connection: Connection, name: str, pid: int, boot_id: str, now: datetime, relay: str = ""
+    connection: Connection,
+    name: str,
+    pid: int,
+    boot_id: str,
+    now: datetime,
+    relay: str = "",
+    *,
+    sends_mailings: bool = True,
 ) -> None:
     """Write that a sender process has begun; its claims carry its name."""
     connection.execute(
-        worker.insert().values(name=name, pid=pid, boot_id=boot_id, relay=relay, started_at=now)
+        worker.insert().values(
+            name=name,
+            pid=pid,
+            boot_id=boot_id,
+            relay=relay,
+            sends_mailings=sends_mailings,
+            started_at=now,
+        )
     )
+
+
+def workers_of(connection: Connection, relay: str) -> list[str]:
+    """Return the names of those that send mailings by a relay, one who died a moment ago too."""
+    rows = connection.execute(
+        select(worker.c.name)
+        .where(worker.c.ended_at.is_(None), worker.c.relay == relay, worker.c.sends_mailings)
+        .order_by(worker.c.name)
+    )
+    return list(rows.scalars())
 
 
 def end_worker(connection: Connection, name: str, now: datetime) -> None:

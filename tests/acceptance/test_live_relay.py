@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mailer.app.preview import preview_mail
 from mailer.app.relays import verify_relay
-from mailer.app.sending import relay_digest, send_now, unverified
+from mailer.app.routing import relay_digest
+from mailer.app.senders import send_now
+from mailer.app.sending import unverified
 from mailer.app.workspace import Workspace
 from mailer.domains.records import quoted
 from mailer.domains.resolver import SystemResolver

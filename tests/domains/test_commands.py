@@ -15,8 +15,11 @@ def test_senders_at_one_domain_have_each_record_once(tmp_path, monkeypatch):
     text = changed(
         ("letters@lantern.example.net", "letters@harbor.example.org"),
         ("bounces.lantern.example.net", "bounces.harbor.example.org"),
-        ('relay = ""\n\n# Sign with', 'relay = "first"\n\n# Sign with'),
-        ('return_path_local = "b"\n\n# The server', f'relay = "second"\n\n{relays}\n# The server'),
+        ("relays = []\n\n# Sign with", 'relays = ["first"]\n\n# Sign with'),
+        (
+            'return_path_local = "b"\n\n# The server',
+            f'relays = ["second"]\n\n{relays}\n# The server',
+        ),
     )
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(common, "_workspace_folder", tmp_path)

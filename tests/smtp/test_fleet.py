@@ -11,9 +11,9 @@ from mailer.delivery.fleet import Fleet
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Encryption, RelaySettings, Timeouts
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.relays import SenderChoice
+from mailer.model.routing import RelayTerms, Routing
 from mailer.model.states import DeliveryState, MailingState
-from mailer.store.claims import claim
+from mailer.store.claims import ClaimTerms, claim
 from mailer.store.mailings import load_mailing
 from mailer.store.reports import report
 from mailer.store.shares import open_lanes
@@ -21,8 +21,7 @@ from tests.support.clocks import NOW
 from tests.support.factories import LONG_AGO, make_revision, make_sender
 from tests.support.ground import PlainComposer
 
-LANTERN = SenderChoice(frozenset({"lantern"}))
-THE_OTHERS = SenderChoice(frozenset({"lantern"}), others=True)
+ROUTING = Routing({key: RelayTerms(key) for key in ("one", "two")}, {"lantern": ("two",)}, ("one",))
 
 
 def _two_mailings(ground):
@@ -44,23 +43,23 @@ def test_claims_are_made_for_the_senders_of_one_relay(ground):
     """The others' engine takes also what comes from a sender nobody knows any more."""
     mailings = _two_mailings(ground)
     with ground.store.write() as connection:
-        ours = claim(connection, "one", 10, NOW, LANTERN)
-        lanes = open_lanes(connection, NOW, LANTERN)
+        ours = claim(connection, "two", 10, NOW, ClaimTerms("two", ROUTING))
+        lanes = open_lanes(connection, NOW, ROUTING.may_go_by("two"))
         assert [mailings["lantern"].row_id] == [one.mailing_id for one in lanes]
-        rest = claim(connection, "two", 10, NOW, THE_OTHERS)
+        rest = claim(connection, "one", 10, NOW, ClaimTerms("one", ROUTING))
     assert {mailings["lantern"].row_id} == {one.mailing_id for one in ours}
     assert {mailings["harbor"].row_id} == {one.mailing_id for one in rest}
     assert (3, 3) == (len(ours), len(rest))
 
 
-def _engine(ground, tokens, folder, relay, port, senders, material_for):
+def _engine(ground, tokens, folder, relay, port, material_for):
     return DeliveryEngine(
         EngineParts(
             store=ground.store, seal_keys=ground.seal_keys, tokens=tokens,
             relay=RelaySettings(relay, "127.0.0.1", port, Encryption.NONE,
                                 timeouts=Timeouts(5, 5, 5, 5, 5)),
             journal_dir=folder, policy=RetryPolicy(0.2, 0.2, timedelta(hours=1)),
-            clock=SYSTEM_CLOCK, material_for=material_for, shutdown_grace_s=2.0, senders=senders,
+            clock=SYSTEM_CLOCK, material_for=material_for, shutdown_grace_s=2.0, routing=ROUTING,
         )
     )  # fmt: skip
 
@@ -78,9 +77,9 @@ async def test_a_relay_that_may_not_be_used_holds_its_own_mailings_only(
 
     fleet = Fleet(
         [
-            _engine(ground, tokens, tmp_path, "one", one.port, THE_OTHERS,
+            _engine(ground, tokens, tmp_path, "one", one.port,
                     lambda _: Material(PlainComposer(), keys)),
-            _engine(ground, tokens, tmp_path, "two", two.port, LANTERN, unverified),
+            _engine(ground, tokens, tmp_path, "two", two.port, unverified),
         ]
     )  # fmt: skip
     stop = asyncio.Event()

@@ -292,8 +292,11 @@ def test_a_claim_reads_the_queue_by_its_index_and_sorts_nothing(sqlite_ground):
             for statement, parameters in asked
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-    assert 2 == len(asked)
-    assert {True} == {"USING COVERING INDEX ix_delivery_queue" in plan for plan in plans}
+    # Retries and first tries, and those again of which the first look left some.
+    assert 2 <= len(asked) <= 4
+    read = [plan for plan in plans if "delivery" in plan]
+    assert {True} == {"USING COVERING INDEX ix_delivery_queue" in plan for plan in read}
+    assert [] == [plan for plan in plans if "TEMP B-TREE" in plan]
 
 
 def test_a_mailing_written_without_its_share_gets_it_when_frozen(ground):

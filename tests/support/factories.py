@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import (
     LanguageProfile,
@@ -24,6 +26,7 @@ from mailer.model.audience import (
     ListDefinition,
     MembershipState,
 )
+from mailer.model.domain_classes import domain_class
 from mailer.model.mailing import Design, Mailing, Sender
 from mailer.model.statement import (
     Edition,
@@ -197,6 +200,7 @@ class Ground:
                 "profile_id": profile_id(
                     connection, LanguageProfile(tuple(languages), tuple(never))
                 ),
+                "domain_class": domain_class(domain),
                 "domain_digest": self.service_keys.domain_digest(domain),
                 "needs_smtputf8": not address.rpartition("@")[0].isascii(),
                 "created_at": LONG_AGO,
@@ -288,12 +292,16 @@ class Ground:
             "next_attempt_at": self.now if due else None,
             **columns,
         }
+        people = tables.supporter
         with self.store.write() as connection:
             row_id = connection.execute(
                 tables.delivery.insert()
                 .values(
                     mailing_id=mailing.row_id,
                     address_digest=digest,
+                    domain_class=select(people.c.domain_class)
+                    .where(people.c.id == supporter_id)
+                    .scalar_subquery(),
                     supporter_id=supporter_id,
                     list_id=self.lists[keys[0]][0],
                     state=state,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from mailer.app.sending import relay_digest
+from mailer.app.routing import relay_digest
 from mailer.app.workspace import Workspace
 from mailer.store.relays import mark_relay_verified
 from tests.support.guide import Block, Typed, blocks, unlike

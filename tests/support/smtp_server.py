@@ -47,6 +47,8 @@ class Misbehaviour(StrEnum):
     GREYLIST_ONCE = "greylist_once"
     #: 451 4.7.1 to RCPT, always.
     DEFER_ALWAYS = "defer_always"
+    #: 450 4.7.28 to RCPT: too many from us.
+    THROTTLE_RCPT = "throttle_rcpt"
     #: Wait `slow_s` seconds before the reply to RCPT, then take it.
     SLOW_RCPT = "slow_rcpt"
     #: 452 4.3.1 to the content: no room.
@@ -341,6 +343,8 @@ class _Handler:
             and self._server.is_new(envelope.mail_from, address)
         ):
             return "451 4.7.1 Greylisted, please try again later"
+        if behaviour is Misbehaviour.THROTTLE_RCPT:
+            return "450 4.7.28 An unusual rate of mails from you, try later"
         if behaviour is Misbehaviour.SLOW_RCPT:
             await asyncio.sleep(self._server.settings.slow_s)
         envelope.rcpt_tos.append(address)

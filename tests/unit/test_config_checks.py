@@ -3,6 +3,7 @@
 import pytest
 
 from mailer.model.faults import FaultsFound
+from mailer.model.pacing import Pace, Pacing
 from tests.unit.config_texts import DKIM, EXAMPLE, changed, faults, load
 
 LIVE = (
@@ -262,3 +263,54 @@ def test_a_command_is_a_program_and_its_arguments(tmp_path, value):
     """A line for a shell is none: no shell reads it."""
     (fault, *_) = faults(tmp_path, changed(("command = []", f"command = {value}")))
     assert fault[0].startswith("alerts")
+
+
+def test_a_sender_names_its_relays_in_order(tmp_path):
+    """One that is not there, or is named twice, is told; none named is the first one alone."""
+    spare = '[[relays]]\nkey = "spare"\nhost = "smtp.example.net"\n'
+    first = "relays = []\n\n# Sign with DKIM"
+    text = changed((first, first.replace("[]", '["spare", "main", "third", "main"]'))) + spare
+    assert [
+        ("senders.harbor.relays", 'names "main" twice'),
+        ("senders.harbor.relays", 'there is no relay "third"'),
+    ] == sorted(faults(tmp_path, text))
+    text = changed((first, first.replace("[]", '["spare", "main"]'))) + spare
+    config = load(tmp_path, text)
+    assert ["spare", "main"] == [one.key for one in config.relays_of("harbor")]
+    assert ["main"] == [one.key for one in config.relays_of("lantern")]
+    assert ["main"] == [one.key for one in config.relays_of("nobody")]
+    assert ["main", "spare"] == [one.key for one in config.relays_in_use]
+
+
+def test_a_plan_has_a_first_day_and_a_first_day_a_plan(tmp_path):
+    """Each without the other is refused; so is a day in quotation marks."""
+    plan = ("per_day_plan = []", "per_day_plan = [200, 500]")
+    day = ("# plan_from = 2026-12-01", "plan_from = 2026-12-01")
+    assert ["relays[0]"] == [field for field, _ in faults(tmp_path, changed(plan))]
+    assert ["relays[0]"] == [field for field, _ in faults(tmp_path, changed(day))]
+    quoted = (day[0], 'plan_from = "2026-12-01"')
+    assert ["relays[0].plan_from"] == [
+        field for field, _ in faults(tmp_path, changed(plan, quoted))
+    ]
+    config = load(tmp_path, changed(plan, day))
+    assert (200, 500) == config.relays[0].cap.plan
+
+
+def test_pacing_is_of_providers_that_are_known_each_once(tmp_path):
+    """Or of every single domain; what another word could mean is told."""
+    table = '[[pacing]]\ndomains = "gmail"\nconnections = 2\nper_second = 5.0\n'
+    each = '[[pacing]]\ndomains = "each"\nper_second = 1.0\n'
+    config = load(tmp_path, EXAMPLE + table + each)
+    assert Pacing({"gmail": Pace(2, 5.0)}, Pace(0, 1.0)) == config.paces
+    assert [("pacing[1].domains", "Make one of them")] == [
+        (fault.field, fault.remedy) for fault in _faults(tmp_path, EXAMPLE + table + table)
+    ]
+    assert ["pacing[0].domains"] == [
+        field for field, _ in faults(tmp_path, EXAMPLE + table.replace("gmail", "hotmail"))
+    ]
+
+
+def _faults(folder, text):
+    with pytest.raises(FaultsFound) as raised:
+        load(folder, text)
+    return raised.value.faults

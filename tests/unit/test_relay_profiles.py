@@ -114,8 +114,8 @@ def test_people_get_nothing_that_nobody_signs(tmp_path, signs):
     workspace = Workspace.open(tmp_path)
     sender = workspace.config.sender("lantern")
     if signs == "relay":
-        assert () == signers_for(workspace, sender)
+        assert () == signers_for(sender, workspace.config.relays[0])
         return
     with pytest.raises(FaultsFound) as refused:
-        signers_for(workspace, sender)
+        signers_for(sender, workspace.config.relays[0])
     assert ["senders.lantern.dkim"] == [one.field for one in refused.value.faults]
