@@ -63,7 +63,7 @@ async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
 def mail_size(workspace: Workspace) -> int:
     """Return the octets of the first mail that is due."""
     claimer = Claimer(
-        workspace.store, workspace.seal_keys, "size", material_for(workspace), workspace.clock
+        workspace.store, workspace.seal_keys, "size", material_for(workspace, None), workspace.clock
     )
     (claim,) = claimer.claim(1).claims
     return len(claim.material.composer.compose(claim.outgoing, workspace.clock.now()).content)
@@ -92,7 +92,7 @@ def main() -> None:
         EngineParts(
             store=workspace.store, seal_keys=workspace.seal_keys, tokens=workspace.tokens,
             relay=relay, journal_dir=workspace.config.journal_dir, policy=retry_policy(workspace),
-            clock=workspace.clock, material_for=material_for(workspace),
+            clock=workspace.clock, material_for=material_for(workspace, None),
         )
     )  # fmt: skip
     before = cpu_s()
