@@ -24,6 +24,8 @@ from mailer.delivery.claims import Claimer
 from mailer.delivery.engine import DeliveryEngine, EngineParts
 from mailer.delivery.fleet import Fleet
 from mailer.delivery.session import Encryption, RelaySettings
+from mailer.model.routing import single_route
+from mailer.store.claims import ClaimTerms
 
 _OPEN = text("SELECT 1 FROM delivery WHERE state IN ('due', 'sending', 'deferred') LIMIT 1")
 _COUNTS = text("SELECT state, count(*) FROM delivery GROUP BY state")
@@ -62,9 +64,11 @@ async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
 
 def mail_size(workspace: Workspace) -> int:
     """Return the octets of the first mail that is due."""
+    terms = ClaimTerms("sandbox", single_route("sandbox"))
     claimer = Claimer(
-        workspace.store, workspace.seal_keys, "size", material_for(workspace, None), workspace.clock
-    )
+        workspace.store, workspace.seal_keys, "size", material_for(workspace, None),
+        workspace.clock, lambda: terms,
+    )  # fmt: skip
     (claim,) = claimer.claim(1).claims
     return len(claim.material.composer.compose(claim.outgoing, workspace.clock.now()).content)
 

@@ -11,17 +11,20 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from mailer.compose.cleaning import clean_value
 from mailer.compose.compiled import CompiledMessage, compile_message
 from mailer.compose.conditions import TruthVector, truth_vector
 from mailer.compose.context import Reading
 from mailer.compose.dkim import Signer, Signing
+from mailer.compose.encoding import SlotUse, encode_value
 from mailer.compose.fixed import FixedHeaders, fixed_headers
 from mailer.compose.headers import (
+    ONE_CLICK,
     Header,
     UnfitForHeader,
     address_header,
@@ -29,16 +32,16 @@ from mailer.compose.headers import (
     list_unsubscribe_headers,
     plain_header,
 )
-from mailer.compose.ledger import Slot, SlotKind
+from mailer.compose.ledger import SlotKind
 from mailer.compose.rendering import EditionTemplates
 from mailer.compose.return_path import return_path
-from mailer.compose.wire import MalformedMail, check_lines, check_message
+from mailer.compose.wire import MalformedMail, check_lines, check_message, check_pieces
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
-from mailer.tokens import Purpose, Tokens
+from mailer.tokens import UNSUBSCRIBE_TOKEN_CHARACTERS, Purpose, Tokens
 
 #: Compiled messages kept; the one unused for longest is forgotten and compiled anew when needed.
 KEPT_MESSAGES = 128
@@ -50,19 +53,57 @@ LOOK_AT_ONE_IN = 100
 VARYING = ("To", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
 
 
+class Fill(NamedTuple):
+    """A place in a body that is filled for each supporter."""
+
+    #: Among the pieces.
+    position: int
+    use: SlotUse
+    #: What stands before and after the token of a link; None where it is not that simple.
+    around: tuple[str, str] | None
+
+
+class Varying(NamedTuple):
+    """Values of the header fields that differ from one supporter to the next."""
+
+    to: bytes
+    date: bytes
+    message_id: bytes
+    leaving: bytes
+
+    def headers(self) -> dict[str, Header]:
+        """Return them as fields, by name, for those who sign."""
+        values = (*self, ONE_CLICK.value)
+        return {name: Header(name, value) for name, value in zip(VARYING, values, strict=True)}
+
+
 @dataclass
 class Frame:
     """What mails of one compiled message that came by one list have in common, ready for the wire."""
 
-    message: CompiledMessage
     #: The header fields before To.
     first: bytes
     list_id: bytes
-    #: The header fields after List-Unsubscribe-Post, and the empty line.
+    #: What stands before and after the token in List-Unsubscribe.
+    leaving: tuple[str, str]
+    #: The header fields after it, and the empty line.
     last: bytes
+    #: The body, and where it is filled.
+    pieces: tuple[bytes, ...]
+    fills: tuple[Fill, ...]
     signings: tuple[Signing, ...]
     #: How many were made.
     messages: int = 0
+
+
+#: A token like all others: letters and digits stand for themselves wherever a token may.
+_SAMPLE_TOKEN = "t" * UNSUBSCRIBE_TOKEN_CHARACTERS
+
+
+def _around_token(write: Callable[[str], bytes]) -> tuple[str, str] | None:
+    """Return what is written before and after a token; None where a line is broken within it."""
+    before, found, after = write(_SAMPLE_TOKEN).decode("ascii").partition(_SAMPLE_TOKEN)
+    return (before, after) if found else None
 
 
 class CannotCompose(Exception):
@@ -122,7 +163,7 @@ class MailingComposer:
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
         self._is_verp_sound = False
         #: A minute since 1970, and its Date.
-        self._dated: tuple[int, Header] = (-1, Header("Date", b""))
+        self._dated: tuple[int, bytes] = (-1, b"")
         self._lock = threading.Lock()
 
     @property
@@ -157,36 +198,53 @@ class MailingComposer:
             raise FaultsFound([Fault("", 0, "message", error.problem)]) from error
 
     def _compose(self, outgoing: OutgoingDelivery, now: datetime) -> ComposedMail:
-        address = outgoing.address
+        address, delivery_id = outgoing.address, outgoing.delivery_id
         to = address_header("To", address, utf8=outgoing.needs_smtputf8)
-        fields = outgoing.fields
         frame = self._frame(outgoing)
-        tokens, delivery_id = self._tokens, outgoing.delivery_id
-        token = tokens.person(Purpose.UNSUBSCRIBE, delivery_id, outgoing.supporter_id)
-        unsubscribe = f"{self._sender.base_url}/u/{token}"
-
-        def value_of(slot: Slot) -> str:
-            if slot.kind is SlotKind.UNSUBSCRIBE_URL:
-                return unsubscribe
-            return clean_value(fields.get(slot.field, "")) or clean_value(slot.default)
-
-        body = frame.message.merge(value_of)
-        message_id = f"<{tokens.message_id(delivery_id)}@{self._sender.return_path_domain}>"
-        varying = (
-            to,
+        token = self._tokens.person(Purpose.UNSUBSCRIBE, delivery_id, outgoing.supporter_id)
+        message_id = self._tokens.message_id(delivery_id)
+        varying = Varying(
+            to.value,
             self._date(outgoing.first_attempt_at or now),
-            Header("Message-ID", message_id.encode("ascii")),
-            *list_unsubscribe_headers(unsubscribe),
+            f"<{message_id}@{self._sender.return_path_domain}>".encode("ascii"),
+            token.join(frame.leaving).encode("ascii"),
         )
-        to_, date_, message_id_, *leaving = [one.wire for one in varying]
+        body = self._body(frame, outgoing, token)
+        signatures: Sequence[bytes] = ()
+        if frame.signings:
+            # The body was written as its own relaxed form (RFC 6376 §3.4.4).
+            body_hash = hashlib.sha256(body).digest()
+            headers = varying.headers()
+            signatures = [one.sign(headers, body_hash, now).wire for one in frame.signings]
         content = b"".join(
             (
-                *self._signatures(frame, varying, body, now),
-                frame.first, to_, date_, message_id_, frame.list_id, *leaving, frame.last, body,
+                *signatures,
+                frame.first, b"To: ", varying.to,
+                b"\r\nDate: ", varying.date,
+                b"\r\nMessage-ID: ", varying.message_id, b"\r\n",
+                frame.list_id, b"List-Unsubscribe: ", varying.leaving, b"\r\n",
+                frame.last, body,
             )
         )  # fmt: skip
         self._look_once_more(frame, content, outgoing)
         return ComposedMail(Envelope(self._mail_from(delivery_id), address), content, is_plain=True)
+
+    def _body(self, frame: Frame, outgoing: OutgoingDelivery, token: str) -> bytes:
+        """Return the body for one supporter: what is constant, and values between."""
+        pieces = list(frame.pieces)
+        for fill in frame.fills:
+            if fill.around is not None:
+                pieces[fill.position] = token.join(fill.around).encode("ascii")
+                continue
+            slot, flavor = fill.use
+            if slot.kind is SlotKind.UNSUBSCRIBE_URL:
+                value = f"{self._sender.base_url}/u/{token}"
+            else:
+                value = clean_value(outgoing.fields.get(slot.field, "")) or clean_value(
+                    slot.default
+                )
+            pieces[fill.position] = encode_value(value, flavor)
+        return b"".join(pieces)
 
     def _mail_from(self, delivery_id: int) -> str:
         if self._return_path is ReturnPath.VERP and self._is_verp_sound:
@@ -198,16 +256,6 @@ class MailingComposer:
         # Tokens are all of one length and alphabet: where one fits, all do.
         self._is_verp_sound = True
         return address
-
-    def _signatures(
-        self, frame: Frame, varying: Sequence[Header], body: bytes, now: datetime
-    ) -> list[bytes]:
-        if not frame.signings:
-            return []
-        # The body was written as its own relaxed form (RFC 6376 §3.4.4).
-        body_hash = hashlib.sha256(body).digest()
-        by_name = {header.name: header for header in varying}
-        return [one.sign(by_name, body_hash, now).wire for one in frame.signings]
 
     def _look_once_more(self, frame: Frame, content: bytes, outgoing: OutgoingDelivery) -> None:
         """Look at the whole of the first message of a frame, and at one in a hundred after it.
@@ -224,12 +272,12 @@ class MailingComposer:
             check_lines(content)
         frame.messages += 1
 
-    def _date(self, moment: datetime) -> Header:
-        """Return Date, which is the same for all mails of a minute."""
+    def _date(self, moment: datetime) -> bytes:
+        """Return the value of Date, which is the same for all mails of a minute."""
         minute = int(moment.timestamp()) // 60
         known = self._dated
         if known[0] != minute:
-            known = self._dated = (minute, date_header(moment))
+            known = self._dated = (minute, date_header(moment).value)
         return known[1]
 
     def _frame(self, outgoing: OutgoingDelivery) -> Frame:
@@ -260,17 +308,36 @@ class MailingComposer:
         # Of the fields that vary only the names count here.
         varying = [Header(name, b"") for name in VARYING]
         headers = [*fixed.before, fixed.list_id, *fixed.after, message.content_type, *varying]
-        last = (*fixed.after, message.content_type, *self._relay_headers)
+        last = (ONE_CLICK, *fixed.after, message.content_type, *self._relay_headers)
         language = message.reading.reader
         name = clean_value(localized(definition.name, language, outgoing.language))
         slots = {use.slot for use in message.uses if use.slot.kind is SlotKind.LIST_NAME}
+        message = message.with_known(dict.fromkeys(slots, name))
+        check_pieces(message.pieces)
         return Frame(
-            message=message.with_known(dict.fromkeys(slots, name)),
             first=b"".join(one.wire for one in fixed.before),
             list_id=fixed.list_id.wire,
+            leaving=_around_token(
+                lambda token: (
+                    list_unsubscribe_headers(f"{self._sender.base_url}/u/{token}")[0].value
+                )
+            )
+            or ("", ""),
             last=b"".join(one.wire for one in last) + b"\r\n",
+            pieces=message.pieces,
+            fills=tuple(
+                self._fill(position, message.uses[index]) for position, index in message.places
+            ),
             signings=tuple(signer.prepared(headers, VARYING) for signer in self._signers),
         )
+
+    def _fill(self, position: int, use: SlotUse) -> Fill:
+        around = None
+        if use.slot.kind is SlotKind.UNSUBSCRIBE_URL:
+            around = _around_token(
+                lambda token: encode_value(f"{self._sender.base_url}/u/{token}", use.flavor)
+            )
+        return Fill(position, use, around)
 
     def _message(self, outgoing: OutgoingDelivery, vector: TruthVector) -> CompiledMessage:
         """Return the compiled message for a supporter, compiling it if it is the first."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from html import escape
+from typing import NamedTuple
 
 from mailer.compose.ledger import Ledger, Slot
 
@@ -38,8 +39,7 @@ class Flavor(Enum):
     HTML = "html"
 
 
-@dataclass(frozen=True)
-class SlotUse:
+class SlotUse(NamedTuple):
     """A slot in one of the parts."""
 
     slot: Slot

@@ -160,11 +160,12 @@ def list_unsubscribe_headers(address: str) -> tuple[Header, Header]:
         value = b"\r\n " + value
     return (
         Header("List-Unsubscribe", value),
-        _ONE_CLICK,
+        ONE_CLICK,
     )
 
 
-_ONE_CLICK = Header("List-Unsubscribe-Post", b"List-Unsubscribe=One-Click")
+#: RFC 8058 §3.1.
+ONE_CLICK = Header("List-Unsubscribe-Post", b"List-Unsubscribe=One-Click")
 
 
 def date_header(moment: datetime) -> Header:

@@ -9,6 +9,7 @@ a bare CR or LF, an eighth bit or an endless line. Standards: RFC 5321 §2.3.8 (
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 #: Every field a mail may have; nothing else leaves (STANDARDS 3.3).
 ALLOWED_HEADERS = frozenset(
@@ -93,6 +94,22 @@ def check_lines(content: bytes) -> None:
         raise MalformedMail("a line begins with a period")
     if not content.endswith(b"\r\n"):
         raise MalformedMail("the last line has no end")
+
+
+def check_pieces(pieces: Sequence[bytes]) -> None:
+    """Refuse the constant pieces of a body that are not sound for every value between them.
+
+    Raises:
+        MalformedMail: when a piece is not of whole lines in 7-bit ASCII, none beginning with a
+            period: values are whole lines too.
+    """
+    for piece in pieces:
+        if piece:
+            check_lines(piece)
+            if not piece.count(b"\r\n") == piece.count(b"\r") == piece.count(b"\n"):
+                raise MalformedMail("a CR or LF stands by itself")
+            if not piece.isascii() or b"\0" in piece:
+                raise MalformedMail("an octet has its eighth bit set, or is NUL")
 
 
 def check_header(
