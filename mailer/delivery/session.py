@@ -409,7 +409,10 @@ class Session:
                     self._needs_reset = True
                     raise Withheld
                 self._wire.write(commands[number])
-            reply = await self._wire.reply(timeouts.data_s if is_data else timeouts.command_s)
+            # Those of a group mostly come together, and need not be waited for one by one.
+            reply = self._wire.reply_now() or await self._wire.reply(
+                timeouts.data_s if is_data else timeouts.command_s
+            )
             wanted = reply.code == 354 if is_data else 200 <= reply.code < 300
             if is_data and wanted and refused is not None:
                 # RFC 2920 §3.1: it takes content although nobody is to get it: give it none.

@@ -140,6 +140,10 @@ class WireProtocol(asyncio.Protocol):
         if self.lost is not None:
             raise self.lost
 
+    def reply_now(self) -> Reply | None:
+        """Return the next reply if it is there."""
+        return self._replies.popleft() if self._replies else None
+
     async def reply(self, timeout_s: float) -> Reply:
         """Return the next reply.
 
