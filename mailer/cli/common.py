@@ -24,6 +24,7 @@ from rich.console import Console
 from mailer.app.failures import BackupFailed, ProcessesRun, RestoreRefused
 from mailer.app.workspace import Workspace
 from mailer.box import BoxError
+from mailer.delivery.journal import JournalFull
 from mailer.keys import KeyFileError, WrongSealKey
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.states import ForbiddenTransition
@@ -176,6 +177,8 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             WrongSealKey,
         ) as error:
             fail(str(error))
+        except JournalFull as error:
+            fail(f"Nothing more is sent: {error}.", "Make room on the disk of the data folder.")
         except OSError as error:
             # A reader that went away, as `head` does, is no failure.
             if error.errno == errno.EPIPE:

@@ -106,6 +106,7 @@ class DeliveryEngine:
         Raises:
             JournalFull: when the journal cannot be written: nothing may be sent then.
             StoreUnavailable: when the database does not answer at the beginning.
+            Exception: what else the database said of the outcomes; they stand in the journal.
         """
         with ThreadPoolExecutor(3, "database") as self._executor:
             await self._begin()
@@ -126,7 +127,7 @@ class DeliveryEngine:
             sending = asyncio.create_task(self._lanes.run(self._stopping))
             stopped = asyncio.create_task(stop.wait())
             failing = asyncio.create_task(self._stopping.wait())
-            watched: set[asyncio.Task[Any]] = {stopped, failing, *helpers, sending}
+            watched: set[asyncio.Task[Any]] = {stopped, failing, recorder, *helpers, sending}
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
             self._queue.wake()
@@ -141,9 +142,13 @@ class DeliveryEngine:
                 await asyncio.gather(*helpers, return_exceptions=True)
                 self._give_back((*self._queue.empty(), *self._press.empty()))
                 recording_over.set()
-                await recorder
+                await asyncio.wait({recorder})
+                ended = {*(done - {stopped, failing}), sending, recorder}
+                errors = (task.exception() for task in ended if not task.cancelled())
+                for reason in {str(error) for error in errors if error is not None}:
+                    warn("sending stops", worker=self.worker, reason=reason)
                 await self._end()
-            for task in {*(done - {stopped, failing}), sending}:
+            for task in ended:
                 task.result()
 
     async def _begin(self) -> None:

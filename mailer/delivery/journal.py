@@ -70,6 +70,11 @@ class JournalFull(Exception):
         self.reason = reason
         super().__init__(f"the journal cannot be written: {reason}")
 
+    @classmethod
+    def of(cls, error: OSError) -> JournalFull:
+        """Return it for what the system said."""
+        return cls(error.strerror or "input or output error")
+
 
 @dataclass(frozen=True)
 class JournalReply:
@@ -148,15 +153,26 @@ class Journal:
         self._record(Kind.ENDED, delivery_id, attempt_number)
 
     def read(self, attempts: Iterable[tuple[int, int]]) -> None:
-        """Forget attempts whose outcomes were committed; write the file anew when it is large."""
+        """Forget attempts whose outcomes were committed; write the file anew when it is large.
+
+        Raises:
+            JournalFull: when it could not be written anew.
+        """
         for key in attempts:
             self._unread.pop(key, None)
         if self._size > ROOM_BYTES * 9 // 10:
             self._write_anew()
 
     def sync(self) -> None:
-        """Wait until everything so far is on the disk."""
-        os.fdatasync(self._descriptor)
+        """Wait until everything so far is on the disk.
+
+        Raises:
+            JournalFull: when it did not get there.
+        """
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise JournalFull.of(error) from error
 
     def close(self) -> None:
         """Give the lock back; the file stays for whoever settles by it what is still claimed."""
@@ -182,7 +198,7 @@ class Journal:
         except FileExistsError:
             raise
         except OSError as error:
-            raise JournalFull(error.strerror or "input or output error") from error
+            raise JournalFull.of(error) from error
         content = self._header + b"".join(self._unread.values())
         try:
             # The lock is taken before the file has its final name or any record.
@@ -196,7 +212,7 @@ class Journal:
             os.close(descriptor)
             path.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise JournalFull(error.strerror or "input or output error") from error
+                raise JournalFull.of(error) from error
             raise
         sync_folder(self._folder)
         return descriptor, room, len(content)

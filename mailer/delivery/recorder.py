@@ -1,7 +1,9 @@
 """Write outcomes to the database in batches, and tell the journal that they are there.
 
 In: outcomes, skips and claims given back, as they come. Out: one transaction every fraction of a
-second. A database that does not answer loses nothing: the batch is kept and tried again.
+second. A database that does not answer loses nothing: the batch is kept and tried again. One that
+refuses the batch for another reason ends the sender: every reply stands in the journal, and whoever
+takes the claims over records them from there.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from mailer.clock import Clock
 from mailer.delivery.journal import Journal
 from mailer.delivery.outcomes import log_outcomes
 from mailer.delivery.work import Books
-from mailer.events import failed
+from mailer.events import failed, warn
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.deliveries import Recorded
 from mailer.store.engine import Connection, Store, StoreUnavailable
@@ -106,9 +108,20 @@ class Recorder:
         self._batch.notes.append(note)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write a batch every fraction of a second until `stop`, then what is left."""
+        """Write a batch every fraction of a second until `stop`, then what is left.
+
+        What the database does not take at the end is left to the journal.
+
+        Raises:
+            Exception: what the database said of a batch that it refused.
+            JournalFull: when the journal cannot be written anew.
+        """
         while not stop.is_set() or self.waiting:
+            ending = stop.is_set()
             if not self.waiting or not await self.flush():
+                if ending and self.waiting:
+                    warn("outcomes left to the journal", waiting=self.waiting)
+                    return
                 await asyncio.sleep(RETRY_S if self.waiting else FLUSH_S)
             elif not stop.is_set():
                 await asyncio.sleep(FLUSH_S)
@@ -131,6 +144,9 @@ class Recorder:
             batch.notes += self._batch.notes
             self._batch = batch
             return False
+        except Exception:
+            failed("outcomes refused by the database: left to the journal", waiting=len(batch))
+            raise
         self._journal.read((one.result.delivery_id, one.attempt_number) for one in batch.recorded)
         self.written += len(batch.recorded)
         self.doubts += sum(one.state is DeliveryState.IN_DOUBT for one in batch.recorded)

@@ -53,7 +53,11 @@ def recover(
     now: datetime,
     jitter: Callable[[], float],
 ) -> list[Recovery]:
-    """Take over the claims of every dead worker; return what became of them."""
+    """Take over the claims of every dead worker; return what became of them.
+
+    Raises:
+        StoreUnavailable: when the database does not answer; what is left is there for another try.
+    """
     with store.read() as connection:
         workers = unended_workers(connection)
     done = []
@@ -64,9 +68,15 @@ def recover(
             continue
         replay = dead.replay if dead else Replay(Header(name, 0, ""))
         provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
-        taken = _take_over(
-            store, name, replay, its_relay or relay, policy, now, jitter, provable=provable
-        )
+        try:
+            taken = _take_over(
+                store, name, replay, its_relay or relay, policy, now, jitter, provable=provable
+            )
+        except BaseException:
+            # Its lock would tell everybody, us too, that its owner lives.
+            if dead is not None:
+                dead.put_back()
+            raise
         if dead is not None:
             dead.done(whole=provable)
         done.append(taken)

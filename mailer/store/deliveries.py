@@ -43,8 +43,11 @@ def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: date
     )
 
 
-def give_back(connection: Connection, name: str, ids: Collection[int], now: datetime) -> None:
-    """Make claimed deliveries due again that were never ended; the attempt does not count."""
+def give_back(connection: Connection, name: str, ids: Collection[int], _now: datetime) -> None:
+    """Make claimed deliveries due again that were never ended; the attempt does not count.
+
+    They are due as they were, so that a clock that is set back does not keep them waiting.
+    """
     if ids:
         given = connection.execute(
             update(delivery)
@@ -56,7 +59,6 @@ def give_back(connection: Connection, name: str, ids: Collection[int], now: date
             .values(
                 state=DeliveryState.DUE,
                 attempts=delivery.c.attempts - 1,
-                next_attempt_at=now,
                 claimed_by=None,
             )
         )

@@ -191,9 +191,9 @@ def record_service(
 
 
 def give_back_service(
-    connection: Connection, name: str, ids: Collection[int], now: datetime
+    connection: Connection, name: str, ids: Collection[int], _now: datetime
 ) -> None:
-    """Make claimed service mails due again that were never ended; the attempt does not count."""
+    """Make claimed service mails due again that were never ended, as `give_back` does deliveries."""
     if ids:
         connection.execute(
             update(service_mail)
@@ -205,7 +205,6 @@ def give_back_service(
             .values(
                 state=DeliveryState.DUE,
                 attempts=service_mail.c.attempts - 1,
-                next_attempt_at=now,
                 claimed_by=None,
             )
         )
