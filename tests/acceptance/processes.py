@@ -23,7 +23,7 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 ENVIRONMENT.pop("MAILER_WORKSPACE", None)
 
 _NURSERY = """
-import gc, importlib, json, os, pkgutil, sys, threading, traceback
+import ctypes, gc, importlib, json, os, pkgutil, sys, threading, traceback
 import mailer
 from mailer.cli import main
 
@@ -51,15 +51,25 @@ def run(wish):
 
 # What is loaded is shared with the children and not looked through again by each.
 gc.freeze()
+going_on = []
 for line in sys.stdin:
+    wish = json.loads(line)
+    for pid in [pid for pid in going_on if os.waitpid(pid, os.WNOHANG)[0]]:
+        going_on.remove(pid)
     child = os.fork()
     if child == 0:
-        status = run(json.loads(line))
+        # PR_SET_PDEATHSIG: nothing that goes on is left behind, whatever becomes of us.
+        ctypes.CDLL(None).prctl(1, 9)
+        status = run(wish)
         # Threads are waited for as at every end; taking every module apart is left out.
         threading._shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    if wish["goes_on"]:
+        going_on.append(child)
+        print(child, flush=True)
+        continue
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -103,17 +113,30 @@ class Nursery:
         for path in files.values():
             path.write_text("")
         files["stdin"].write_text(typed)
+        status = self._wish(arguments, cwd, environment, files, goes_on=False)
+        out, err = (files[name].read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+        return Ended(status, out, "" if together else err)
+
+    def start(self, *arguments, cwd, log):
+        """Start `mailer ARGUMENTS` in a folder, its output in a log, and return its process id.
+
+        It goes on until it ends, is ended, or we end.
+        """
+        log.touch()
+        files = {"stdin": Path("/dev/null"), "stdout": log, "stderr": log}
+        return self._wish(arguments, cwd, {}, files, goes_on=True)
+
+    def _wish(self, arguments, cwd, environment, files, *, goes_on):
         wish = {
             "arguments": [str(one) for one in arguments],
             "cwd": str(cwd),
             "environment": environment,
+            "goes_on": goes_on,
             **{name: str(path) for name, path in files.items()},
         }
         self._process.stdin.write(json.dumps(wish) + "\n")
         self._process.stdin.flush()
-        status = int(self._process.stdout.readline())
-        out, err = (files[name].read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-        return Ended(status, out, "" if together else err)
+        return int(self._process.stdout.readline())
 
     def close(self):
         """Let the process end, and wait for it."""
