@@ -299,7 +299,10 @@ class Chaos:
             self._kill(strike.victim, connection)
             sprung.set()
 
-        self._sink.trap = Trap(strike.phase, skip, spring)
+        def heeds(connection: Connection) -> bool:
+            return connection.pid in self._crew.pids.values()
+
+        self._sink.trap = Trap(strike.phase, skip, heeds, spring)
         if not early:
             # So many on an average that what is left lasts for the kills that are left.
             self._sink.admit(skip + 1 + room // 2)

@@ -48,6 +48,8 @@ class Trap:
 
     phase: Phase
     skip: int
+    #: Whether a connection counts: one that its dead client left behind does not.
+    heeds: Callable[[Connection], bool]
     spring: Callable[[Connection | None], None]
 
 
@@ -127,6 +129,8 @@ class Sink:
         """Note that somebody is in a phase; return whether the trap sprang."""
         trap = self.trap
         if trap is None or trap.phase is not phase:
+            return False
+        if connection is not None and not trap.heeds(connection):
             return False
         if trap.skip > 0:
             trap.skip -= 1
