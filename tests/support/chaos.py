@@ -285,7 +285,9 @@ class Chaos:
             await self._settled()
         todo = len(self._people) * 9 // 10 - len(self._sink.recipients) - len(self._left)
         room = max(todo // left, 1)
-        skip = self._dice.randrange(CONNECTIONS if early else room)
+        # One connection is opened for certain, and MAIL written on it.
+        begun = 2 if strike.phase is Phase.BEFORE_MAIL else CONNECTIONS
+        skip = self._dice.randrange(begun if early else room)
 
         def spring(connection: Connection | None) -> None:
             self._sink.hold()
