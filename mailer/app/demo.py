@@ -133,6 +133,8 @@ def adapt_config(folder: Path) -> None:
         "smtp_port = 8026": f"smtp_port = {smtp}",
         "inbox_port = 8027": f"inbox_port = {inbox}",
         "misbehave = false": "misbehave = true",
+        # It refuses some on purpose, and they may all come first.
+        "refused_percent = 10.0": "refused_percent = 100.0",
         "first_retry_s = 600.0": "first_retry_s = 2.0",
         "longest_retry_s = 21600.0": "longest_retry_s = 4.0",
         "shutdown_grace_s = 20.0": "shutdown_grace_s = 5.0",
