@@ -10,7 +10,7 @@ from mailer.delivery.session import dot_stuffed
 
 _lines = st.one_of(
     st.sampled_from([b".", b"..", b". ", b".=", b""]),
-    st.binary(max_size=20).map(lambda octets: re.sub(rb"[\r\n]", b".", octets)),
+    st.binary(max_size=20).map(lambda octets: re.sub(rb"[\r\n\0]", b".", octets)),
 )
 
 

@@ -27,26 +27,26 @@ def test_nothing_of_consent_tags_or_the_files_name_is_readable_in_the_database(i
     """Sources are sealed; what is no word and no tag is not taken; nothing is left in any file."""
     path = importer.file(
         "email,consent,consent_source,tags",
-        "a@example.org,yes,canary1 at the fair,press",
-        "b@example.org,canary2 said so on the phone,,press",
-        "c@example.org,canary3@birds.example.org,,",
-        "d@example.org,yes,,press;canary4@birds.example.org",
-        "e@example.org,yes,told by canary5@birds.example.org,",
+        "a@example.org,yes,nightjar1 at the fair,press",
+        "b@example.org,nightjar2 said so on the phone,,press",
+        "c@example.org,nightjar3@birds.example.org,,",
+        "d@example.org,yes,,press;nightjar4@birds.example.org",
+        "e@example.org,yes,told by nightjar5@birds.example.org,",
         "f@example.org,membership,,artist",
-        name="canary6-of-maria.csv",
+        name="nightjar6-of-maria.csv",
     )
     result = importer.take(path)
     assert (3, 3) == (result.added, result.rejected)
     # A second import changes rows, and the withdrawal of a consent takes its source away.
-    importer.take("email,consent,consent_source", "a@example.org,no,canary7")
+    importer.take("email,consent,consent_source", "a@example.org,no,nightjar7")
     assert importer.holds("artist")
     assert importer.holds("membership")
-    assert not importer.holds("canary")
+    assert not importer.holds("nightjar")
     assert not importer.holds("birds.example")
     if importer.store.is_sqlite:
         found = files(importer.store)
         assert any(name.endswith("-wal") and content for name, content in found.items())
-        assert not any(b"canary" in content for content in found.values())
+        assert not any(b"nightjar" in content for content in found.values())
 
 
 def test_a_source_is_bound_to_its_list_and_its_person(importer):

@@ -130,22 +130,22 @@ def test_a_file_without_a_word_on_consent_has_the_lists_basis(importer):
 def test_where_a_consent_came_from_is_not_readable_in_the_database(importer):
     """People write names and addresses into it, and files are named for people."""
     path = importer.file(
-        "email,consent_source", "a@example.org,form signed by canary@example.net",
-        name="from-canary.csv",
+        "email,consent_source", "a@example.org,form signed by nightjar@example.net",
+        name="from-nightjar.csv",
     )  # fmt: skip
     assert 1 == importer.take(path).added
-    assert 1 == importer.take(importer.file("email", "b@example.org", name="canary.csv")).added
-    assert not importer.holds("canary")
+    assert 1 == importer.take(importer.file("email", "b@example.org", name="nightjar.csv")).added
+    assert not importer.holds("nightjar")
 
 
 def test_the_basis_of_a_consent_is_a_word_and_no_text(importer):
     """It stands in clear: an address or a sentence in its column is refused."""
     result = importer.take(
-        "email,consent", "a@example.org,canary@example.net", "b@example.org,she said so",
+        "email,consent", "a@example.org,nightjar@example.net", "b@example.org,she said so",
         "c@example.org,membership",
     )  # fmt: skip
     assert (1, 2) == (result.added, result.rejected)
-    assert not importer.holds("canary")
+    assert not importer.holds("nightjar")
 
 
 def test_evidence_on_record_is_not_written_over_but_consent_can_be_withdrawn(importer):
