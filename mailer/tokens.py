@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from mailer.keys import KeyFileError, ServiceKeys, derive, load_service_keys
 
@@ -72,8 +77,8 @@ class Tokens:
         self._keys = keys
         self._ciphers = _ciphers(keys)
         self._file_changed_at = self._changed_at()
-        #: What was sealed last: purpose, plain and sealed.
-        self._last: tuple[Purpose | None, bytes, bytes] = (None, b"", b"")
+        root = keys.token_roots[self._current]
+        self._sealers = {one: _Sealer(_siv_key(root, one), _BOUND[one]) for one in Purpose}
 
     def _changed_at(self) -> int:
         try:
@@ -94,16 +99,6 @@ class Tokens:
         if fresh.fingerprint == self._keys.fingerprint:
             self._ciphers = _ciphers(fresh)
 
-    def _seal(self, purpose: Purpose, plain: bytes) -> bytes:
-        # A mail's return path and its ENVID are the same seal, one after the other.
-        last = self._last
-        if last[0] is purpose and last[1] == plain:
-            return last[2]
-        cipher = self._ciphers[self._current, purpose]
-        sealed = cipher.encrypt(plain, [_BOUND[purpose]])
-        self._last = (purpose, plain, sealed)
-        return sealed
-
     def _open(self, key_id: str, purpose: Purpose, sealed: bytes, plain_bytes: int) -> bytes:
         cipher = self._ciphers.get((key_id, purpose))
         if cipher is None:
@@ -118,23 +113,30 @@ class Tokens:
 
     def feedback(self, delivery_id: int) -> str:
         """Return the 33-character base64url token of a delivery, for ENVID and Message-ID."""
-        sealed = self._seal(Purpose.FEEDBACK, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
-        return self._current + base64.urlsafe_b64encode(sealed).decode()
+        return self.envelope(delivery_id)[0]
+
+    def envelope(self, delivery_id: int) -> tuple[str, str]:
+        """Return what `feedback` and `return_path` do: both are one seal, written in two ways."""
+        return self._envelope(Purpose.FEEDBACK, delivery_id)
+
+    def _envelope(self, purpose: Purpose, row_id: int) -> tuple[str, str]:
+        sealed = self._sealers[purpose].seal(row_id, _FEEDBACK_BYTES)
+        written = _to_base64url(sealed, _TAG_BYTES + _FEEDBACK_BYTES)
+        return self._current + written, self._current + _to_base32(sealed)
 
     def return_path(self, delivery_id: int) -> str:
         """Return the 40-character lower-case base32 token of a delivery, for mail addresses.
 
         Mail systems may change the case of a local part; this alphabet does not mind.
         """
-        return self._base32(Purpose.FEEDBACK, delivery_id)
+        return self.envelope(delivery_id)[1]
 
     def message_id(self, delivery_id: int) -> str:
         """Return the left side of a delivery's Message-ID: the same at every attempt."""
         return self._base32(Purpose.MESSAGE_ID, delivery_id)
 
     def _base32(self, purpose: Purpose, row_id: int) -> str:
-        sealed = self._seal(purpose, row_id.to_bytes(_FEEDBACK_BYTES, "big"))
-        return self._current + _to_base32(sealed)
+        return self._current + _to_base32(self._sealers[purpose].seal(row_id, _FEEDBACK_BYTES))
 
     def read_feedback(self, token: str) -> int:
         """Return the delivery's id of a token made by `feedback` or `return_path`.
@@ -164,11 +166,14 @@ class Tokens:
 
     def person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> str:
         """Return the 39-character token of a delivery and supporter for `purpose`."""
-        plain = delivery_id.to_bytes(_PERSON_ID_BYTES, "big") + supporter_id.to_bytes(
-            _PERSON_ID_BYTES, "big"
+        if not 0 <= supporter_id < 1 << 8 * _PERSON_ID_BYTES:
+            raise OverflowError("the id of a supporter does not fit")
+        plain = delivery_id << 8 * _PERSON_ID_BYTES | supporter_id
+        sealed = self._sealers[purpose].seal(plain, 2 * _PERSON_ID_BYTES)
+        written = base64.urlsafe_b64encode(
+            sealed.to_bytes(_TAG_BYTES + 2 * _PERSON_ID_BYTES, "big")
         )
-        encoded = base64.urlsafe_b64encode(self._seal(purpose, plain)).decode().rstrip("=")
-        return self._current + encoded
+        return self._current + written.decode("ascii").rstrip("=")
 
     def read_person(self, purpose: Purpose, token: str) -> PersonToken:
         """Return what a token made by `person` for the same purpose holds.
@@ -197,14 +202,9 @@ class ServiceTokens(Tokens):
     a link to unsubscribe names nobody, and so unsubscribes nobody.
     """
 
-    def feedback(self, delivery_id: int) -> str:
-        """Return the 33-character base64url token of a service mail, for ENVID."""
-        sealed = self._seal(Purpose.SERVICE, delivery_id.to_bytes(_FEEDBACK_BYTES, "big"))
-        return self._current + base64.urlsafe_b64encode(sealed).decode()
-
-    def return_path(self, delivery_id: int) -> str:
-        """Return the 40-character token of a service mail, for mail addresses."""
-        return self._base32(Purpose.SERVICE, delivery_id)
+    def envelope(self, delivery_id: int) -> tuple[str, str]:
+        """Return the tokens of a service mail for ENVID and for its return path."""
+        return self._envelope(Purpose.SERVICE, delivery_id)
 
     def message_id(self, delivery_id: int) -> str:
         """Return the left side of a service mail's Message-ID."""
@@ -234,13 +234,81 @@ class ServiceTokens(Tokens):
 
 def _ciphers(keys: ServiceKeys) -> Mapping[tuple[str, Purpose], AESSIV]:
     return {
-        (key_id, purpose): AESSIV(
-            derive(root, f"mailer/token/{purpose.value}/v1/a")
-            + derive(root, f"mailer/token/{purpose.value}/v1/b")
-        )
+        (key_id, purpose): AESSIV(_siv_key(root, purpose))
         for key_id, root in keys.token_roots.items()
         for purpose in Purpose
     }
+
+
+def _siv_key(root: bytes, purpose: Purpose) -> bytes:
+    return derive(root, f"mailer/token/{purpose.value}/v1/a") + derive(
+        root, f"mailer/token/{purpose.value}/v1/b"
+    )
+
+
+class _Sealer:
+    """AES-SIV (RFC 5297) of plain text shorter than a block, with one associated datum.
+
+    What it makes is octet for octet what the library's AESSIV makes, which looks its cipher up anew
+    for each message: a mail needs three, and they took an eighth of its time. Whatever comes from
+    outside is opened by the library.
+    """
+
+    def __init__(self, key: bytes, bound: bytes) -> None:
+        """Prepare what is the same for all.
+
+        Args:
+            key: for the synthetic IV and for the counter mode, half of it each.
+            bound: the associated datum.
+        """
+        half = len(key) // 2
+        authentic, counted = AES(key[:half]), AES(key[half:])
+        # RFC 5297 §2.4, S2V: all of it before the plain text is the same for each message.
+        so_far = _doubled(_doubled(_cmac(authentic, bytes(_BLOCK))) ^ _cmac(authentic, bound))
+        # RFC 4493 §2.4: the one block that is left is a whole one, for which the first subkey is.
+        self._authenticate = Cipher(authentic, ECB()).encryptor().update  # noqa: S305  (Single blocks.)
+        self._count = Cipher(counted, ECB()).encryptor().update  # noqa: S305
+        subkey = _doubled(int.from_bytes(self._authenticate(bytes(_BLOCK)), "big"))
+        self._before = so_far ^ subkey
+        # What enciphers is one object, which threads may not use at the same time.
+        self._lock = threading.Lock()
+
+    def seal(self, plain: int, plain_bytes: int) -> int:
+        """Return a number sealed: the synthetic IV of 16 bytes, and the sealed bytes behind it.
+
+        Args:
+            plain: what is sealed, without sign.
+            plain_bytes: how many bytes that is, fewer than a block.
+
+        Raises:
+            OverflowError: when it has more.
+        """
+        if plain >> 8 * plain_bytes:
+            raise OverflowError("what is sealed does not fit")
+        # RFC 5297 §2.4: xor of what is there with the text, one 1 bit, and zeros.
+        block = self._before ^ ((plain << 8) | 0x80) << 8 * (_BLOCK - 1 - plain_bytes)
+        with self._lock:
+            iv = int.from_bytes(self._authenticate(block.to_bytes(_BLOCK, "big")), "big")
+            # RFC 5297 §2.5: two bits of the IV are cleared for the counter.
+            stream = self._count((iv & _COUNTER_MASK).to_bytes(_BLOCK, "big"))
+        key_stream = int.from_bytes(stream, "big") >> 8 * (_BLOCK - plain_bytes)
+        return iv << 8 * plain_bytes | (plain ^ key_stream)
+
+
+_BLOCK = 16
+_COUNTER_MASK = (1 << 128) - 1 ^ (1 << 63) ^ (1 << 31)
+
+
+def _doubled(block: int) -> int:
+    """Double in the field of 128 bits (RFC 5297 §2.3)."""
+    doubled = block << 1
+    return doubled ^ (1 << 128 | 0x87) if doubled >> 128 else doubled
+
+
+def _cmac(cipher: AES, message: bytes) -> int:
+    mac = CMAC(cipher)
+    mac.update(message)
+    return int.from_bytes(mac.finalize(), "big")
 
 
 def _from_base64url(text: str) -> bytes:
@@ -254,15 +322,45 @@ def _from_base64url(text: str) -> bytes:
     return decoded
 
 
-def _to_base32(sealed: bytes) -> str:
+def _to_base64url(sealed: int, octets: int) -> str:
+    return base64.urlsafe_b64encode(sealed.to_bytes(octets, "big")).decode("ascii").rstrip("=")
+
+
+def _to_base32(sealed: int) -> str:
     """Return 24 bytes as 39 characters of lower-case base32; the library's takes ten times as long."""
-    number = int.from_bytes(sealed, "big") << 8
-    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])[:-1]
+    # 40 groups of five bits, the last one of zeros, are moved to a byte each, half of them at a time.
+    spread = sealed << 8
+    for low, high, shift in _HALVES:
+        spread = spread & low | (spread & high) << shift
+    fifth, fourth, third, second, first = _GROUPS
+    spread = (
+        spread & fifth
+        | (spread & fourth) << 3
+        | (spread & third) << 6
+        | (spread & second) << 9
+        | (spread & first) << 12
+    )
+    return spread.to_bytes(40, "big").translate(_DIGITS).decode("ascii")[:39]
 
 
-_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
-_SHIFTS = range(190, -1, -10)
+_DIGITS = b"abcdefghijklmnopqrstuvwxyz234567" + bytes(224)
+
+
+def _repeated(bits: int, times: int, apart: int) -> int:
+    return sum(((1 << bits) - 1) << apart * one for one in range(times))
+
+
+#: For halves of 100, 50 and 25 bits: the lower ones, the upper ones, and how far those move.
+_HALVES = tuple(
+    (
+        _repeated(bits, times, bits * 16 // 5),
+        _repeated(bits, times, bits * 16 // 5) << bits,
+        bits * 3 // 5,
+    )
+    for bits, times in ((100, 1), (50, 2), (25, 4))
+)
+#: The groups in each 25 bits, from the lowest on.
+_GROUPS = tuple(_repeated(5, 8, 40) << 5 * one for one in range(5))
 
 
 def _split_base32(token: str) -> tuple[str, bytes]:

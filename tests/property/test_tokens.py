@@ -1,12 +1,15 @@
 """Tokens: what is made is read, what is changed or guessed is not."""
 
+import base64
 import re
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.tokens import BadToken, PersonToken, Purpose
+from mailer.keys import derive
+from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
 ids = st.integers(1, 2**47)
 quick = settings(
@@ -35,6 +38,34 @@ def test_a_feedback_token_survives_mail_systems(tokens, delivery):
     assert path == path.lower()
     assert tokens.read_feedback(path.upper()) == delivery
     assert tokens.read_message_id(tokens.message_id(delivery)) == delivery
+
+
+@quick
+@given(delivery=st.integers(0, 2**64 - 1), supporter=st.integers(0, 2**48 - 1))
+def test_tokens_are_what_the_library_makes(service_keys, delivery, supporter):
+    """AES-SIV as cryptography has it, and base32 as Python has it, from the least id to the largest."""
+    tokens, key_id = Tokens(service_keys), service_keys.current_token
+    root = service_keys.token_roots[key_id]
+
+    def sealed(purpose, plain):
+        names = [f"mailer/token/{purpose.value}/v1/{half}" for half in "ab"]
+        cipher = AESSIV(b"".join(derive(root, name) for name in names))
+        return cipher.encrypt(plain, [purpose.value.encode()])
+
+    feedback = sealed(Purpose.FEEDBACK, delivery.to_bytes(8, "big"))
+    assert tokens.feedback(delivery) == key_id + base64.urlsafe_b64encode(feedback).decode()
+    base32 = base64.b32encode(feedback).decode().rstrip("=").lower()
+    assert tokens.return_path(delivery) == key_id + base32
+    person = (delivery % 2**48).to_bytes(6, "big") + supporter.to_bytes(6, "big")
+    made = base64.urlsafe_b64encode(sealed(Purpose.UNDO, person)).decode().rstrip("=")
+    assert tokens.person(Purpose.UNDO, delivery % 2**48, supporter) == key_id + made
+
+
+@pytest.mark.parametrize(("delivery", "supporter"), [(2**48, 1), (1, 2**48), (-1, 1), (1, -1)])
+def test_an_id_too_large_for_a_token_is_refused(tokens, delivery, supporter):
+    """It would pass for somebody else's."""
+    with pytest.raises(OverflowError):
+        tokens.person(Purpose.UNSUBSCRIBE, delivery, supporter)
 
 
 @quick
