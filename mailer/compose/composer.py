@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
 from mailer.compose.cleaning import clean_value
 from mailer.compose.compiled import CompiledMessage, compile_message
-from mailer.compose.conditions import TruthVector, truth_vector
+from mailer.compose.conditions import Condition, TruthVector, fields_asked, truth_vector
 from mailer.compose.context import Reading
 from mailer.compose.dkim import Signer, Signing
 from mailer.compose.encoding import SlotUse, encode_value
@@ -155,6 +155,7 @@ class MailingComposer:
         self._relay_headers = tuple(plain_header(*one) for one in handling.headers)
         self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
         self._templates: dict[str, EditionTemplates] = {}
+        self._asked: dict[str, tuple[Sequence[Condition], Collection[str]]] = {}
         self._messages: OrderedDict[tuple[Reading, TruthVector], CompiledMessage] = OrderedDict()
         #: By language, language wanted, truths, list and whether it goes by SMTPUTF8.
         self._frames: OrderedDict[tuple[str, str | None, TruthVector, str, bool], Frame] = (
@@ -213,24 +214,33 @@ class MailingComposer:
         signatures: Sequence[bytes] = ()
         if frame.signings:
             # The body was written as its own relaxed form (RFC 6376 §3.4.4).
-            body_hash = hashlib.sha256(body).digest()
+            body_hash = hashlib.sha256()
+            for piece in body:
+                body_hash.update(piece)
             headers = varying.headers()
-            signatures = [one.sign(headers, body_hash, now).wire for one in frame.signings]
-        content = b"".join(
+            digest = body_hash.digest()
+            signatures = [one.sign(headers, digest, now).wire for one in frame.signings]
+        head = b"".join(
             (
                 *signatures,
                 frame.first, b"To: ", varying.to,
                 b"\r\nDate: ", varying.date,
                 b"\r\nMessage-ID: ", varying.message_id, b"\r\n",
                 frame.list_id, b"List-Unsubscribe: ", varying.leaving, b"\r\n",
-                frame.last, body,
+                frame.last,
             )
         )  # fmt: skip
-        self._look_once_more(frame, content, outgoing)
-        return ComposedMail(Envelope(self._mail_from(delivery_id), address), content, is_plain=True)
+        pieces = (head, *body)
+        envelope_id, return_path_token = self._tokens.envelope(delivery_id)
+        mail = ComposedMail(
+            Envelope(self._mail_from(return_path_token), address), pieces, sum(map(len, pieces)),
+            envelope_id, is_plain=True,
+        )  # fmt: skip
+        self._look_once_more(frame, mail, outgoing)
+        return mail
 
-    def _body(self, frame: Frame, outgoing: OutgoingDelivery, token: str) -> bytes:
-        """Return the body for one supporter: what is constant, and values between."""
+    def _body(self, frame: Frame, outgoing: OutgoingDelivery, token: str) -> list[bytes]:
+        """Return the pieces of a body for one supporter: what is constant, and values between."""
         pieces = list(frame.pieces)
         for fill in frame.fills:
             if fill.around is not None:
@@ -244,20 +254,18 @@ class MailingComposer:
                     slot.default
                 )
             pieces[fill.position] = encode_value(value, flavor)
-        return b"".join(pieces)
+        return pieces
 
-    def _mail_from(self, delivery_id: int) -> str:
+    def _mail_from(self, token: str) -> str:
         if self._return_path is ReturnPath.VERP and self._is_verp_sound:
-            sender, token = self._sender, self._tokens.return_path(delivery_id)
+            sender = self._sender
             return f"{sender.return_path_local}+{token}@{sender.return_path_domain}"
-        address = return_path(
-            self._sender, self._return_path, lambda: self._tokens.return_path(delivery_id)
-        )
+        address = return_path(self._sender, self._return_path, lambda: token)
         # Tokens are all of one length and alphabet: where one fits, all do.
         self._is_verp_sound = True
         return address
 
-    def _look_once_more(self, frame: Frame, content: bytes, outgoing: OutgoingDelivery) -> None:
+    def _look_once_more(self, frame: Frame, mail: ComposedMail, outgoing: OutgoingDelivery) -> None:
         """Look at the whole of the first message of a frame, and at one in a hundred after it.
 
         All that differs in the others is made of tokens of ours, of encoded values and of an
@@ -267,7 +275,7 @@ class MailingComposer:
             MalformedMail: when it is not as every message of ours must be.
         """
         if frame.messages % LOOK_AT_ONE_IN == 0 or outgoing.needs_smtputf8:
-            address, utf8 = outgoing.address, outgoing.needs_smtputf8
+            address, utf8, content = outgoing.address, outgoing.needs_smtputf8, mail.content
             check_message(content, address, utf8=utf8, also=self._relay_names)
             check_lines(content)
         frame.messages += 1
@@ -283,10 +291,10 @@ class MailingComposer:
     def _frame(self, outgoing: OutgoingDelivery) -> Frame:
         """Return what a delivery's mail has in common with others, making it if it is the first."""
         with self._lock:
-            conditions = self.templates(outgoing.language).ledger.conditions
+            conditions, names = self._conditions(outgoing.language)
             vector: TruthVector = ()
             if conditions:
-                fields = {name: clean_value(value) for name, value in outgoing.fields.items()}
+                fields = {name: clean_value(outgoing.fields.get(name, "")) for name in names}
                 vector = truth_vector(conditions, fields)
             key = (
                 outgoing.language, outgoing.wanted, vector, outgoing.list_key,
@@ -301,6 +309,14 @@ class MailingComposer:
             else:
                 self._frames.move_to_end(key)
             return frame
+
+    def _conditions(self, language: str) -> tuple[Sequence[Condition], Collection[str]]:
+        """Return the conditions of an edition, and the names of the fields they ask for."""
+        found = self._asked.get(language)
+        if found is None:
+            conditions = self.templates(language).ledger.conditions
+            found = self._asked[language] = (conditions, fields_asked(conditions))
+        return found
 
     def _new_frame(self, outgoing: OutgoingDelivery, message: CompiledMessage) -> Frame:
         definition = self._lists[outgoing.list_key]

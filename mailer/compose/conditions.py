@@ -117,6 +117,11 @@ def truth_vector(conditions: Iterable[Condition], fields: Mapping[str, str]) -> 
     return tuple(holds(condition, fields) for condition in conditions)
 
 
+def fields_asked(conditions: Iterable[Condition]) -> frozenset[str]:
+    """Return the names of the fields that conditions ask for."""
+    return frozenset(atom.field for one in conditions for atom in _atoms(one))
+
+
 def possible_vectors(conditions: Sequence[Condition]) -> tuple[TruthVector, ...]:
     """Return every truth vector that some supporter could have, sorted.
 
@@ -145,7 +150,7 @@ def possible_vectors(conditions: Sequence[Condition]) -> tuple[TruthVector, ...]
 
 
 def _vectors_of(conditions: Sequence[Condition]) -> tuple[TruthVector, ...]:
-    fields = sorted({atom.field for one in conditions for atom in _atoms(one)})
+    fields = sorted(fields_asked(conditions))
     choices = [_telling_values(field, conditions) for field in fields]
     combinations = 1
     for values in choices:
@@ -185,7 +190,7 @@ def _sharing_fields(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:
     """Return the indexes of the conditions, grouped by the fields they have in common."""
     groups: list[tuple[set[str], list[int]]] = []
     for index, condition in enumerate(conditions):
-        fields = {atom.field for atom in _atoms(condition)}
+        fields = set(fields_asked([condition]))
         members = [index]
         apart = []
         for other_fields, others in groups:

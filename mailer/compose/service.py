@@ -90,7 +90,7 @@ def compose_service_mail(
     also = frozenset(one.name.encode("ascii") for one in asked)
     check_message(content, address, utf8=utf8, listed=False, also=also)
     mail_from = return_path(sender, handling.return_path, lambda: tokens.return_path(service_id))
-    return ComposedMail(Envelope(mail_from, address), content)
+    return ComposedMail.whole(Envelope(mail_from, address), content)
 
 
 def _body(text: str) -> bytes:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mailer.clock import Clock
 from mailer.keys import SealKeys, WrongSealKey
@@ -49,7 +49,8 @@ class Material:
 MaterialFor = Callable[[int], Material]
 
 
-class Claim(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Claim:
     """A claimed delivery, ready to be composed."""
 
     outgoing: OutgoingDelivery
@@ -58,7 +59,7 @@ class Claim(NamedTuple):
     claimed_at: float
     #: The provider or domain whose pace it keeps to.
     key: PaceKey = WHOLE_RELAY
-    #: Its mail, or why there is none, where it was made ahead.
+    #: Its mail, or why there is none; None until it is made.
     made: ComposedMail | Exception | None = None
 
 

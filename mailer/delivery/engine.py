@@ -197,6 +197,7 @@ class DeliveryEngine:
             clock=parts.clock,
             tokens=parts.tokens,
             queue=self._queue,
+            press=self._press,
             watch=self._watch,
             recorder=self._recorder,
             journal=self._journal,

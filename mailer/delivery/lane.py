@@ -13,7 +13,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple
 
 from mailer.clock import Clock
@@ -23,6 +22,7 @@ from mailer.delivery.health import Health
 from mailer.delivery.journal import Journal, JournalFull
 from mailer.delivery.outcomes import lost, not_composed, recorded
 from mailer.delivery.pacing import SlowDown, asks_to_slow_down
+from mailer.delivery.press import Press
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.replies import Stage, classify, wants_login
@@ -41,7 +41,7 @@ from mailer.delivery.wire import ConnectionLost
 from mailer.delivery.work import Gate
 from mailer.events import failed, warn
 from mailer.model.faults import FaultsFound
-from mailer.model.mailing import ComposedMail, Reply
+from mailer.model.mailing import Reply
 from mailer.model.pacing import PaceKey
 from mailer.model.states import SkipReason
 from mailer.tokens import Tokens
@@ -58,6 +58,7 @@ class LaneParts:
     clock: Clock
     tokens: Tokens
     queue: ClaimQueue
+    press: Press
     watch: Gate
     recorder: Recorder
     journal: Journal
@@ -97,7 +98,8 @@ class Lane:
         self._took_s: float | None = None
         #: It ends after the mail it has under way.
         self.leaves = False
-        #: What comes next; its commands may be on the wire already.
+        #: What is being handed over, and what comes next: its commands may be on the wire already.
+        self._going: Going | None = None
         self._next: Going | None = None
 
     async def run(self) -> None:
@@ -159,18 +161,24 @@ class Lane:
         if self._parts.stopping.is_set() or not self._may_send(claim):
             self._give_back(claim)
             return
-        going = self._made(claim)
-        while going is not None:
-            self._took_s = None
-            is_of_use = await self._transact(self._session, going)
-            self._parts.queue.done(going.claim, self._took_s)
-            going, self._next = self._next, None
+        self._going = self._made(claim)
+        while self._going is not None:
+            is_of_use = await self._transact(self._session, self._going)
+            self._move_on()
             if not is_of_use:
+                going, self._going = self._going, None
                 if going is not None:
                     # Whatever of it was written, it was never ended.
                     self._give_back(going.claim)
                 await self._drop()
                 return
+
+    def _move_on(self) -> None:
+        """Turn to what comes next."""
+        going, self._going, self._next = self._going, self._next, None
+        if going is not None:
+            self._parts.queue.done(going.claim, self._took_s)
+        self._took_s = None
 
     def _give_back(self, claim: Claim) -> None:
         """Give a claim back of which nothing was ended."""
@@ -200,57 +208,61 @@ class Lane:
         """Return a claim with its mail; None when it cannot be made, and that is on record."""
         parts, outgoing = self._parts, claim.outgoing
         began, now = parts.clock.monotonic(), parts.clock.now()
-        mail = self._composed(claim, now, began)
-        if mail is None:
-            parts.queue.done(claim, None)
-            return None
-        transaction = Transaction(
-            mail=mail,
-            needs_smtputf8=outgoing.needs_smtputf8,
-            envelope_id=lambda: parts.tokens.feedback(outgoing.delivery_id),
-            may_send=lambda: self._may_send(claim),
-            before_end_of_data=lambda: parts.journal.mark(
-                outgoing.delivery_id, outgoing.attempt_number
-            ),
-        )
-        return Going(claim, transaction, now, began)
+        delivery_id = outgoing.delivery_id
+        try:
+            mail = parts.press.mail_of(claim)
+        except CannotCompose as error:
+            # Something about this one person: the others of the mailing go on.
+            warn("mail not composed", delivery=delivery_id, problem=error.problem)
+            self._record(claim, now, began, not_composed(error.problem))
+        except (FaultsFound, ValueError) as error:
+            # Something about the statement or its design: nobody's fault, and everybody's mail.
+            self._set_aside(claim, error)
+        else:
+            transaction = Transaction(
+                mail,
+                outgoing.needs_smtputf8,
+                mail.envelope_id or parts.tokens.feedback(delivery_id),
+                may_send=lambda: self._may_send(claim),
+                before_end_of_data=lambda: parts.journal.mark(delivery_id, outgoing.attempt_number),
+            )
+            return Going(claim, transaction, now, began)
+        self._took_s = None
+        parts.queue.done(claim, None)
+        return None
 
-    def _follow(self, current: Claim) -> Transaction | None:
+    def follow(self) -> Transaction | None:
         """Take the claim whose commands may travel with the end of the content before it."""
-        queue = self._parts.queue
-        if self._parts.stopping.is_set() or self.leaves:
+        parts = self._parts
+        if self._going is None or parts.stopping.is_set() or self.leaves:
             return None
-        claim = queue.take_behind(current)
+        claim = parts.queue.take_behind(self._going.claim)
         if claim is None:
             return None
         if not self._may_send(claim):
             # Whether the facts are old or the person left is found out in its turn.
-            queue.put_back(claim)
+            parts.queue.put_back(claim)
             return None
         self._next = self._made(claim)
         return None if self._next is None else self._next.transaction
+
+    def accepted(self, reply: Reply) -> None:
+        """Record that what was handed over is accepted, and turn to what comes next.
+
+        Raises:
+            JournalFull: when the journal cannot be written; the outcome is recorded all the same.
+        """
+        if self._going is not None:
+            try:
+                self._answered(self._going, Answer(Stage.CONTENT, reply))
+            finally:
+                self._move_on()
 
     def _may_send(self, claim: Claim) -> bool:
         outgoing = claim.outgoing
         return self._parts.watch.may_send(
             outgoing.mailing_id, outgoing.share_id, outgoing.address_digest, claim.claimed_at
         )
-
-    def _composed(self, claim: Claim, now: datetime, began: float) -> ComposedMail | None:
-        """Return the mail; None when it cannot be made, and that is on record."""
-        outgoing = claim.outgoing
-        try:
-            if isinstance(claim.made, Exception):
-                raise claim.made
-            return claim.made or claim.material.composer.compose(outgoing, now)
-        except CannotCompose as error:
-            # Something about this one person: the others of the mailing go on.
-            warn("mail not composed", delivery=outgoing.delivery_id, problem=error.problem)
-            self._record(claim, not_composed(error.problem), now, began)
-        except (FaultsFound, ValueError) as error:
-            # Something about the statement or its design: nobody's fault, and everybody's mail.
-            self._set_aside(claim, error)
-        return None
 
     def _set_aside(self, claim: Claim, error: Exception) -> None:
         failed("mailing set aside", mailing=claim.outgoing.mailing_id)
@@ -261,64 +273,78 @@ class Lane:
         self._parts.set_aside(claim.outgoing.mailing_id, reason)
 
     async def _transact(self, session: Session, going: Going) -> bool:
-        """Send one mail; return False when the connection is of no more use."""
-        parts, claim, now, began = self._parts, going.claim, going.started_at, going.began
-        outgoing = claim.outgoing
+        """Send mails until one is not accepted; return False when the connection is of no more use."""
         try:
-            answer = await session.transact(going.transaction, partial(self._follow, claim))
-        except Withheld:
-            parts.recorder.give_back(outgoing.delivery_id)
-            return True
-        except Smtputf8Missing:
-            parts.recorder.skip(outgoing.delivery_id, SkipReason.EAI_UNSUPPORTED)
-            return True
-        except ConnectionLost as error:
-            parts.health.lost(error.reason)
-            self._record(claim, lost(error.reason), now, began)
-            return False
-        except InDoubt as error:
-            parts.health.lost(error.reason)
-            self._record(claim, None, now, began, doubt=f"connection lost: {error.reason}")
-            return False
-        except ValueError as error:
-            # What may not go over the wire at all; nothing of it was written.
-            self._set_aside(claim, error)
-            return False
-        except JournalFull:
-            session.abort()
-            for one in (going, self._next):
-                if one is not None:
-                    parts.recorder.give_back(one.claim.outgoing.delivery_id)
-            raise
+            answer = await session.transact(going.transaction, self)
+        except Exception as error:  # noqa: BLE001  (Raised again unless it is told what to do.)
+            return self._not_answered(session, self._going or going, error)
+        # All before it were accepted: see `accepted`.
+        going = self._going or going
         if wants_login(answer.reply, answer.stage):
-            parts.recorder.give_back(outgoing.delivery_id)
+            self._parts.recorder.give_back(going.claim.outgoing.delivery_id)
             said = f"{answer.reply.code} {answer.reply.text}"
             await self._unavailable(
-                RelayUnavailable(parts.relay.key, answer.stage.value, said, answer.reply.code)
+                RelayUnavailable(self._relay.key, answer.stage.value, said, answer.reply.code)
             )
             return False
-        # Only a transaction shows that a relay takes our mail: one may greet us and want a login.
-        parts.health.met(None)
-        self._backoff_s = FIRST_BACKOFF_S
         if answer.reply.code >= 400:
             slow_down = asks_to_slow_down(answer.reply, answer.stage, session.sent)
             if slow_down is not None:
-                parts.slow_down(slow_down, claim.key, answer.reply)
+                self._parts.slow_down(slow_down, going.claim.key, answer.reply)
+        self._answered(going, answer)
+        return not classify(answer.reply, answer.stage).reconnect
+
+    def _not_answered(self, session: Session, going: Going, error: Exception) -> bool:
+        """See to a mail that nothing was replied to; return False when the connection is of no use."""
+        parts, (claim, _, now, began) = self._parts, going
+        delivery_id = claim.outgoing.delivery_id
+        match error:
+            case Withheld():
+                parts.recorder.give_back(delivery_id)
+                return True
+            case Smtputf8Missing():
+                parts.recorder.skip(delivery_id, SkipReason.EAI_UNSUPPORTED)
+                return True
+            case ConnectionLost():
+                parts.health.lost(error.reason)
+                self._record(claim, now, began, lost(error.reason))
+            case InDoubt():
+                parts.health.lost(error.reason)
+                self._record(claim, now, began, None, f"connection lost: {error.reason}")
+            case ValueError():
+                # What may not go over the wire at all; nothing of it was written.
+                self._set_aside(claim, error)
+            case JournalFull():
+                session.abort()
+                for one in (going, self._next):
+                    if one is not None:
+                        parts.recorder.give_back(one.claim.outgoing.delivery_id)
+                raise error
+            case _:
+                raise error
+        return False
+
+    def _answered(self, going: Going, answer: Answer) -> None:
+        """Record the reply that decided a mail.
+
+        Raises:
+            JournalFull: when the journal cannot be written; the outcome is recorded all the same.
+        """
+        # Only a transaction shows that a relay takes our mail: one may greet us and want a login.
+        self._parts.health.met(None)
+        self._backoff_s = FIRST_BACKOFF_S
+        outgoing, reply = going.claim.outgoing, answer.reply
         try:
             if answer.stage is Stage.CONTENT:
-                parts.journal.reply(
-                    outgoing.delivery_id,
-                    outgoing.attempt_number,
-                    answer.reply.code,
-                    answer.reply.enhanced_code,
+                self._parts.journal.reply(
+                    outgoing.delivery_id, outgoing.attempt_number, reply.code, reply.enhanced_code
                 )
         finally:
             # Also when the journal is full: what is known is told to the database.
-            self._record(claim, answer, now, began)
-        return not classify(answer.reply, answer.stage).reconnect
+            self._record(going.claim, going.started_at, going.began, answer)
 
     def _record(
-        self, claim: Claim, answer: Answer | None, now: datetime, began: float, doubt: str = ""
+        self, claim: Claim, now: datetime, began: float, answer: Answer | None, doubt: str = ""
     ) -> None:
         parts, outgoing = self._parts, claim.outgoing
         over_at = parts.clock.monotonic()

@@ -14,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from mailer.clock import Clock
 from mailer.delivery.claims import Claim
@@ -37,7 +38,7 @@ KNOWN_DOMAINS = 5_000
 _NO_LIMIT = 1_000_000
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Line:
     """What waits and what is under way for one provider or domain, and how quick it is."""
 
@@ -127,6 +128,14 @@ class ClaimQueue:
             return None
         line = self._next()
         return None if line is None else self._take(line)
+
+    def next_few(self, count: int) -> list[Claim]:
+        """Return up to so many claims that will be taken soon, without taking them."""
+        lines = list(islice(chain.from_iterable(one.values() for one in self._ready), count))
+        found = [line.waiting[0] for line in lines]
+        for line in lines:
+            found += islice(line.waiting, 1, 1 + count - len(found))
+        return found
 
     def put_back(self, claim: Claim) -> None:
         """Let a claim that was taken be the next of its provider again."""

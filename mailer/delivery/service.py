@@ -59,7 +59,8 @@ class PinnedMail:
             raise CannotCompose(outgoing.delivery_id, f"{error.field} {error.problem}") from error
         except ValueError as error:
             raise CannotCompose(outgoing.delivery_id, str(error)) from error
-        return ComposedMail(Envelope(self.mail.mail_from, self.mail.address), self.mail.content)
+        envelope = Envelope(self.mail.mail_from, self.mail.address)
+        return ComposedMail.whole(envelope, self.mail.content)
 
 
 class ServiceClaimer:

@@ -16,7 +16,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import aiosmtplib
 
@@ -139,12 +139,27 @@ class Transaction(NamedTuple):
 
     mail: ComposedMail
     needs_smtputf8: bool
-    #: Gives ENVID of RFC 3461 §4.4, opaque; "" for none.
-    envelope_id: Callable[[], str]
+    #: ENVID of RFC 3461 §4.4, opaque; "" for none.
+    envelope_id: str
     #: Asked right before DATA is written: whether the mail may still go.
     may_send: Callable[[], bool]
     #: Called right before the end of DATA is written; what it raises stops it.
     before_end_of_data: Callable[[], None]
+
+
+class Feed(Protocol):
+    """What goes over a connection one after the other."""
+
+    def follow(self) -> Transaction | None:
+        """Return what comes next, right before the end of the content before it is written.
+
+        Where it can, its commands travel along; it is to be handed over next in any case.
+        """
+        ...
+
+    def accepted(self, reply: Reply) -> None:
+        """Take the reply that accepted what was handed over; what comes next is handed over now."""
+        ...
 
 
 class InDoubt(Exception):
@@ -184,6 +199,8 @@ _NOT_UNITEXT = re.compile(r"[\x00-\x20\x7f+=\\]")
 def _original_recipient(address: str) -> str:
     """Return an address as ORCPT carries it, so that a bounce can tell it."""
     if address.isascii():
+        if not _NOT_XTEXT.search(address):
+            return "rfc822;" + address
         return "rfc822;" + _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", address)
     # Unitext may be used since the relay offers SMTPUTF8.
     return "utf-8;" + _NOT_UNITEXT.sub(lambda found: f"\\x{{{ord(found[0]):02X}}}", address)
@@ -261,7 +278,11 @@ class Session:
         self._needs_reset = False
         #: The transaction whose commands went with the end of the one before.
         self._begun: Transaction | None = None
+        self._feed: Feed | None = None
+        #: What went wrong while the one who waits for an answer was not woken.
+        self._trouble: Exception | None = None
         self.sent = 0
+        wire.dealt_with = self._go_on
 
     @classmethod
     async def open(cls, relay: RelaySettings) -> Session:
@@ -321,16 +342,16 @@ class Session:
         """Whether another transaction may be begun on this connection."""
         return not self._wire.unexpected and self.sent < self.relay.messages_per_connection
 
-    async def transact(
-        self, transaction: Transaction, follow: Callable[[], Transaction | None] | None = None
-    ) -> Answer:
+    async def transact(self, transaction: Transaction, feed: Feed | None = None) -> Answer:
         """Hand one message over and return the reply that decided it.
+
+        Where the relay offers PIPELINING and takes one after the other, all that `feed` has goes
+        over before this returns: it was told of each that was accepted, and the answer, or what is
+        raised, is about the one that it moved on to.
 
         Args:
             transaction: the message.
-            follow: asked right before the end of the content is written: the transaction that
-                comes next. Where the relay offers PIPELINING its commands travel along, and it is
-                to be handed over next.
+            feed: what comes after it; None for nothing.
 
         Raises:
             ConnectionLost: before the end of DATA was written: it may be tried again.
@@ -339,23 +360,24 @@ class Session:
             Withheld: nothing was sent, since `may_send` said so.
         """
         mail = transaction.mail
+        self._feed = feed
         if self._begun is transaction:
             self._begun = None
             refused = await self._take_replies(transaction, pipelined=True)
         else:
             if transaction.needs_smtputf8 and not self.offers("smtputf8"):
                 raise Smtputf8Missing
-            too_big = self._too_big(len(mail.content))
+            too_big = self._too_big(mail.size)
             if too_big is not None:
                 return too_big
             if not mail.is_plain:
-                mail = mail._replace(content=dot_stuffed(mail.content))
+                mail = mail._replace(pieces=(dot_stuffed(mail.content),))
             self.sent += 1
             refused = await self._begin(transaction)
         if refused is not None:
             self._needs_reset = True
             return refused
-        return await self._content(mail.content, transaction.before_end_of_data, follow)
+        return await self._content(mail, transaction.before_end_of_data)
 
     def _too_big(self, size: int) -> Answer | None:
         # RFC 1870 §6.1: what is larger than announced is not worth trying.
@@ -366,19 +388,19 @@ class Session:
 
     def _commands(self, transaction: Transaction) -> list[bytes]:
         mail_from, rcpt_to = transaction.mail.envelope
+        # RFC 5321 §2.3.11: quoted local parts are refused at import; nothing else holds these.
+        if _UNFIT.search(mail_from + rcpt_to):
+            raise ValueError("the envelope holds a blank, a bracket or a control character")
         mail = f"MAIL FROM:<{mail_from}>"
         rcpt = f"RCPT TO:<{rcpt_to}>"
-        # RFC 5321 §2.3.11: quoted local parts are refused at import; nothing else holds these.
-        if _UNFIT.search(mail_from) or _UNFIT.search(rcpt_to):
-            raise ValueError("the envelope holds a blank, a bracket or a control character")
         if self._size:
-            mail += f" SIZE={len(transaction.mail.content)}"
+            mail += f" SIZE={transaction.mail.size}"
         if transaction.needs_smtputf8:
             # RFC 6531 §3.4: only where it is needed. §3.6: its header fields are 8-bit then.
             mail += " SMTPUTF8 BODY=8BITMIME" if self.offers("8bitmime") else " SMTPUTF8"
-        if self._dsn and (envelope_id := transaction.envelope_id()):
+        if self._dsn and transaction.envelope_id:
             # RFC 3461 §4.3: headers only, so that no bounce carries the statement in clear.
-            mail += f" RET=HDRS ENVID={envelope_id}"
+            mail += f" RET=HDRS ENVID={transaction.envelope_id}"
             rcpt += f" NOTIFY=FAILURE ORCPT={_original_recipient(rcpt_to)}"
         return [f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode(), b"DATA\r\n"]
 
@@ -433,40 +455,75 @@ class Session:
             raise ConnectionLost("the relay refused RSET")
         self._needs_reset = False
 
-    async def _content(
-        self,
-        content: bytes,
-        before_end_of_data: Callable[[], None],
-        follow: Callable[[], Transaction | None] | None,
-    ) -> Answer:
+    async def _content(self, mail: ComposedMail, before_end_of_data: Callable[[], None]) -> Answer:
         timeouts = self.relay.timeouts
-        if len(content) > _AT_ONCE:
-            self._wire.write(content)
+        pieces = mail.pieces
+        if mail.size > _AT_ONCE:
+            self._wire.write_all(pieces)
             await self._wire.drain(timeouts.block_s)
-            content = b""
-        if self._wire.unexpected:
-            # A reply before the end of the content, or a lost connection: the dot was not written.
-            raise self._wire.lost or ConnectionLost("the relay replied before the end of DATA")
-        following = self._commands_of_next(follow)
-        before_end_of_data()
+            pieces = ()
+        self._write_end(pieces, before_end_of_data)
         try:
-            self._wire.write(b"".join((content, b".\r\n", *following)))
             reply = await self._wire.reply(timeouts.end_s)
         except ConnectionLost as error:
+            if self._trouble is not None:
+                raise self._trouble from None
             # RFC 5321 §4.5.3.2.6: repeating now could deliver it twice.
             raise InDoubt(error.reason) from error
         return Answer(Stage.CONTENT, reply)
 
-    def _commands_of_next(self, follow: Callable[[], Transaction | None] | None) -> Sequence[bytes]:
+    def _write_end(self, pieces: Sequence[bytes], before_end_of_data: Callable[[], None]) -> None:
+        """Write content with its end, and the commands of what comes next behind it."""
+        if self._wire.unexpected:
+            # A reply before the end of the content, or a lost connection: the dot was not written.
+            raise self._wire.lost or ConnectionLost("the relay replied before the end of DATA")
+        following = self._commands_of_next()
+        before_end_of_data()
+        try:
+            self._wire.write_all((*pieces, b".\r\n" + b"".join(following)))
+        except ConnectionLost as error:
+            raise InDoubt(error.reason) from error
+
+    def _go_on(self) -> bool:
+        """Hand over the next content as soon as the relay took the one before and waits for it.
+
+        Returns:
+            Whether it was so; else whoever waits for the answer sees to what was replied.
+        """
+        begun, feed, replies = self._begun, self._feed, self._wire.replies
+        if begun is None or feed is None or len(replies) != 1 + len(_STAGES):
+            return False
+        ended, mail, rcpt, data = replies
+        if not (
+            data.code == 354
+            and 200 <= ended.code < 300
+            and 200 <= mail.code < 300
+            and 200 <= rcpt.code < 300
+            and begun.mail.size <= _AT_ONCE
+        ):
+            return False
+        replies.clear()
+        self._begun = None
+        try:
+            feed.accepted(ended)
+            self._write_end(begun.mail.pieces, begun.before_end_of_data)
+        except Exception as error:  # noqa: BLE001  (Raised where the answer is waited for.)
+            self._trouble = error
+            self._wire.break_off("nothing more could be handed over")
+        else:
+            self._wire.wait_anew(self.relay.timeouts.end_s)
+        return True
+
+    def _commands_of_next(self) -> Sequence[bytes]:
         """Return the commands of what comes next where they may travel with an end of content."""
-        if follow is None or not self._pipelining or not self.usable:
+        if self._feed is None or not self._pipelining or not self.usable:
             return ()
-        transaction = follow()
+        transaction = self._feed.follow()
         if (
             transaction is None
             or transaction.needs_smtputf8
             or not transaction.mail.is_plain
-            or self._too_big(len(transaction.mail.content)) is not None
+            or self._too_big(transaction.mail.size) is not None
             or not transaction.may_send()
         ):
             return ()

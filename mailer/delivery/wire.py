@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from mailer.delivery.replies import parse_reply
@@ -39,7 +40,7 @@ class WireProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._lines: list[bytes] = []
-        self._replies: deque[Reply] = deque()
+        self.replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._paused = False
@@ -47,6 +48,9 @@ class WireProtocol(asyncio.Protocol):
         #: When what is waited for is late, on the loop's clock, and what is said then.
         self._deadline, self._late = float("inf"), ""
         self._timer: asyncio.TimerHandle | None = None
+        #: Asked when replies came, before whoever waits for one is woken: whether it dealt with them.
+        self.dealt_with: Callable[[], bool] | None = None
+        self._in_records = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(high=256 * 1024)
 
     def data_received(self, data: bytes) -> None:
@@ -60,7 +64,7 @@ class WireProtocol(asyncio.Protocol):
             waiting = len(self._buffer) + sum(map(len, self._lines))
             if waiting > LONGEST_REPLY:
                 self._fail("the reply has no end")
-        if self._replies:
+        if self.replies and not (self.dealt_with is not None and self.dealt_with()):
             self._wake()
 
     def _take_line(self, line: bytes) -> None:
@@ -73,11 +77,11 @@ class WireProtocol(asyncio.Protocol):
             self._lines.append(line[4:])
             return
         if not self._lines:
-            self._replies.append(_single(line))
+            self.replies.append(_single(line))
             return
         said = b"\n".join((*self._lines, line[4:])).decode("utf-8", "replace")
         self._lines.clear()
-        self._replies.append(parse_reply(int(code), said))
+        self.replies.append(parse_reply(int(code), said))
 
     def _fail(self, reason: str) -> None:
         self._buffer = b""
@@ -128,6 +132,20 @@ class WireProtocol(asyncio.Protocol):
             raise self.lost
         self.transport.write(content)
 
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        """Hand pieces of bytes to the transport, to go out one behind the other at once.
+
+        Raises:
+            ConnectionLost: when there is nobody to write to.
+        """
+        if self.lost is not None:
+            raise self.lost
+        if self._in_records:
+            # Each write would be a record of its own, and a packet.
+            self.transport.write(b"".join(pieces))
+        else:
+            self.transport.writelines(pieces)
+
     async def drain(self, timeout_s: float) -> None:
         """Wait until the transport has room again.
 
@@ -142,7 +160,7 @@ class WireProtocol(asyncio.Protocol):
 
     def reply_now(self) -> Reply | None:
         """Return the next reply if it is there."""
-        return self._replies.popleft() if self._replies else None
+        return self.replies.popleft() if self.replies else None
 
     async def reply(self, timeout_s: float) -> Reply:
         """Return the next reply.
@@ -150,12 +168,12 @@ class WireProtocol(asyncio.Protocol):
         Raises:
             ConnectionLost: when the connection ended or nothing came for `timeout_s`.
         """
-        while not self._replies:
+        while not self.replies:
             if self.lost is not None:
                 raise self.lost
             self._waiter = self._loop.create_future()
             await self._wait(self._waiter, timeout_s, "no reply in time")
-        return self._replies.popleft()
+        return self.replies.popleft()
 
     async def _wait(self, future: asyncio.Future[None], timeout_s: float, late: str) -> None:
         self._deadline, self._late = self._loop.time() + timeout_s, late
@@ -165,6 +183,14 @@ class WireProtocol(asyncio.Protocol):
             await future
         finally:
             self._deadline = float("inf")
+
+    def wait_anew(self, timeout_s: float) -> None:
+        """Let whoever waits for a reply wait for so long from now on."""
+        self._deadline = self._loop.time() + timeout_s
+
+    def break_off(self, reason: str) -> None:
+        """Cut the connection; whoever waits is told so."""
+        self._fail(reason)
 
     def _set_timer(self) -> None:
         # One timer is kept and looks again when it rings: making one for every wait costs more
@@ -183,7 +209,7 @@ class WireProtocol(asyncio.Protocol):
     @property
     def unexpected(self) -> bool:
         """Whether the relay said something nobody asked for, such as 421 before it closes."""
-        return bool(self._replies) or self.lost is not None
+        return bool(self.replies) or self.lost is not None
 
     def close(self) -> None:
         """Close the connection without another word."""

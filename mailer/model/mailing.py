@@ -6,7 +6,7 @@ mail, since a frozen dataclass takes five times as long to make.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -182,10 +182,25 @@ class ComposedMail(NamedTuple):
     """A message ready for the wire: CRLF, 7-bit unless SMTPUTF8, not dot-stuffed, signed."""
 
     envelope: Envelope
-    content: bytes
+    #: The message, one piece behind the other: what is the same in all mails is never copied.
+    pieces: Sequence[bytes]
+    #: In octets.
+    size: int
+    #: ENVID of RFC 3461 §4.4, opaque; "" where whoever sends it makes one.
+    envelope_id: str = ""
     #: No line begins with a period and every line ends with CRLF, as whoever made it has seen to:
     #: it goes over the wire as it is.
     is_plain: bool = False
+
+    @classmethod
+    def whole(cls, envelope: Envelope, content: bytes, envelope_id: str = "") -> ComposedMail:
+        """Return a message that is in one piece."""
+        return cls(envelope, (content,), len(content), envelope_id)
+
+    @property
+    def content(self) -> bytes:
+        """Return the message in one piece."""
+        return b"".join(self.pieces)
 
 
 class Envelope(NamedTuple):

@@ -63,9 +63,9 @@ async def _refusal(settings):
 
 
 def _transaction(content=b"Subject: x\r\n\r\nhello\r\n", marks=None):
-    mail = ComposedMail(Envelope("b+abc@bounces.example.org", "anna@example.org"), content)
+    mail = ComposedMail.whole(Envelope("b+abc@bounces.example.org", "anna@example.org"), content)
     marked = [] if marks is None else marks
-    return Transaction(mail, False, str, lambda: True, lambda: marked.append("mark"))
+    return Transaction(mail, False, "", lambda: True, lambda: marked.append("mark"))
 
 
 async def _handed_over(settings, transaction):

@@ -33,9 +33,9 @@ async def _handed_over(relay, mails):
     replies = []
     try:
         for address, content in mails:
-            mail = ComposedMail(Envelope(FROM, address), content)
+            mail = ComposedMail.whole(Envelope(FROM, address), content)
             needed = not address.isascii()
-            transaction = Transaction(mail, needed, lambda: "aTOKEN", lambda: True, lambda: None)
+            transaction = Transaction(mail, needed, "aTOKEN", lambda: True, lambda: None)
             replies.append((await session.transact(transaction)).reply.code)
     finally:
         await session.close()

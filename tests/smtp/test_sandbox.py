@@ -40,7 +40,7 @@ async def _sandbox(*, misbehave, keep=10):
 
 
 def _to(address):
-    mail = ComposedMail(
+    mail = ComposedMail.whole(
         Envelope("b+x@bounces.example.org", address), b"Subject: x\r\n\r\nhello\r\n"
     )
     return Transaction(mail, not address.isascii(), "", lambda: True, lambda: None)

@@ -93,8 +93,8 @@ def _relay(port, **changes):
 
 
 def _transaction(marks=None, rcpt="anna@example.org", content=CONTENT, **changes):
-    mail = ComposedMail(Envelope("b+abc@bounces.example.org", rcpt), content)
-    values = {"needs_smtputf8": False, "envelope_id": lambda: "aTOKEN", "may_send": lambda: True,
+    mail = ComposedMail.whole(Envelope("b+abc@bounces.example.org", rcpt), content)
+    values = {"needs_smtputf8": False, "envelope_id": "aTOKEN", "may_send": lambda: True,
               "before_end_of_data": lambda: (marks if marks is not None else []).append("mark")}  # fmt: skip
     return Transaction(mail, **{**values, **changes})
 

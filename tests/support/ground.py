@@ -28,7 +28,7 @@ class PlainComposer:
         head = (
             f"To: {outgoing.address}\r\nMessage-ID: <{outgoing.delivery_id}@x.example.org>\r\n\r\n"
         )
-        return ComposedMail(
+        return ComposedMail.whole(
             Envelope(f"b+{outgoing.delivery_id}@bounces.example.org", outgoing.address),
             head.encode() + self.body,
         )
