@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Connection,
     LargeBinary,
     ScalarSelect,
     Select,
     Table,
     TypeDecorator,
+    bindparam,
     cast,
     func,
     select,
@@ -30,31 +33,52 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from mailer.store.audience import insert_or_ignore
 
 
-def these(connection: Connection, ids: Iterable[int]) -> Select[tuple[int]] | ScalarSelect[int]:
-    """Return a query of these ids, for `column.in_()`."""
-    if connection.dialect.name == "postgresql":
-        return select(func.unnest(cast(list(ids), ARRAY(BigInteger))))
-    return select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value)
+def these(dialect: str) -> Select[tuple[int]] | ScalarSelect[int]:
+    """Return a query of the ids that a statement is executed with, for `column.in_()`.
+
+    Args:
+        dialect: name of the database; the statement is kept, and executed with `ids_for`.
+    """
+    ids: BindParameter[Any] = bindparam("ids")
+    if dialect == "postgresql":
+        return select(func.unnest(cast(ids, ARRAY(BigInteger))))
+    return select(func.json_each(ids).table_valued("value").c.value)
 
 
-def fetch(connection: Connection, query: Select[Any]) -> list[Sequence[Any]]:
+def ids_for(connection: Connection, ids: Iterable[int]) -> dict[str, object]:
+    """Return what a statement with `these` is executed with."""
+    of_these = list(ids)
+    return {"ids": of_these if connection.dialect.name == "postgresql" else json.dumps(of_these)}
+
+
+def fetch(
+    connection: Connection, query: Select[Any], values: Mapping[str, object]
+) -> list[Sequence[Any]]:
     """Return the rows of a query as the database keeps them: no enums, instants as microseconds.
 
     Args:
         connection: a connection in a transaction.
-        query: columns of numbers, texts and octets; on PostgreSQL of plain types only.
+        query: columns of numbers, texts and octets; on PostgreSQL of plain types only. One that is
+            kept: what is made of it is kept with it.
+        values: what it is executed with.
     """
     if connection.dialect.name == "postgresql":
-        return list(connection.execute(query).all())
-    inner = query.subquery()
-    binary = [index for index, column in enumerate(inner.c) if _is_binary(column.type)]
-    columns = [func.hex(column) if _is_binary(column.type) else column for column in inner.c]
-    said = connection.execute(select(func.json_group_array(func.json_array(*columns)))).scalar_one()
-    rows: list[list[Any]] = json.loads(said)
+        return list(connection.execute(query, values).all())
+    statement, binary = _as_one_text(query)
+    rows: list[list[Any]] = json.loads(connection.execute(statement, values).scalar_one())
     for row in rows:
         for index in binary:
             row[index] = bytes.fromhex(row[index])
     return list(rows)
+
+
+@lru_cache(maxsize=64)
+def _as_one_text(query: Select[Any]) -> tuple[Select[Any], tuple[int, ...]]:
+    """Return a query with all rows as one text, and which columns are octets, in hexadecimal."""
+    inner = query.subquery()
+    binary = tuple(index for index, column in enumerate(inner.c) if _is_binary(column.type))
+    columns = [func.hex(column) if _is_binary(column.type) else column for column in inner.c]
+    return select(func.json_group_array(func.json_array(*columns))), binary
 
 
 def _is_binary(kind: object) -> bool:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Select,
     String,
+    Update,
     bindparam,
     case,
     cast,
@@ -36,7 +39,7 @@ from mailer.model.pacing import PaceKey
 from mailer.model.routing import Routing, single_route
 from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
-from mailer.store.batches import fetch, these
+from mailer.store.batches import fetch, ids_for, these
 from mailer.store.breaker import canary_rooms
 from mailer.store.deliveries import skip
 from mailer.store.pacing import Purse, open_purse
@@ -159,17 +162,33 @@ def claim(
     if claimed:
         purse.spend(one.pace_key for one in claimed)
         connection.execute(
-            update(delivery)
-            .where(delivery.c.id.in_(these(connection, [one.delivery_id for one in claimed])))
-            .values(
-                state=DeliveryState.SENDING,
-                claimed_by=name,
-                attempts=delivery.c.attempts + 1,
-                first_attempt_at=func.coalesce(delivery.c.first_attempt_at, literal(now, Instant)),
-                skip_reason=None,
-            )
+            _claiming(connection.dialect.name),
+            {
+                "name": name,
+                "now": now,
+                **ids_for(connection, [one.delivery_id for one in claimed]),
+            },
         )
     return claimed
+
+
+# Statements that are executed several times a second are kept: building one takes longer than
+# executing it.
+@cache
+def _claiming(dialect: str) -> Update:
+    return (
+        update(delivery)
+        .where(delivery.c.id.in_(these(dialect)))
+        .values(
+            state=DeliveryState.SENDING,
+            claimed_by=bindparam("name"),
+            attempts=delivery.c.attempts + 1,
+            first_attempt_at=func.coalesce(
+                delivery.c.first_attempt_at, bindparam("now", type_=Instant)
+            ),
+            skip_reason=None,
+        )
+    )
 
 
 def _due(
@@ -287,6 +306,40 @@ def _persons(
     connection: Connection, ids: Sequence[int], now: datetime
 ) -> list[tuple[ClaimedDelivery, SkipReason | None]]:
     """Return these deliveries as they are when claimed, and why they may not go, or None."""
+    query = _person_query(connection.dialect.name, tuple(discreet_lists(connection)))
+    found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
+    for row in fetch(connection, query, {"now": now, **ids_for(connection, ids)}):
+        (*_, attempts, first_us, share_id, resent_us, is_suppressed, flag, member) = row
+        reason = None
+        if is_suppressed:
+            reason = SkipReason.SUPPRESSED
+        elif flag:
+            reason = (
+                SkipReason.SUPPORTER_PAUSED if flag == _PAUSED else SkipReason.DISCREET_NOT_READY
+            )
+        elif member != MembershipState.SUBSCRIBED:
+            reason = SkipReason.NO_CONSENT
+        claimed = ClaimedDelivery._make(
+            (
+                *row[:_PLAIN_COLUMNS],
+                attempts + 1,
+                instant(first_us) or now,
+                share_id,
+                instant(resent_us),
+            )
+        )
+        found.append((claimed, reason))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _person_query(dialect: str, marked: tuple[int, ...]) -> Select[Any]:
+    """Return the query for persons of claimed deliveries.
+
+    Args:
+        dialect: name of the database.
+        marked: row ids of the lists whose members are all discreet.
+    """
     scope = literal("organisation:") + _as_text(supporter.c.organisation_id)
     suppressed = exists().where(
         suppression.c.address_digest == delivery.c.address_digest,
@@ -294,7 +347,6 @@ def _persons(
     )
     other = supporter.alias()
     discreet: ColumnElement[bool] = other.c.discreet.is_(True)
-    marked = discreet_lists(connection)
     if marked:
         # As at freezing: having left a discreet list does not make a person less at risk.
         on_discreet = exists().where(
@@ -302,13 +354,14 @@ def _persons(
         )
         discreet = or_(discreet, on_discreet)
     # Whatever one organisation knows of the address counts for all.
+    at = bindparam("now", type_=Instant)
     known = (
-        select(func.max(case((other.c.paused_until > now, _PAUSED), (discreet, 1), else_=0)))
+        select(func.max(case((other.c.paused_until > at, _PAUSED), (discreet, 1), else_=0)))
         .where(other.c.address_digest == delivery.c.address_digest)
         .correlate(delivery)
         .scalar_subquery()
     )
-    query = (
+    return (
         select(
             delivery.c.id,
             delivery.c.mailing_id,
@@ -341,29 +394,6 @@ def _persons(
             (membership.c.list_id == delivery.c.list_id)
             & (membership.c.supporter_id == delivery.c.supporter_id),
         )
-        .where(delivery.c.id.in_(these(connection, ids)))
+        .where(delivery.c.id.in_(these(dialect)))
         .order_by(delivery.c.id)
     )
-    found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
-    for row in fetch(connection, query):
-        (*_, attempts, first_us, share_id, resent_us, is_suppressed, flag, member) = row
-        reason = None
-        if is_suppressed:
-            reason = SkipReason.SUPPRESSED
-        elif flag:
-            reason = (
-                SkipReason.SUPPORTER_PAUSED if flag == _PAUSED else SkipReason.DISCREET_NOT_READY
-            )
-        elif member != MembershipState.SUBSCRIBED:
-            reason = SkipReason.NO_CONSENT
-        claimed = ClaimedDelivery._make(
-            (
-                *row[:_PLAIN_COLUMNS],
-                attempts + 1,
-                instant(first_us) or now,
-                share_id,
-                instant(resent_us),
-            )
-        )
-        found.append((claimed, reason))
-    return found

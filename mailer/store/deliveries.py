@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, select, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.model.breaker import RefusalReason
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
 from mailer.store.audience import SCOPE_ALL
-from mailer.store.batches import fetch, insert, these
+from mailer.store.batches import fetch, ids_for, insert, these
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
 from mailer.store.pacing import give_back_of_day
 from mailer.store.suppressions import Suppressed, suppress
@@ -52,7 +53,7 @@ def give_back(connection: Connection, name: str, ids: Collection[int], _now: dat
         given = connection.execute(
             update(delivery)
             .where(
-                delivery.c.id.in_(these(connection, ids)),
+                delivery.c.id.in_(these(connection.dialect.name)),
                 delivery.c.claimed_by == name,
                 delivery.c.state == DeliveryState.SENDING,
             )
@@ -60,7 +61,8 @@ def give_back(connection: Connection, name: str, ids: Collection[int], _now: dat
                 state=DeliveryState.DUE,
                 attempts=delivery.c.attempts - 1,
                 claimed_by=None,
-            )
+            ),
+            ids_for(connection, ids),
         )
         give_back_of_day(connection, name, given.rowcount)
 
@@ -119,17 +121,16 @@ def record(
         alike.setdefault(values, []).append(result.delivery_id)
     for (state, next_attempt_at, relay, code, enhanced_code), ids in alike.items():
         connection.execute(
-            update(delivery)
-            .where(delivery.c.id.in_(these(connection, ids)))
-            .values(
-                state=state,
-                next_attempt_at=next_attempt_at,
-                claimed_by=None,
-                relay=relay,
-                code=code,
-                enhanced_code=enhanced_code,
-                finished_at=None if next_attempt_at else now,
-            )
+            _ending(connection.dialect.name),
+            {
+                "becomes": state,
+                "again_at": next_attempt_at,
+                "by": relay,
+                "said": code,
+                "said_more": enhanced_code,
+                "over_at": None if next_attempt_at else now,
+                **ids_for(connection, ids),
+            },
         )
     insert(
         connection,
@@ -154,6 +155,25 @@ def record(
     return ended
 
 
+@cache
+def _ending(dialect: str) -> Update:
+    """Return the statement that ends attempts; it is kept: building it takes longer than it."""
+    columns = delivery.c
+    return (
+        update(delivery)
+        .where(columns.id.in_(these(dialect)))
+        .values(
+            state=bindparam("becomes", type_=columns.state.type),
+            next_attempt_at=bindparam("again_at", type_=columns.next_attempt_at.type),
+            claimed_by=None,
+            relay=bindparam("by"),
+            code=bindparam("said"),
+            enhanced_code=bindparam("said_more"),
+            finished_at=bindparam("over_at", type_=columns.finished_at.type),
+        )
+    )
+
+
 def _counted(one: Recorded) -> Counted:
     ending = ENDINGS[one.state]
     return Counted(one.mailing_id, one.result.relay, one.domain_class, ending, one.reason)
@@ -161,12 +181,19 @@ def _counted(one: Recorded) -> Counted:
 
 def _held(connection: Connection, name: str, ids: Collection[int]) -> dict[int, int]:
     """Return which of these a worker holds, for which attempt; they stay so in this transaction."""
+    values = {"holder": name, **ids_for(connection, ids)}
+    rows = fetch(connection, _holding(connection.dialect.name), values)
+    return {row[0]: row[1] for row in rows}
+
+
+@cache
+def _holding(dialect: str) -> Select[tuple[int, int]]:
     query = select(delivery.c.id, delivery.c.attempts).where(
-        delivery.c.id.in_(these(connection, ids)),
-        delivery.c.claimed_by == name,
+        delivery.c.id.in_(these(dialect)),
+        delivery.c.claimed_by == bindparam("holder"),
         delivery.c.state == DeliveryState.SENDING,
     )
-    return {row[0]: row[1] for row in fetch(connection, query.with_for_update())}
+    return query.with_for_update()
 
 
 def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:

@@ -104,11 +104,11 @@ class Purse:
 
     def spend(self, keys: Iterable[PaceKey]) -> None:
         """Write down that a mail goes to each of these."""
-        for key in keys:
-            self._spent[WHOLE_RELAY] += 1
-            self._spent[PaceKey(key.domain_class)] += 1
+        for key, count in Counter(keys).items():
+            self._spent[WHOLE_RELAY] += count
+            self._spent[PaceKey(key.domain_class)] += count
             if key.domain_digest:
-                self._spent[key] += 1
+                self._spent[key] += count
         if not self._spent:
             return
         rows = [

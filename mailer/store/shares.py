@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    bindparam,
     exists,
     func,
     literal,
@@ -39,6 +41,7 @@ from mailer.model.timing import (
     parse_window,
 )
 from mailer.store.tables import delivery, mailing, mailing_share, mailing_zone, supporter
+from mailer.store.types import Instant
 
 #: The share of deliveries whose mailing has none.
 NO_SHARE = 0
@@ -287,7 +290,14 @@ def open_lanes(
 
     A share whose opening has ended is not open, whether or not the scheduler has shut it yet.
     """
-    rows = connection.execute(
+    rows = connection.execute(_open_lanes(senders), {"now": now})
+    return [Lane(row.id, row.share_id) for row in rows]
+
+
+@lru_cache(maxsize=16)
+def _open_lanes(senders: SenderChoice) -> Select[tuple[int, int]]:
+    """Return the query; it is asked several times a second, and building it takes longest."""
+    return (
         select(mailing.c.id, func.coalesce(mailing_share.c.id, literal(NO_SHARE)).label("share_id"))
         .select_from(mailing)
         .join(mailing_share, mailing_share.c.mailing_id == mailing.c.id, isouter=True)
@@ -297,12 +307,14 @@ def open_lanes(
             or_(
                 ~mailing.c.in_shares,
                 (mailing_share.c.state == ShareState.OPEN)
-                & or_(mailing_share.c.shuts_at.is_(None), mailing_share.c.shuts_at > now),
+                & or_(
+                    mailing_share.c.shuts_at.is_(None),
+                    mailing_share.c.shuts_at > bindparam("now", type_=Instant),
+                ),
             ),
         )
         .order_by(mailing.c.due_at, mailing.c.id, mailing_share.c.id)
     )
-    return [Lane(row.id, row.share_id) for row in rows]
 
 
 @dataclass(frozen=True)
