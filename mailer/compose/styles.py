@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import lru_cache
+import sys
+from functools import cache, lru_cache
+from types import ModuleType
+from typing import Any
 
 from lxml import etree
 
@@ -65,15 +68,31 @@ def _split(css: str) -> tuple[str, str]:
     return split_style(css)
 
 
+@cache
+def _inliner() -> Any:  # noqa: ANN401  (premailer has no types.)
+    """Import premailer without the web client it brings, when the first message is compiled.
+
+    A mail is made of nothing that is fetched: what cannot fetch need not be told so, and six
+    megabytes of every sender are spared.
+    """
+    client = "requests"
+    spared = client not in sys.modules
+    if spared:
+        sys.modules[client] = ModuleType(client)
+    try:
+        from premailer import Premailer
+    finally:
+        if spared:
+            del sys.modules[client]
+    return Premailer
+
+
 def add_style(root: etree._Element, css: str) -> None:
     """Inline the style sheet into the tree of a whole HTML document.
 
     Raises:
         ValueError: when the style sheet's braces do not match.
     """
-    # Imported when the first message is compiled: it brings a web client that is never used.
-    from premailer import Premailer
-
     inlined, kept = _split(css)
     head = root.find("head")
     if head is None:
@@ -83,7 +102,7 @@ def add_style(root: etree._Element, css: str) -> None:
         if text:
             style = etree.SubElement(head, "style", attributes)
             style.text = text
-    Premailer(
+    _inliner()(
         root,
         allow_network=False,
         allow_loading_external_files=False,
