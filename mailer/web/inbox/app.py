@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -110,7 +111,8 @@ def _headers(mail: Caught) -> Iterator[tuple[str, str]]:
 
 
 def _row(mail: Caught) -> dict[str, object]:
-    message = _parsed(mail)
+    # Of hundreds of mails in the list nothing but the header is read.
+    message = BytesHeaderParser(policy=email.policy.default).parsebytes(mail.content)
     return {
         "number": mail.number,
         "at": mail.at.isoformat(timespec="seconds"),
