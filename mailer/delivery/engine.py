@@ -54,7 +54,7 @@ RECOVER_S = 1.0
 SYNC_S = 5.0
 #: How long a transaction whose connection was cut may take to say how it ended.
 CUT_S = 5.0
-SMALLEST_CLAIM, MOST_AHEAD = 8, 2_000
+SMALLEST_CLAIM, MOST_AHEAD = 8, 1_000
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
 #: How often limits that hold over all processes are shared out anew, in seconds.
