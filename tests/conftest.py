@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import uvloop
 
 from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
 from mailer.tokens import Tokens
@@ -135,6 +136,11 @@ _MARKERS = {
     "postfix": "postfix",
     "postgresql_address": "postgresql",
 }
+
+
+def pytest_asyncio_loop_factories():
+    """Run async tests on the loop that sends in earnest: transports of asyncio's own do otherwise."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_modifyitems(items):

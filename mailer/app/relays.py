@@ -10,6 +10,8 @@ import asyncio
 import re
 from urllib.parse import urlsplit
 
+import uvloop
+
 from mailer.app.routing import relay_digest, relay_settings
 from mailer.app.workspace import Workspace
 from mailer.config import RelaySection
@@ -65,7 +67,8 @@ def check_relay_steps(workspace: Workspace, section: RelaySection) -> list[Findi
         settings = relay_settings(workspace, section)
     except FaultsFound as error:
         return [wrong(one.field, one.problem, one.remedy) for one in error.faults]
-    return asyncio.run(probe(settings, workspace.clock.now()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(probe(settings, workspace.clock.now()))
 
 
 def verify_relay(

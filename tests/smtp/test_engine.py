@@ -183,7 +183,7 @@ async def test_who_left_since_the_freeze_is_not_mailed(
 
 
 _CHILD = """
-import asyncio, sys
+import asyncio, sys, uvloop
 from pathlib import Path
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.store.engine import open_store
@@ -194,7 +194,8 @@ keys = Path(sys.argv[2])
 tokens = Tokens(load_service_keys(keys / "service.key"))
 engine = _engine(store, load_seal_keys(keys / "seal.key"), tokens, Path(sys.argv[3]),
                  int(sys.argv[4]), int(sys.argv[5]))
-asyncio.run(engine.run(asyncio.Event()))
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(engine.run(asyncio.Event()))
 """
 
 

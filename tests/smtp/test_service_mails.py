@@ -126,10 +126,11 @@ async def test_each_outcome_is_on_record_as_for_deliveries(
 
 
 _CHILD = """
-import asyncio, sys
+import asyncio, sys, uvloop
 from pathlib import Path
 from tests.smtp.test_service_mails import child
-asyncio.run(child(*sys.argv[1:]))
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(child(*sys.argv[1:]))
 """
 
 
