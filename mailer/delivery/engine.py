@@ -57,6 +57,8 @@ CUT_S = 5.0
 SMALLEST_CLAIM, MOST_AHEAD = 8, 1_000
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
+#: How long one that joins others leaves them to end connections, so that there are not too many.
+MAKE_ROOM_S = 0.5
 #: How often limits that hold over all processes are shared out anew, in seconds.
 SHARE_OUT_S = 0.2
 
@@ -171,6 +173,10 @@ class DeliveryEngine:
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
         await self._in_thread(self._watch.begin)
+        if self._watch.place[1] > 1:
+            # Whoever sends already gives up connections for ours, each after the mail under way.
+            await asyncio.sleep(MAKE_ROOM_S)
+            await self._in_thread(self._watch.begin)
 
     def _mailings(self) -> Work:
         """Return the deliveries of mailings as work."""
@@ -268,12 +274,17 @@ class DeliveryEngine:
     def _wanted_lanes(self) -> int:
         return part_of(self._relay.connections, *self._watch.place)
 
+    @property
+    def _per_second(self) -> float:
+        """Return what the relay takes a second, over all processes; 0: no limit."""
+        return self._routing.relays[self._parts.relay.key].per_second
+
     async def _share_out(self) -> None:
         """Keep to this process's part of the limits, and hold nothing while the relay is aside."""
         was_aside = False
         while True:
             lanes = self._wanted_lanes()
-            self._queue.limit(self._routing.pacing, *self._watch.place, lanes)
+            self._queue.limit(self._routing.pacing, *self._watch.place, lanes, self._per_second)
             is_aside = self._watch.aside_until is not None
             if is_aside:
                 self._give_back((*self._queue.empty(), *self._press.empty()))
@@ -322,6 +333,8 @@ class DeliveryEngine:
         """Keep up to a second of work claimed, half of it at a time."""
         while not self._stopping.is_set():
             ahead = int(min(max(self._rate, SMALLEST_CLAIM), MOST_AHEAD))
+            if self._per_second:
+                ahead = min(ahead, max(int(self._per_second / self._watch.place[1]), 1))
             wanted = (ahead + 1) // 2
             if not self._watch.claimable:
                 await asyncio.sleep(IDLE_S)

@@ -5,7 +5,9 @@ oldest of whichever provider or domain has the fewest under way and is below its
 one event loop; how much room there is may be asked from the thread that claims.
 
 A provider that is slow, or not known yet, never has all connections, and no more of its mails are
-claimed than it takes in about a second: it holds up nobody else.
+claimed than it takes in about a second: it holds up nobody else. Where a rate is set, claims go one
+after the other in this process's part of it: what was claimed while a relay was silent does not go at
+once when it speaks again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from mailer.clock import Clock
 from mailer.delivery.claims import Claim
 from mailer.delivery.pacing import part_of
 from mailer.model.domain_classes import OTHER
-from mailer.model.pacing import NO_PACING, PaceKey, Pacing
+from mailer.model.pacing import NO_PACING, Pace, PaceKey, Pacing
 
 #: Claims of a provider or domain of which nothing is known yet.
 FIRST_ROOM = 32
@@ -36,6 +38,32 @@ FURTHEST_TURN_S = 300.0
 #: Beyond so many, domains that nothing waits for are forgotten.
 KNOWN_DOMAINS = 5_000
 _NO_LIMIT = 1_000_000
+_NEVER = float("inf")
+#: What could not go at its time may go right behind, if that was no longer ago.
+CATCH_UP_S = 0.1
+
+
+@dataclass
+class _Beat:
+    """When the next mail may go by a rate."""
+
+    #: 0: at any time.
+    per_second: float = 0.0
+    #: On the monotonic clock.
+    next_at: float = 0.0
+
+    def set(self, per_second: float) -> None:
+        if per_second != self.per_second:
+            # The next one does not wait for what the rate was before.
+            self.per_second, self.next_at = per_second, 0.0
+
+    def went(self, now_s: float) -> None:
+        if self.per_second:
+            self.next_at = max(self.next_at, now_s - CATCH_UP_S) + 1 / self.per_second
+
+    def went_not(self) -> None:
+        if self.per_second:
+            self.next_at -= 1 / self.per_second
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +75,7 @@ class _Line:
     under_way: int = 0
     #: How many may be under way at once.
     limit: int = _NO_LIMIT
+    beat: _Beat = field(default_factory=_Beat)
     #: What it takes a second from this process; 0 while nothing ended yet.
     per_s: float = 0.0
     #: How long one of its mails takes.
@@ -67,8 +96,13 @@ class ClaimQueue:
         self._busy: dict[PaceKey, _Line] = {}
         self._waiting = 0
         self._wake = asyncio.Event()
+        #: Of the relay as a whole.
+        self._beat = _Beat()
+        #: When the lanes are woken because a mail may go again, on the monotonic clock.
+        self._wakes_at = _NEVER
         self._pacing = NO_PACING
         self._place, self._processes, self._lanes = 0, 1, 1
+        self._limits: tuple[Pacing, int, int, int, float] | None = None
         #: When the next turn of a domain is expected that more was put off of.
         self._turns: dict[bytes, float] = {}
         #: How many were put off so far.
@@ -77,23 +111,27 @@ class ClaimQueue:
     def __len__(self) -> int:
         return self._waiting
 
-    def limit(self, pacing: Pacing, place: int, processes: int, lanes: int) -> None:
+    def limit(
+        self, pacing: Pacing, place: int, processes: int, lanes: int, per_second: float = 0.0
+    ) -> None:
         """Keep to these limits from now on.
 
         Args:
-            pacing: limits over all processes.
+            pacing: limits of providers and domains, over all processes.
             place: of this process among them, from 0.
             processes: how many send by this relay.
             lanes: connections of this one.
+            per_second: what the relay takes, over all processes; 0: no limit.
         """
-        if (pacing, place, processes, lanes) == (
-            self._pacing, self._place, self._processes, self._lanes,
-        ):  # fmt: skip
+        limits = (pacing, place, processes, lanes, per_second)
+        if limits == self._limits:
             return
-        self._pacing, self._place, self._processes = pacing, place, processes
-        self._lanes = lanes
+        self._limits = limits
+        self._pacing, self._place, self._processes, self._lanes, _ = limits
+        self._beat.set(per_second / processes)
         for line in self._lines.values():
-            line.limit = self._limit_of(line.key)
+            self._limit(line)
+        self._wake.set()
 
     def extend(self, claims: Iterable[Claim]) -> None:
         """Add claims and wake the lanes that wait."""
@@ -140,6 +178,8 @@ class ClaimQueue:
     def put_back(self, claim: Claim) -> None:
         """Let a claim that was taken be the next of its provider again."""
         line = self._line(claim.key)
+        self._beat.went_not()
+        line.beat.went_not()
         self._strike(line)
         line.waiting.appendleft(claim)
         self._waiting += 1
@@ -148,15 +188,38 @@ class ClaimQueue:
 
     def _next(self) -> _Line | None:
         """Return the line to serve: the one with the fewest under way that may have one more."""
+        now_s = self._clock.monotonic()
+        if self._beat.next_at > now_s:
+            self._wake_at(self._beat.next_at, now_s)
+            return None
+        soonest = _NEVER
         for under_way, lines in enumerate(self._ready):
             for line in lines.values():
-                if under_way < line.limit and not self._would_take_all(line):
+                if line.beat.next_at > now_s:
+                    soonest = min(soonest, line.beat.next_at)
+                elif under_way < line.limit and not self._would_take_all(line):
                     return line
+        if soonest < _NEVER:
+            self._wake_at(soonest, now_s)
         return None
 
-    def _limit_of(self, key: PaceKey) -> int:
-        pace = self._pacing.each_domain if key.domain_digest else self._pacing.of(key.domain_class)
-        return part_of(pace.connections, self._place, self._processes) or _NO_LIMIT
+    def _wake_at(self, at: float, now_s: float) -> None:
+        """Have the lanes woken then, unless they will be sooner."""
+        if at < self._wakes_at:
+            self._wakes_at = at
+            asyncio.get_running_loop().call_later(at - now_s, self._wake_again)
+
+    def _wake_again(self) -> None:
+        self._wakes_at = _NEVER
+        self._wake.set()
+
+    def _limit(self, line: _Line) -> None:
+        pace = self._pace_of(line.key)
+        line.limit = part_of(pace.connections, self._place, self._processes) or _NO_LIMIT
+        line.beat.set(pace.per_second / self._processes)
+
+    def _pace_of(self, key: PaceKey) -> Pace:
+        return self._pacing.each_domain if key.domain_digest else self._pacing.of(key.domain_class)
 
     def _is_slow(self, line: _Line) -> bool:
         if not line.per_s or line.took_s > SLOW_S:
@@ -174,8 +237,11 @@ class ClaimQueue:
         self._strike(line)
         claim = line.waiting.popleft()
         self._waiting -= 1
+        now_s = self._clock.monotonic()
+        self._beat.went(now_s)
+        line.beat.went(now_s)
         if not line.under_way:
-            line.moved_at = self._clock.monotonic()
+            line.moved_at = now_s
             self._busy[line.key] = line
         line.under_way += 1
         # Behind the others that have as many under way.
@@ -216,7 +282,8 @@ class ClaimQueue:
                     for key, one in self._lines.items()
                     if one.under_way or one.waiting or not key.domain_digest
                 }
-            line = self._lines[key] = _Line(key, limit=self._limit_of(key))
+            line = self._lines[key] = _Line(key)
+            self._limit(line)
         return line
 
     def _enlist(self, line: _Line) -> None:
@@ -261,10 +328,13 @@ class ClaimQueue:
 
     def _room(self, key: PaceKey) -> int:
         line = self._lines.get(key)
-        if line is None or not line.per_s:
-            return FIRST_ROOM - (0 if line is None else len(line.waiting))
-        usable = min(max(line.per_s, SMALLEST_ROOM), LARGEST_ROOM)
-        return int(usable) - len(line.waiting)
+        usable: float = FIRST_ROOM
+        if line is not None and line.per_s:
+            usable = min(max(line.per_s, SMALLEST_ROOM), LARGEST_ROOM)
+        per_second = self._pace_of(key).per_second / self._processes
+        if per_second:
+            usable = min(usable, max(per_second, 1))
+        return int(usable) - (0 if line is None else len(line.waiting))
 
     def turn_of(self, digest: bytes, per_second: float, count: int) -> list[float]:
         """Return after how many seconds the turn of `count` more of a domain is expected."""

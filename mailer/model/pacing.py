@@ -25,6 +25,9 @@ class PaceKey(NamedTuple):
 
 
 WHOLE_RELAY = PaceKey("")
+#: So far processes that spend from one bucket may be apart: each reads its machine's clock, and then
+#: waits for its turn. What is further back is a clock that was set back.
+APART_S = 1.0
 #: After a pause it goes twice as fast after each such stretch without a further word.
 RECOVERY_STEP = timedelta(minutes=10)
 
@@ -88,8 +91,11 @@ def spendable(bucket: Bucket | None, per_second: float, now: datetime) -> Bucket
     holds = max(1.0, per_second)
     if bucket is None:
         return Bucket(holds, now)
-    passed_s = max((now - bucket.filled_at).total_seconds(), 0.0)
-    return Bucket(min(holds, bucket.tokens + passed_s * per_second), now)
+    passed_s = (now - bucket.filled_at).total_seconds()
+    if -APART_S < passed_s < 0:
+        # That stretch was filled already, and would be again if it were counted from `now`.
+        return Bucket(min(holds, bucket.tokens), bucket.filled_at)
+    return Bucket(min(holds, bucket.tokens + max(passed_s, 0.0) * per_second), now)
 
 
 @dataclass(frozen=True)

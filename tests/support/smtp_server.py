@@ -18,6 +18,7 @@ import base64
 import contextlib
 import ssl
 import threading
+import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -129,6 +130,8 @@ class ReceivedMail:
     #: Which connection it came on, counted from 0.
     connection: int
     encrypted: bool
+    #: When the whole of it was there, on the monotonic clock.
+    at: float
 
 
 @dataclass
@@ -191,9 +194,15 @@ class _Protocol(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.server.transports.add(transport)
+        self.server.open += 1
+        self.server.most_open = max(self.server.most_open, self.server.open)
         if self.server.general_behaviour is Misbehaviour.CLOSE_AT_CONNECT:
             transport.abort()
         super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.server.open -= 1
+        super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         self.record.received.append(data)
@@ -370,6 +379,7 @@ class _Handler:
                 content=bytes(envelope.original_content or b""),
                 connection=server.index,
                 encrypted=session.ssl is not None or self._server.settings.tls is Tls.IMPLICIT,
+                at=time.monotonic(),
             )
         )
         if behaviour is Misbehaviour.ACCEPT_THEN_DROP:
@@ -399,6 +409,8 @@ class SmtpServer:
         self.mails: list[ReceivedMail] = []
         self.connections: list[ConnectionRecord] = []
         self.transports: set[Any] = set()
+        #: Connections that are open now, and the most that ever were.
+        self.open = self.most_open = 0
         self._seen: set[tuple[str | None, str]] = set()
         self._came = threading.Condition()
         self._ready = threading.Event()

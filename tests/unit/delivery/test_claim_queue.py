@@ -1,9 +1,11 @@
 """Which claim a free connection gets: a slow provider never has them all."""
 
 import asyncio
+import time
 
 import pytest
 
+from mailer.clock import SYSTEM_CLOCK
 from mailer.delivery.claims import Claim
 from mailer.delivery.queue import FIRST_ROOM, FURTHEST_TURN_S, ClaimQueue
 from mailer.model.pacing import Pace, PaceKey, Pacing
@@ -89,6 +91,49 @@ async def test_every_single_domain_has_its_limit(queue):
     assert [1, 1, 2] == [
         [one.key for one in taken].count(key) for key in (SMALL, PaceKey("other", b"large"), GMAIL)
     ]
+
+
+async def test_a_rate_holds_when_they_go_and_not_only_when_they_are_claimed(queue, clock):
+    """Of ten a second two processes send five each: one after the other, whatever has piled up."""
+    queue.limit(Pacing(), 0, 2, 4, 10.0)
+    queue.extend(_claims(GMAIL, 20))
+    taken = []
+    for _ in range(20):
+        taken += [one for one in await _take(queue, 2) if one is not None]
+        clock.forward(seconds=0.1)
+    # The one that was late by less than a tenth of a second is made up for.
+    assert 10 <= len(taken) <= 11
+    last = taken.pop()
+    queue.put_back(last)
+    assert [last] == await _take(queue, 1)
+    queue.limit(Pacing(), 0, 1, 4)
+    assert 4 == sum(one is not None for one in await _take(queue, 4))
+
+
+async def test_a_providers_rate_holds_when_they_go_and_others_go_on(queue, clock):
+    """One a second of it; no more of it is held than goes in a second."""
+    queue.limit(Pacing({"gmail": Pace(per_second=2.0)}), 0, 2, 9)
+    queue.extend([*_claims(GMAIL, 4), *_claims(MAILRU, 3)])
+    taken = [one for one in await _take(queue, 6) if one is not None]
+    assert [1, 3] == [[one.key for one in taken].count(key) for key in (GMAIL, MAILRU)]
+    for one in taken:
+        queue.done(one, 0.01)
+    assert [None] == await _take(queue, 1)
+    clock.forward(seconds=1)
+    assert ["gmail1"] == [one.outgoing for one in await _take(queue, 1)]
+    assert -1 == queue.of_class("gmail")
+
+
+async def test_whoever_waits_for_a_rate_is_woken_when_its_time_comes():
+    """Without anything else that happens."""
+    queue = ClaimQueue(SYSTEM_CLOCK)
+    queue.limit(Pacing(), 0, 1, 4, 20.0)
+    queue.extend(_claims(GMAIL, 4))
+    began = time.monotonic()
+    taken = 0
+    while taken < 4:
+        taken += await queue.take() is not None
+    assert 0.04 <= time.monotonic() - began < 2
 
 
 async def test_a_claim_put_back_is_the_next_of_its_provider(queue):

@@ -45,6 +45,10 @@ def test_a_rate_fills_up_and_holds_no_more_than_a_second():
     assert 1.0 == spendable(Bucket(0.0, NOW), 5.0, NOW + timedelta(seconds=0.2)).tokens
     assert 5.0 == spendable(Bucket(0.0, NOW), 5.0, NOW + timedelta(hours=1)).tokens
     assert 2.0 == spendable(Bucket(2.0, NOW), 5.0, NOW - timedelta(hours=1)).tokens
+    # Who waited for its turn comes with an earlier instant: no stretch counts twice.
+    earlier = spendable(Bucket(0.0, NOW), 5.0, NOW - timedelta(seconds=0.4))
+    assert Bucket(0.0, NOW) == earlier
+    assert 1.0 == spendable(earlier, 5.0, NOW + timedelta(seconds=0.2)).tokens
 
 
 def test_a_rate_below_one_a_second_still_lets_one_go():
