@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mailer.config.values import Host, Key, OptionalDomain, PerSecond, RelayHeaders, RelayPort, Row
+from mailer.config.values import (
+    Greeting,
+    Host,
+    Key,
+    OptionalDomain,
+    PerSecond,
+    RelayHeaders,
+    RelayPort,
+    Row,
+)
 from mailer.model.pacing import DailyCap
 from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
@@ -60,8 +69,8 @@ class RelaySection(Section):
     per_day_plan: Row[Annotated[int, Field(ge=1)]] = ()
     #: The first day of the plan.
     plan_from: date | None = None
-    #: Name we greet with; neutral by default.
-    ehlo: Host = "localhost"
+    #: Name or address we greet with; neutral by default. An address is kept in brackets.
+    ehlo: Greeting = "localhost"
     #: The public name of a mail server of one's own, for SPF, MX and PTR; "" when not known.
     greets_as: OptionalDomain = ""
 

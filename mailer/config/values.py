@@ -107,6 +107,21 @@ def _host(value: str) -> str:
     return host
 
 
+def _greeting(value: str) -> str:
+    """Return a name to greet with as it goes over the wire."""
+    in_brackets = re.fullmatch(r"\[(?:IPv6:)?([0-9A-F:.]+)\]", value, re.IGNORECASE)
+    literal = in_brackets[1] if in_brackets else value
+    try:
+        address = ipaddress.ip_address(literal)
+    except ValueError:
+        # RFC 5321 §2.3.5: a domain in A-labels, without the root's dot.
+        return _host(value).encode("idna").decode("ascii").rstrip(".")
+    if "%" in literal:
+        raise ValueError("names an interface after the address: leave that out")
+    # RFC 5321 §4.1.3: an address stands in brackets, one of IPv6 with its tag.
+    return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
+
+
 def _port_number(value: int) -> int:
     if not 1 <= value <= 65_535:
         raise ValueError("is not a port from 1 to 65535")
@@ -203,6 +218,8 @@ LocalPart = Annotated[str, AfterValidator(_local_part)]
 Domain = Annotated[str, AfterValidator(_domain)]
 OptionalDomain = Annotated[str, AfterValidator(_optional_domain)]
 Host = Annotated[str, AfterValidator(_host)]
+#: What we greet a relay with.
+Greeting = Annotated[str, AfterValidator(_greeting)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
 RelayPort = Annotated[int, AfterValidator(_port_number)]

@@ -9,6 +9,7 @@ import stat
 
 import pytest
 
+from mailer.config.relay import RelaySection
 from mailer.delivery.connecting import forget_trust, is_this_machine, open_socket, system_trust
 from mailer.delivery.login import Auth, LoginFailed, TokenSource
 from mailer.delivery.session import (
@@ -54,6 +55,23 @@ def _login(relay, **changes):
 async def _opened(settings):
     session = await Session.open(settings)
     await session.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("mail.example.org", "mail.example.org"), ("mail.example.org.", "mail.example.org"),
+        ("почта.example.org", "xn--80a1acny.example.org"), ("localhost", "localhost"),
+        ("192.0.2.1", "[192.0.2.1]"), ("[192.0.2.1]", "[192.0.2.1]"),
+        ("2001:DB8:0:0::1", "[IPv6:2001:db8::1]"), ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)  # fmt: skip
+async def test_a_relay_is_greeted_with_a_name_or_an_address_in_brackets(written, said):
+    """RFC 5321 §4.1.3: whatever way a person writes it, relays are told what they understand."""
+    section = RelaySection(key="main", host="127.0.0.1", tls="none", ehlo=written)
+    async with ScriptedRelay() as relay:
+        await _opened(_settings(relay.port, ehlo=section.ehlo))
+    assert [f"EHLO {said}", "QUIT"] == relay.lines
 
 
 async def _refusal(settings):
