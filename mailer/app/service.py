@@ -8,8 +8,9 @@ are reached by a real relay (invariant 13); the sandbox takes all else.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mailer.app.routing import SANDBOX, relay_digest, relay_settings, sandbox_settings
@@ -30,11 +31,11 @@ from mailer.model.alerts import Alert, alert_text
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling
-from mailer.model.service import ServiceMail, ServicePurpose, alert_request
-from mailer.store.alerts import alerts_to_mail, mark_mailed
+from mailer.model.service import ServiceMail, ServicePurpose, alert_of_request, alert_request
+from mailer.store.alerts import alerts_to_mail, mark_mailed, mark_not_mailed
 from mailer.store.engine import Connection
-from mailer.store.relays import is_relay_verified
-from mailer.store.service_mails import take_service_id, write_service_mail
+from mailer.store.relays import is_relay_verified, relays_aside
+from mailer.store.service_mails import take_back_service, take_service_id, write_service_mail
 from mailer.tokens import ServiceTokens
 
 #: An alert older than this is history: who is named in the config only now is not mailed about it.
@@ -53,77 +54,83 @@ def is_staff(workspace: Workspace, address: str) -> bool:
     return wanted in known
 
 
-def relay_for(
+def relays_for(
     workspace: Workspace,
     purpose: ServicePurpose,
     address: str,
     sender_key: str,
     wanted: str = "",
-) -> RelaySettings:
-    """Return the relay that a service mail goes by: for alerts their own, else the sender's.
+) -> tuple[RelaySettings, ...]:
+    """Return the relays that a service mail may go by, in order; the next is for where one fails.
 
     Args:
         workspace: whose mail it is.
         purpose: what it is for.
         address: whom it is for.
         sender_key: whom it comes from.
-        wanted: one of the sender's relays; the first for "".
+        wanted: one of the sender's relays, and no other; all for "".
 
     Raises:
-        FaultsFound: when the relay has no password, may not take this mail yet, or is none of the
-            sender's.
+        FaultsFound: when the first relay has no password, none may take this mail yet, or the one
+            that is wanted is none of the sender's.
     """
-    section = _section_for(workspace, purpose, address, sender_key, wanted)
-    return (
-        sandbox_settings(workspace.config)
-        if section is None
-        else relay_settings(workspace, section)
-    )
+    sections = _sections_for(workspace, purpose, address, sender_key, wanted)
+    if not sections:
+        return (sandbox_settings(workspace.config),)
+    found = [relay_settings(workspace, sections[0])]
+    for section in sections[1:]:
+        with contextlib.suppress(FaultsFound):
+            found.append(relay_settings(workspace, section))
+    return tuple(found)
 
 
-def _section_for(
+def _sections_for(
     workspace: Workspace,
     purpose: ServicePurpose,
     address: str,
     sender_key: str,
     wanted: str = "",
-) -> RelaySection | None:
-    """Return the relay that a service mail goes by; None for the sandbox."""
-    section = (
-        _alert_relay(workspace)
+) -> tuple[RelaySection, ...]:
+    """Return the relays that a service mail may go by, in order; none for the sandbox."""
+    sections = (
+        _alert_relays(workspace)
         if purpose is ServicePurpose.ALERT
-        else _relay_of(workspace, sender_key, wanted)
+        else _relays_of(workspace, sender_key, wanted)
     )
     to_staff = is_staff(workspace, address)
-    if section is None or not (workspace.config.workspace.live or to_staff):
-        return None
-    if not to_staff:
-        with workspace.store.read() as connection:
-            verified = is_relay_verified(connection, section.key, relay_digest(section))
-        if not verified:
-            problem = f'the relay "{section.key}" has not been verified as it stands'
-            raise FaultsFound([Fault("config.toml", 0, "relays", problem)])
-    return section
+    if not sections or not (workspace.config.workspace.live or to_staff):
+        return ()
+    if to_staff:
+        return sections
+    with workspace.store.read() as connection:
+        verified = tuple(
+            one for one in sections if is_relay_verified(connection, one.key, relay_digest(one))
+        )
+    if not verified:
+        problem = f'the relay "{sections[0].key}" has not been verified as it stands'
+        raise FaultsFound([Fault("config.toml", 0, "relays", problem)])
+    return verified
 
 
-def _relay_of(workspace: Workspace, sender_key: str, wanted: str) -> RelaySection | None:
+def _relays_of(workspace: Workspace, sender_key: str, wanted: str) -> tuple[RelaySection, ...]:
     relays = workspace.config.relays_of(sender_key)
-    found = next((one for one in relays if wanted in ("", one.key)), None)
-    if found is None and wanted:
+    found = tuple(one for one in relays if wanted in ("", one.key))
+    if not found and wanted:
         problem = f'the mails of "{sender_key}" go by no relay "{wanted}"'
         known = ", ".join(one.key for one in relays) or "none yet"
         raise FaultsFound([Fault("", 0, "--relay", problem, f"There are: {known}")])
     return found
 
 
-def _first(workspace: Workspace) -> RelaySection | None:
-    return workspace.config.relays[0] if workspace.config.relays else None
-
-
-def _alert_relay(workspace: Workspace) -> RelaySection | None:
-    wanted = workspace.config.alerts.relay
-    named = (one for one in workspace.config.relays if one.key == wanted)
-    return next(named, None) or _first(workspace)
+def _alert_relays(workspace: Workspace) -> tuple[RelaySection, ...]:
+    """Return the relays of alerts: the one named for them or the first, then those of their sender."""
+    config, sender = workspace.config, alert_sender(workspace)
+    named = (one for one in config.relays if one.key == config.alerts.relay)
+    first = next(named, None) or next(iter(config.relays), None)
+    if first is None:
+        return ()
+    others = config.relays_of(sender.key) if sender is not None else ()
+    return (first, *(one for one in others if one.key != first.key))
 
 
 def alert_sender(workspace: Workspace) -> Sender | None:
@@ -161,6 +168,7 @@ def write_alert_mails(workspace: Workspace) -> None:
     now = workspace.clock.now()
     # Opened before the database is written: that they belong to it is looked up there.
     _ = workspace.seal_keys, workspace.service_keys
+    _take_back_from_relays_aside(workspace, now)
     with workspace.store.read() as connection:
         waiting = alerts_to_mail(connection, now - TELL_WITHIN, _ALERTS_AT_ONCE)
     for alert in waiting:
@@ -181,9 +189,8 @@ def _write_alert_mail(
     if sender is None:
         return
     now = workspace.clock.now()
-    # Its password may be missing by now: then the mail waits for it.
-    section = _section_for(workspace, ServicePurpose.ALERT, address, sender.key)
-    relay = SANDBOX if section is None else section.key
+    sections = _sections_for(workspace, ServicePurpose.ALERT, address, sender.key)
+    relay = _relay_now(workspace, connection, sections) if sections else SANDBOX
     service_id = take_service_id(connection)
     mail = compose_service_mail(
         _said(workspace, alert),
@@ -210,6 +217,32 @@ def _write_alert_mail(
         ),
         now,
     )
+
+
+def _relay_now(
+    workspace: Workspace, connection: Connection, sections: Sequence[RelaySection]
+) -> str:
+    """Return the first relay that is not aside; the first of all when none can take a mail now."""
+    aside = relays_aside(connection)
+    for one in sections:
+        if one.key in aside:
+            continue
+        with contextlib.suppress(FaultsFound):
+            return relay_settings(workspace, one).key
+    # It comes back, or its password does: the mail waits for it.
+    return sections[0].key
+
+
+def _take_back_from_relays_aside(workspace: Workspace, now: datetime) -> None:
+    """Let alerts that wait for a relay that is aside be made anew, where another one can take them."""
+    relays = _alert_relays(workspace)
+    with workspace.store.read() as connection:
+        aside = relays_aside(connection)
+        if not aside or _relay_now(workspace, connection, relays) in aside:
+            return
+    with workspace.store.write() as connection:
+        requests = take_back_service(connection, ServicePurpose.ALERT, aside, now - TELL_WITHIN)
+        mark_not_mailed(connection, [alert_of_request(one) for one in requests])
 
 
 def _signers_if_any(workspace: Workspace, sender: Sender, relay: str) -> tuple[Signer, ...]:
@@ -244,7 +277,7 @@ def build_service_engines(workspace: Workspace, number: int = 0) -> list[Deliver
         number: which of several sender processes they are in; 0 for the only one.
     """
     config = workspace.config
-    alerting = _alert_relay(workspace)
+    alerting = next(iter(_alert_relays(workspace)), None)
     sections = [*config.relays_in_use, *([] if alerting is None else [alerting])]
     relays: dict[str, RelaySettings] = {}
     if not workspace.config.workspace.live:

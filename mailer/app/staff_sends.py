@@ -23,7 +23,7 @@ from mailer.app.routing import relay_digest
 from mailer.app.service import (
     digest_of,
     is_staff,
-    relay_for,
+    relays_for,
     service_engine,
     service_handling,
     service_signers,
@@ -75,7 +75,7 @@ class StaffWish:
     list_key: str
     #: Addresses of staff; none for all.
     to: tuple[str, ...]
-    #: Key of one of the sender's relays; "" for the first.
+    #: Key of one of the sender's relays; "" for all of them in order.
     relay: str = ""
 
 
@@ -89,7 +89,8 @@ class StaffPlan:
     definition: ListDefinition
     choice: LanguageChoice
     addresses: tuple[str, ...]
-    relay: RelaySettings
+    #: By which it goes, in order: the next takes what the one before could not be handed.
+    relays: tuple[RelaySettings, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,8 +116,8 @@ def plan_staff_send(workspace: Workspace, wish: StaffWish) -> StaffPlan:
     else:
         revision, design, sender, definition = _of_statement(workspace, wish)
     choice = choice_for(revision, definition, wish.language or revision.source_language)
-    relay = relay_for(workspace, ServicePurpose.TEST_SEND, addresses[0], sender.key, wish.relay)
-    return StaffPlan(revision, design, sender, definition, choice, addresses, relay)
+    relays = relays_for(workspace, ServicePurpose.TEST_SEND, addresses[0], sender.key, wish.relay)
+    return StaffPlan(revision, design, sender, definition, choice, addresses, relays)
 
 
 def _addresses(workspace: Workspace, wish: StaffWish) -> tuple[str, ...]:
@@ -192,11 +193,27 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
         JournalFull: when the journal cannot be written; nothing was sent then.
         StoreUnavailable: when the database does not answer.
     """
-    now = workspace.clock.now()
-    ids = _write(workspace, plan, now)
-    engine = service_engine(workspace, plan.relay, alerts=False, idle_s=_LOOK_S)
+    ended: dict[str, StaffResult] = {}
+    for relay in plan.relays:
+        left = [one for one in plan.addresses if one not in ended or ended[one].unreachable]
+        if not left:
+            break
+        found, told_to_stop = _send_by(workspace, plan, relay, left)
+        ended |= {one.address: one for one in found}
+        if told_to_stop:
+            break
+    return [ended[one] for one in plan.addresses]
 
-    async def until_answered() -> None:
+
+def _send_by(
+    workspace: Workspace, plan: StaffPlan, relay: RelaySettings, addresses: Sequence[str]
+) -> tuple[list[StaffResult], bool]:
+    """Send a test by one relay; return what became of each, and whether a person stopped it."""
+    now = workspace.clock.now()
+    ids = _write(workspace, plan, relay.key, addresses, now)
+    engine = service_engine(workspace, relay, alerts=False, idle_s=_LOOK_S)
+
+    async def until_answered() -> bool:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -204,46 +221,51 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
         deadline = time.monotonic() + PATIENCE_S
         while not stop.is_set() and not sending.done() and time.monotonic() < deadline:
             with suppress(StoreUnavailable):
-                if await asyncio.to_thread(_is_over, workspace, plan, list(ids), now):
+                if await asyncio.to_thread(_is_over, workspace, relay.key, list(ids), now):
                     break
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_S)
+        told_to_stop = stop.is_set()
         stop.set()
         await sending
+        return told_to_stop
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(until_answered())
+            told_to_stop = runner.run(until_answered())
     finally:
         due = _still_due(workspace, list(ids))
         with workspace.store.write() as connection:
             cancel_service(connection, due, workspace.clock.now())
     with workspace.store.read() as connection:
         rows = service_rows(connection, list(ids))
-    why = _unreachable(workspace, plan, now)
-    return [
+    why = _unreachable(workspace, relay.key, now)
+    results = [
         StaffResult(ids[row.service_id], row, why if row.state is DeliveryState.CANCELLED else "")
         for row in rows
     ]
+    return results, told_to_stop
 
 
-def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, str]:
-    """Write the service mails, due now; return their ids and addresses."""
+def _write(
+    workspace: Workspace, plan: StaffPlan, relay: str, addresses: Sequence[str], now: datetime
+) -> dict[int, str]:
+    """Write the service mails, due now, by a relay; return their ids and addresses."""
     composer = MailingComposer(
         plan.revision,
         plan.design,
         plan.sender,
         [plan.definition],
         ServiceTokens(workspace.service_keys),
-        service_signers(workspace, plan.sender, plan.relay.key),
-        service_handling(workspace, plan.relay.key),
+        service_signers(workspace, plan.sender, relay),
+        service_handling(workspace, relay),
     )
     # Opened before the database is written: that they belong to it is looked up there.
     seal_keys = workspace.seal_keys
     # Each test send is a request of its own: a second one a minute later is wanted.
     request = f"test-{secrets.token_hex(8)}"
     ids = {}
-    for address in plan.addresses:
+    for address in addresses:
         with workspace.store.write() as connection:
             service_id = take_service_id(connection)
         reader = invented_reader(address, plan.definition.key, plan.choice, service_id)
@@ -260,9 +282,9 @@ def _write(workspace: Workspace, plan: StaffPlan, now: datetime) -> dict[int, st
             address_digest=digest_of(workspace, address),
             mail_from=mail_from,
             content=mail.content,
-            relay=plan.relay.key,
+            relay=relay,
             facts=replace(
-                facts_of(mail.content), relay_digest=_digest_of(workspace, plan.relay.key)
+                facts_of(mail.content), relay_digest=_digest_of(workspace, relay)
             ).to_document(),
         )
         with workspace.store.write() as connection:
@@ -277,19 +299,19 @@ def _digest_of(workspace: Workspace, relay: str) -> str:
     return "" if section is None else relay_digest(section)
 
 
-def _is_over(workspace: Workspace, plan: StaffPlan, ids: Sequence[int], since: datetime) -> bool:
+def _is_over(workspace: Workspace, relay: str, ids: Sequence[int], since: datetime) -> bool:
     with workspace.store.read() as connection:
         rows = service_rows(connection, ids)
     return not any(row.state in _WAITING for row in rows) or bool(
-        _unreachable(workspace, plan, since)
+        _unreachable(workspace, relay, since)
     )
 
 
-def _unreachable(workspace: Workspace, plan: StaffPlan, since: datetime) -> str:
+def _unreachable(workspace: Workspace, relay: str, since: datetime) -> str:
     """Return why the relay could not be reached since then; "" when it was."""
     with workspace.store.read() as connection:
         for one in relay_contacts(connection):
-            if one.relay == plan.relay.key and one.is_failing and one.failed_at is not None:
+            if one.relay == relay and one.is_failing and one.failed_at is not None:
                 return one.failure if one.failed_at >= since else ""
     return ""
 

@@ -57,7 +57,7 @@ def staff_send(
     relay: Annotated[
         str,
         typer.Option(
-            "--relay", help="Key of the relay it goes by; the sender's first if not given."
+            "--relay", help="Key of the relay it goes by; else the sender's relays in order."
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nobody's address.")] = False,
@@ -82,12 +82,13 @@ def staff_send(
     except JournalFull as error:
         fail(f"Nothing was sent: {error}.", "Make room on the disk of the data folder.")
     if as_json:
-        print_json([_document(plan, number, one) for number, one in enumerate(results, 1)])
+        print_json([_document(number, one) for number, one in enumerate(results, 1)])
     else:
         for one in results:
-            _print_result(one)
-        if any(one.unreachable for one in results) and plan.relay.key != "sandbox":
-            errors.print(f"See at which step it fails: mailer relay check {plan.relay.key}")
+            _print_result(one, plan.relays[0].key)
+        keys = [one.key for one in plan.relays if one.key != "sandbox"]
+        if any(one.unreachable for one in results) and keys:
+            errors.print(f"See at which step it fails: mailer relay check {keys[0]}")
     if any(one.row.state is not DeliveryState.ACCEPTED for one in results):
         raise typer.Exit(NOT_DONE)
 
@@ -98,8 +99,12 @@ def _print_plan(plan: StaffPlan) -> None:
     console.print(f"  by the list {plan.definition.key}, in {edition.language}")
     if plan.choice.notice:
         console.print(f"  with the notice that there is no edition in {plan.choice.wanted}")
-    console.print(f"  by the relay {plan.relay.key} at {plan.relay.host} port {plan.relay.port}")
-    if plan.relay.key == "sandbox":
+    first, *others = plan.relays
+    console.print(f"  by the relay {first.key} at {first.host} port {first.port}")
+    if others:
+        keys = ", then ".join(one.key for one in others)
+        console.print(f"  and where that cannot be reached by {keys}")
+    if first.key == "sandbox":
         errors.print("There is no relay in config.toml: the sandbox takes it.", style="yellow")
     console.print("  Its link to unsubscribe shows the page and unsubscribes nobody.")
     if not plan.sender.base_url.startswith("https://"):
@@ -109,7 +114,7 @@ def _print_plan(plan: StaffPlan) -> None:
         )
 
 
-def _print_result(one: StaffResult) -> None:
+def _print_result(one: StaffResult, first: str) -> None:
     # To staff about themselves, on their own terminal: no supporter's address is ever here.
     # The text begins with the enhanced code where there is one.
     said = str(one.row.code or "")
@@ -117,18 +122,19 @@ def _print_result(one: StaffResult) -> None:
     style = "green" if one.row.state is DeliveryState.ACCEPTED else "yellow"
     console.print(
         f"  {one.address}: {_WORDS.get(one.row.state, one.row.state.value)}"
+        + (f" by {one.row.relay}" if one.row.relay != first else "")
         + (f": {reply}" if reply else ""),
         markup=False,
         style=style,
     )
 
 
-def _document(plan: StaffPlan, number: int, one: StaffResult) -> dict[str, object]:
+def _document(number: int, one: StaffResult) -> dict[str, object]:
     return {
         # In the order of --to, or of staff.
         "number": number,
         "state": one.row.state,
-        "relay": plan.relay.key,
+        "relay": one.row.relay,
         "code": one.row.code,
         "enhanced_code": one.row.enhanced_code,
         "reply": one.row.reply or one.unreachable,

@@ -22,6 +22,7 @@ from mailer.keys import SealKeys, WrongSealKey
 from mailer.model.mailing import ComposedMail, Envelope, OutgoingDelivery
 from mailer.store.engine import Store
 from mailer.store.outcomes import NO_MAILING
+from mailer.store.relays import relays_aside
 from mailer.store.service_mails import (
     ClaimedService,
     OpenedMail,
@@ -74,6 +75,7 @@ class ServiceClaimer:
         relay: str,
         clock: Clock,
         prepare: Callable[[], None],
+        gate: OpenGate,
     ) -> None:
         """Keep what it works with.
 
@@ -84,6 +86,7 @@ class ServiceClaimer:
             relay: key of the relay whose mails it claims.
             clock: says when.
             prepare: called before each look: makes service mails of what waits to be one.
+            gate: told whether the relay is aside.
         """
         self._store = store
         self._seal_keys = seal_keys
@@ -91,6 +94,7 @@ class ServiceClaimer:
         self._relay = relay
         self._clock = clock
         self._prepare = prepare
+        self._gate = gate
 
     def claim(self, limit: int) -> Claimed:
         """Claim up to `limit` service mails and open them.
@@ -102,8 +106,9 @@ class ServiceClaimer:
         now = self._clock.now()
         found = Claimed([], {}, [], [])
         with self._store.read() as connection:
+            self._gate.aside_until = relays_aside(connection).get(self._relay)
             # Nearly always there is none, and looking takes no write lock.
-            if not has_due(connection, self._relay, now):
+            if self._gate.aside_until is not None or not has_due(connection, self._relay, now):
                 return found
         claimed_at = self._clock.monotonic()
         with self._store.write() as connection:
@@ -161,8 +166,9 @@ def service_work(
         prepare: called before each look for due mails.
         idle_s: how often is looked.
     """
+    gate = OpenGate()
 
     def claims_for(worker: str) -> ServiceClaimer:
-        return ServiceClaimer(store, seal_keys, worker, relay, clock, prepare)
+        return ServiceClaimer(store, seal_keys, worker, relay, clock, prepare, gate)
 
-    return Work(SERVICE_MAILS, claims_for, OpenGate(), idle_s)
+    return Work(SERVICE_MAILS, claims_for, gate, idle_s)

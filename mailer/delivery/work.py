@@ -135,8 +135,11 @@ class OpenGate:
 
     running = frozenset({NO_MAILING})
     claimable = True
-    aside_until = None
     place = (0, 1)
+
+    def __init__(self) -> None:
+        #: Written by who claims, which looks often enough.
+        self.aside_until: datetime | None = None
 
     def begin(self) -> None:
         """Do nothing."""

@@ -73,3 +73,8 @@ class ServiceMail:
 def alert_request(row_id: int) -> str:
     """Return what the mails of an alert are sent for."""
     return f"alert-{row_id}"
+
+
+def alert_of_request(request: str) -> int:
+    """Return the row id of the alert that `alert_request` was called on."""
+    return int(request.removeprefix("alert-"))

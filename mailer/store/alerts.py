@@ -87,6 +87,12 @@ def mark_mailed(connection: Connection, row_id: int, now: datetime) -> None:
     connection.execute(update(alert).where(alert.c.id == row_id).values(mailed_at=now))
 
 
+def mark_not_mailed(connection: Connection, row_ids: Collection[int]) -> None:
+    """Write that service mails of these alerts are to be made anew."""
+    if row_ids:
+        connection.execute(update(alert).where(alert.c.id.in_(row_ids)).values(mailed_at=None))
+
+
 def alerts_to_command(
     connection: Connection, since: datetime, now: datetime, most_tries: int, limit: int
 ) -> list[Alert]:

@@ -99,6 +99,11 @@ def relay_failed(
     return int(in_a_row)
 
 
+def relays_aside(connection: Connection) -> Mapping[str, datetime]:
+    """Return the relays that are aside, and until when each is not tried."""
+    return {one.relay: one.aside_until for one in relay_contacts(connection) if one.aside_until}
+
+
 def set_relay_aside(connection: Connection, key: str, until: datetime) -> None:
     """Write that a relay is not tried until then, and claims nothing before it was reached."""
     _write_contact(connection, key, aside_until=until)
@@ -132,7 +137,7 @@ def standing(connection: Connection, routing: Routing, now: datetime) -> Standin
     if names:
         query = select(setting.c.name, setting.c.value).where(setting.c.name.in_(names))
         verified = {row.name: row.value for row in connection.execute(query)}
-    aside = {one.relay: one.aside_until for one in relay_contacts(connection) if one.aside_until}
+    aside = relays_aside(connection)
     caps = {one.key: one.cap.on(routing.day_of(now)) for one in terms.values()}
     used = (
         claimed_on(connection, routing.day_of(now).isoformat())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, delete, func, literal, select, update
 
 from mailer.keys import SealKeys
 from mailer.model.service import ServiceMail, ServicePurpose
@@ -243,6 +243,26 @@ def cancel_service(connection: Connection, ids: Collection[int], now: datetime) 
             state=DeliveryState.CANCELLED, next_attempt_at=None, mail_sealed=None, finished_at=now
         )
     ).rowcount
+
+
+def take_back_service(
+    connection: Connection, purpose: ServicePurpose, relays: Collection[str], since: datetime
+) -> set[str]:
+    """Delete service mails of a purpose that wait for these relays; return what they were sent for.
+
+    What is claimed stays: it may be on its way. So does what was written before `since`.
+    """
+    taken = connection.execute(
+        delete(service_mail)
+        .where(
+            service_mail.c.purpose == purpose,
+            service_mail.c.relay.in_(relays),
+            service_mail.c.state.in_(states_before(DeliveryState.SENDING)),
+            service_mail.c.created_at >= since,
+        )
+        .returning(service_mail.c.request)
+    )
+    return set(taken.scalars())
 
 
 def open_service_claims(connection: Connection, name: str) -> list[OpenClaim]:

@@ -12,7 +12,7 @@ import pytest
 from mailer.app.workspace import Workspace
 from mailer.domains.received import facts_of
 from mailer.model.service import SentFacts
-from mailer.store.service_mails import find_sent_facts
+from mailer.store.service_mails import find_sent_facts, last_sent_facts
 from mailer.tokens import ServiceTokens
 from tests.acceptance.conftest import EDITOR, SLUG
 from tests.acceptance.processes import answers, ports, running, until
@@ -198,6 +198,57 @@ def test_staff_learn_by_a_second_relay_and_a_command_though_the_first_is_dead(
     seen = mailer(folder, "status", "--json").json()
     assert {"alert accepted": 5} == seen["service_mails"]
     assert [(True, True)] * 5 == [(a["mailed"], a["commanded"]) for a in seen["alerts"]]
+
+
+def test_a_test_send_goes_by_the_next_relay_when_the_first_is_down(
+    mailer, staffed, smtp_server, change
+):
+    """Each relay is tried once, in order; a relay that is named is the only one."""
+    server, second = smtp_server(Misbehaviour.REFUSE_AT_CONNECT), smtp_server()
+    folder = staffed(server.port, second.port)
+    change(folder / "config.toml", "\nrelays = []", '\nrelays = ["main", "second"]')
+    ended = mailer(folder, "test-send", "--statement", SLUG)
+    assert 0 == ended.status, ended.text
+    assert "where that cannot be reached by second" in ended.out
+    assert f"{EDITOR}: accepted by second: 250" in ended.out
+    assert ([], [(EDITOR,)]) == (server.mails, [mail.rcpt_tos for mail in second.mails])
+    # What was sent is held against what comes back by the relay that took it.
+    workspace = Workspace.open(folder)
+    with workspace.store.read() as connection:
+        kept = SentFacts.from_document(last_sent_facts(connection, "second"))
+    workspace.store.close()
+    assert header(second.mails[0].content, "Message-ID") == kept.message_id
+    # A refusal is an answer: nobody else is asked.
+    server.behaviour = Misbehaviour.REFUSE_CONTENT
+    ended = mailer(folder, "test-send", "--statement", SLUG, "--json")
+    assert [("refused", "main")] == [(one["state"], one["relay"]) for one in ended.json()]
+    server.behaviour = Misbehaviour.CLOSE_AT_CONNECT
+    ended = mailer(folder, "test-send", "--statement", SLUG, "--relay", "main", "--json")
+    assert [("cancelled", "main")] == [(one["state"], one["relay"]) for one in ended.json()]
+    assert 1 == len(second.mails)
+
+
+def test_alerts_go_by_the_next_relay_when_theirs_is_down(mailer, staffed, smtp_server, change):
+    """Once each, also those that waited for it already; and by the first again when it is back.
+
+    Three imports of the prepared workspace are told.
+    """
+    server, second = smtp_server(Misbehaviour.CLOSE_AT_CONNECT), smtp_server()
+    folder = staffed(server.port, second.port, addresses=[EDITOR])
+    change(folder / "config.toml", "\nrelays = []", '\nrelays = ["main", "second"]')
+    with running(folder, "--only", "senders") as program:
+        second.wait_for(3, 60)
+        server.behaviour = Misbehaviour.ACCEPT
+        until(
+            lambda: any(line["event"] == "relay back" for line in program.lines()), "the first one"
+        )
+        (folder / "few.csv").write_text("email,languages\nzoe@example.org,en\n")
+        assert 0 == mailer(folder, "import", "few.csv", "--list", "harbor-news").status
+        server.wait_for(1, 60)
+        assert 0 == program.stop()
+    assert (1, 3) == (len(server.mails), len(second.mails))
+    seen = mailer(folder, "status", "--json").json()
+    assert {"alert accepted": 4} == seen["service_mails"]
 
 
 def test_status_says_on_one_screen_what_needs_a_person(mailer, workspace, change):
