@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 
 import pytest
 
@@ -81,6 +82,16 @@ def change():
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     return apply
+
+
+@pytest.fixture
+def metrics_port(workspace, change):
+    """Where the workspace serves its figures."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    change(workspace / "config.toml", "metrics_port = 0", f"metrics_port = {port}")
+    return port
 
 
 @pytest.fixture

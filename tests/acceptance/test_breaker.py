@@ -1,14 +1,11 @@
 """A mailing that a provider takes for spam pauses by itself, and a person lets it go on."""
 
 import re
-import socket
-import urllib.error
-import urllib.request
 
 import pytest
 
 from tests.acceptance.conftest import SLUG
-from tests.acceptance.processes import running, until
+from tests.acceptance.processes import figures, health, running, until
 from tests.support.smtp_server import Misbehaviour
 
 pytestmark = [pytest.mark.acceptance]
@@ -29,37 +26,10 @@ class _Wary:
         return Misbehaviour.REFUSE_CONTENT if address in self._minded else Misbehaviour.ACCEPT
 
 
-def _health(port):
-    """Return status and words of the health check; nothing while nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return None
-
-
-def _figures(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return answer.read().decode()
-
-
-@pytest.fixture
-def metrics_port(workspace, change):
-    """Where the workspace serves its figures, and no wait behind a canary."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    path = workspace / "config.toml"
-    change(path, "metrics_port = 0", f"metrics_port = {port}")
-    change(path, "canary_wait_s = 600", "canary_wait_s = 1")
-    return port
-
-
-def test_a_mailing_taken_for_spam_pauses_by_itself(mailer, crowd, relay, metrics_port):
+def test_a_mailing_taken_for_spam_pauses_by_itself(mailer, crowd, relay, metrics_port, change):
     """The rest waits, staff are told and see it, and `--anyway` lets everybody else have it."""
     folder, server = crowd(70), relay(_Wary())
+    change(folder / "config.toml", "canary_wait_s = 600", "canary_wait_s = 1")
     ended = mailer(folder, "schedule", *PLAN, "--grace", "99999d", "--canary", "50", "--yes", 70)
     assert 0 == ended.status, ended.text
     assert "50 go first; the other 20 follow" in ended.out
@@ -69,11 +39,11 @@ def test_a_mailing_taken_for_spam_pauses_by_itself(mailer, crowd, relay, metrics
         return mailer(folder, "report", KEY, "--json").json()
 
     with running(folder, "--only", "web"):
-        until(lambda: _health(metrics_port), "the health check to answer")
-        assert (503, 2) == (_health(metrics_port)[0], len(_health(metrics_port)[1].splitlines()))
+        until(lambda: health(metrics_port), "the health check to answer")
+        assert (503, 2) == (health(metrics_port)[0], len(health(metrics_port)[1].splitlines()))
         with running(folder, "--only", "scheduler"), running(folder, "--only", "senders") as sends:
             until(lambda: state()["state"] == "paused", "the mailing to pause")
-            assert (200, "All is well.\n") == _health(metrics_port)
+            assert (200, "All is well.\n") == health(metrics_port)
             told = mailer(folder, "status")
             words = " ".join(told.out.split())
             assert 1 == told.status
@@ -84,7 +54,7 @@ def test_a_mailing_taken_for_spam_pauses_by_itself(mailer, crowd, relay, metrics
             assert len(server.mails) <= 50 - 6
             assert 0 == mailer(folder, "resume", KEY, "--anyway").status
             until(lambda: state()["state"] == "finished", "the rest to go")
-        figures = _figures(metrics_port)
+        seen = figures(metrics_port)
         log = sends.log.read_text(encoding="utf-8")
     assert {"accepted": 62, "refused": 8} == state()["by_outcome"]
     assert {"554 5.7.1": 8} == state()["refusals"]
@@ -92,7 +62,7 @@ def test_a_mailing_taken_for_spam_pauses_by_itself(mailer, crowd, relay, metrics
     lines = [line for line in sends.lines() if line["event"].startswith("delivery ")]
     assert (70, 70) == (len(lines), len({line["delivery"] for line in lines}))
     assert 8 == sum(line["event"] == "delivery refused" for line in lines)
-    assert 'reason="spam",relay="sandbox"} 8.0' in figures
-    for text in (log, figures):
+    assert 'reason="spam",relay="sandbox"} 8.0' in seen
+    for text in (log, seen):
         assert "example.org" not in text
         assert "person" not in text

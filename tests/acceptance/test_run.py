@@ -10,7 +10,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.acceptance.conftest import SLUG
-from tests.acceptance.processes import answers, is_alive, ports, running, until
+from tests.acceptance.processes import (
+    answers,
+    figures,
+    health,
+    is_alive,
+    ports,
+    running,
+    until,
+)
 from tests.support.mail import message, text_of
 from tests.support.smtp_server import Misbehaviour
 
@@ -57,6 +65,32 @@ def test_run_serves_starts_again_what_dies_and_ends_on_sigterm(workspace):
     (died,) = [line for line in lines if line["event"] == "process died"]
     assert ("warning", "web", -9) == (died["level"], died["process"], died["code"])
     assert sorted(ROLES) == sorted(line["process"] for line in lines if line["event"] == "ended")
+
+
+def test_figures_and_health_are_served_beside_everything_else(mailer, crowd, metrics_port):
+    """One command; figures follow a mailing through the sandbox, and outlive who serves them."""
+    folder = crowd(12)
+    accepted = (
+        'mailer_outcomes_total{domain_class="other",outcome="accepted",reason="",relay="sandbox"}'
+    )
+    with running(folder, "--senders", "2") as started:
+        until(lambda: health(metrics_port) == (200, "All is well.\n"), "all to be well")
+        seen = figures(metrics_port)
+        assert accepted not in seen
+        assert 'mailer_deliveries_waiting{state="due"} 0.0' in seen
+        schedule_soon(mailer, folder, 12)
+        until(lambda: 'mailings{state="finished"} 1.0' in figures(metrics_port), "the mailing")
+        children = started.children()
+        os.kill(children["web"], signal.SIGKILL)
+        until(lambda: started.children().get("web") not in (None, children["web"]), "a new child")
+        until(lambda: health(metrics_port) == (200, "All is well.\n"), "all to be well again")
+        seen = figures(metrics_port)
+        # None of the others has died meanwhile.
+        assert {**children, "web": 0} == {**started.children(), "web": 0}
+        assert 0 == started.stop()
+    assert f"{accepted} 12.0" in seen
+    assert "mailer_deliveries_in_doubt 0.0" in seen
+    assert "mailer_oldest_due_seconds 0.0" in seen
 
 
 def test_ctrl_c_ends_it_as_cleanly_as_sigterm(workspace):
