@@ -29,7 +29,7 @@ from mailer.delivery.press import Press
 from mailer.delivery.queue import ClaimQueue
 from mailer.delivery.recorder import Recorder
 from mailer.delivery.recovery import recover
-from mailer.delivery.retry import RetryPolicy
+from mailer.delivery.retry import RetryPolicy, longest_waits
 from mailer.delivery.session import RelaySettings, Session
 from mailer.delivery.watch import Watch
 from mailer.delivery.work import DELIVERIES, Work
@@ -50,6 +50,8 @@ T = TypeVar("T")
 IDLE_S = 0.2
 #: How often is looked for what another process left that died: so long its claims lie idle.
 RECOVER_S = 1.0
+#: A clock that goes back by less than this was put right and not set.
+SET_BACK_S = 1.0
 #: How often the journal is synced: a power cut puts what came since in doubt.
 SYNC_S = 5.0
 #: How long a transaction whose connection was cut may take to say how it ended.
@@ -172,6 +174,8 @@ class DeliveryEngine:
         self._health = Health(parts.relay.key, parts.clock, self._recorder.note)
         await self._in_thread(self._register)
         await self._in_thread(self._recover)
+        # The machine may have begun anew with another hour.
+        await self._in_thread(self._bring_forward)
         await self._in_thread(self._watch.begin)
         if self._watch.place[1] > 1:
             # Whoever sends already gives up connections for ours, each after the mail under way.
@@ -241,12 +245,29 @@ class DeliveryEngine:
         )
 
     async def _recover_often(self) -> None:
+        ahead_s = self._clock_ahead_s()
         while True:
             await asyncio.sleep(RECOVER_S)
             try:
                 await self._in_thread(self._recover)
+                now_ahead_s = self._clock_ahead_s()
+                if now_ahead_s < ahead_s - SET_BACK_S:
+                    await self._in_thread(self._bring_forward)
+                ahead_s = now_ahead_s
             except StoreUnavailable:
                 failed("recovery put off")
+
+    def _clock_ahead_s(self) -> float:
+        """Return a number that grows smaller when the clock is set back."""
+        return self._parts.clock.now().timestamp() - self._parts.clock.monotonic()
+
+    def _bring_forward(self) -> None:
+        parts = self._parts
+        brought = self._work.books.bring_forward(
+            parts.store, longest_waits(parts.policy), parts.clock.now()
+        )
+        if brought:
+            warn("the clock was set back: retries keep their pauses", retries=brought)
 
     async def _sync_often(self) -> None:
         while True:

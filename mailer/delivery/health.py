@@ -13,7 +13,7 @@ from datetime import datetime
 
 from mailer.alerts import raise_alert, resolve_alert
 from mailer.clock import Clock
-from mailer.delivery.pacing import aside_for
+from mailer.delivery.pacing import LONGEST_ASIDE, aside_for
 from mailer.delivery.recorder import Note
 from mailer.delivery.session import RelayUnavailable
 from mailer.delivery.work import Gate
@@ -107,8 +107,9 @@ class Health:
         tried = False
         while True:
             await asyncio.sleep(LOOK_S)
-            until = gate.aside_until
-            if until is None or (tried and self._clock.now() < until):
+            until, now = gate.aside_until, self._clock.now()
+            # One that ends further ahead than any was set before the clock was set back.
+            if until is None or (tried and now < until <= now + LONGEST_ASIDE):
                 tried = tried or until is None
                 continue
             tried = True

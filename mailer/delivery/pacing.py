@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from mailer.delivery.replies import Stage
 from mailer.model.mailing import Reply
-from mailer.model.pacing import Slowed
+from mailer.model.pacing import LONGEST_PAUSE, Slowed
 
 # RFC 3463 §3.8 and §3.4: security, unspecified; too many from you, as Gmail writes it; system not
 # accepting messages.
@@ -46,7 +46,7 @@ class Throttle:
 
 #: A provider that says so means the quarter of an hour, a relay the moment.
 THROTTLES = {
-    SlowDown.DOMAIN: Throttle(timedelta(minutes=15), timedelta(hours=1)),
+    SlowDown.DOMAIN: Throttle(timedelta(minutes=15), LONGEST_PAUSE),
     SlowDown.RELAY: Throttle(timedelta(seconds=10), timedelta(minutes=10)),
 }
 

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 #: Each pause is this many times the one before.
 GROWTH = 2.0
+#: So often a pause grows at most.
+MOST_DOUBLED = 32
 #: A pause is up to this share shorter or longer, so that a thousand retries do not come at once.
 JITTER = 0.2
 
@@ -49,11 +51,23 @@ def next_attempt(
         now: this instant.
         jitter: a random number from 0 to 1.
     """
-    pause_s = min(
-        policy.first_pause_s * GROWTH ** min(attempt_number - 1, 32), policy.longest_pause_s
-    )
-    pause_s *= 1 + JITTER * (2 * jitter - 1)
+    pause_s = _pause_s(policy, attempt_number) * (1 + JITTER * (2 * jitter - 1))
     when = now + timedelta(seconds=pause_s)
     if when - first_attempt_at > policy.give_up_after:
         return GiveUp()
     return RetryAt(when)
+
+
+def longest_waits(policy: RetryPolicy) -> tuple[timedelta, ...]:
+    """Return how long is waited at most after the first attempt, the second, and so on.
+
+    The last one holds for all that follow.
+    """
+    pauses = [_pause_s(policy, number) for number in range(1, MOST_DOUBLED + 2)]
+    growing = pauses.index(pauses[-1]) + 1
+    return tuple(timedelta(seconds=pause_s * (1 + JITTER)) for pause_s in pauses[:growing])
+
+
+def _pause_s(policy: RetryPolicy, attempt_number: int) -> float:
+    doubled = min(attempt_number - 1, MOST_DOUBLED)
+    return min(policy.first_pause_s * GROWTH**doubled, policy.longest_pause_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mailer.alerts import hold_running_and_tell
@@ -19,8 +19,9 @@ from mailer.delivery.claims import Claimed
 from mailer.events import warn
 from mailer.model.states import SkipReason
 from mailer.store.deliveries import Recorded, give_back, skip
-from mailer.store.engine import Connection
+from mailer.store.engine import Connection, Store
 from mailer.store.outcomes import NO_MAILING
+from mailer.store.retries import bring_deliveries_forward, bring_service_mails_forward
 from mailer.store.service_mails import (
     give_back_service,
     open_service_claims,
@@ -44,6 +45,8 @@ class Books:
     hold: Callable[[Connection, int, str, datetime], None]
     #: What a worker had claimed and not recorded.
     open_claims: Callable[[Connection, str], list[OpenClaim]]
+    #: Lets what was deferred wait no longer than its pause, after the clock was set back.
+    bring_forward: Callable[[Store, Sequence[timedelta], datetime], int]
 
 
 def _hold_nothing(_connection: Connection, _mailing_id: int, reason: str, _now: datetime) -> None:
@@ -51,7 +54,13 @@ def _hold_nothing(_connection: Connection, _mailing_id: int, reason: str, _now: 
 
 
 DELIVERIES = Books(
-    "delivery", record_and_judge, give_back, skip, hold_running_and_tell, open_claims
+    "delivery",
+    record_and_judge,
+    give_back,
+    skip,
+    hold_running_and_tell,
+    open_claims,
+    bring_deliveries_forward,
 )
 SERVICE_MAILS = Books(
     "service mail",
@@ -60,6 +69,7 @@ SERVICE_MAILS = Books(
     skip_service,
     _hold_nothing,
     open_service_claims,
+    bring_service_mails_forward,
 )
 ALL_BOOKS = (DELIVERIES, SERVICE_MAILS)
 

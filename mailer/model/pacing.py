@@ -25,6 +25,8 @@ class PaceKey(NamedTuple):
 
 
 WHOLE_RELAY = PaceKey("")
+#: Nobody is paused for longer.
+LONGEST_PAUSE = timedelta(hours=1)
 #: So far processes that spend from one bucket may be apart: each reads its machine's clock, and then
 #: waits for its turn. What is further back is a clock that was set back.
 APART_S = 1.0
@@ -111,14 +113,18 @@ class Slowed:
     reason: str
 
     def is_paused(self, now: datetime) -> bool:
-        """Tell whether nothing may go."""
-        return now < self.paused_until
+        """Tell whether nothing may go.
+
+        A pause that ends further ahead than any is long was set before the clock was set back.
+        """
+        return now < self.paused_until <= now + LONGEST_PAUSE
 
     def halvings_left(self, now: datetime) -> int:
         """Return how often it is halved still; 0 when it has recovered."""
         if self.is_paused(now):
             return self.halvings
-        return max(self.halvings - (now - self.paused_until) // RECOVERY_STEP, 0)
+        passed = max(now - self.paused_until, timedelta())
+        return max(self.halvings - passed // RECOVERY_STEP, 0)
 
     def per_second(self, now: datetime) -> float:
         """Return what may go a second once the pause is over; 0 when it has recovered: no limit."""

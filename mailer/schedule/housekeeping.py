@@ -69,7 +69,8 @@ class Housekeeper:
             StoreUnavailable: when the database does not answer; nothing is lost.
         """
         now = self._clock.now()
-        if self._next_at is not None and now < self._next_at:
+        # Further ahead than that is an hour from before the clock was set back.
+        if self._next_at is not None and now < self._next_at <= now + EVERY:
             return False
         begun = self._clock.monotonic()
         while self._clock.monotonic() - begun < BUDGET_S:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from mailer.clock import SYSTEM_CLOCK
 from mailer.delivery import engine as engine_module
 from mailer.delivery.journal import SUFFIX, JournalFull, replay
 from mailer.delivery.session import Encryption, RelaySettings, Timeouts
@@ -25,6 +24,7 @@ from mailer.store import engine as store_engine
 from mailer.store import tables
 from mailer.store.engine import open_store
 from tests.smtp.test_engine import _engine, _run_until_done, _states
+from tests.support.clocks import SteppedClock
 from tests.support.ground import lay_ground
 from tests.support.line import Line, Trouble
 from tests.support.sink import Sink
@@ -218,21 +218,6 @@ async def test_a_journal_that_cannot_be_synced_stops_the_sender(world, monkeypat
     monkeypatch.undo()
     await _run_until_done(world.engine(), world.store, world.mailing)
     assert 0 == world.check(0)
-
-
-@dataclass
-class SteppedClock:
-    """The machine's clock, set forward or back while it goes on."""
-
-    step: timedelta = field(default_factory=timedelta)
-
-    def now(self):
-        """Return the instant that somebody thinks it is."""
-        return SYSTEM_CLOCK.now() + self.step
-
-    def monotonic(self):
-        """Return the machine's own seconds, which nobody sets."""
-        return SYSTEM_CLOCK.monotonic()
 
 
 @pytest.mark.parametrize("hours", [-3, 3])

@@ -12,6 +12,7 @@ from mailer.compose.composer import CannotCompose
 from mailer.delivery.claims import Material
 from mailer.delivery.journal import JournalFull
 from mailer.delivery.login import Auth, TokenSource
+from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import Fault, FaultsFound
@@ -22,7 +23,7 @@ from mailer.store.public import leave_lists
 from mailer.store.reports import report
 from tests.smtp.test_engine import _engine, _run_until_done, _states
 from tests.smtp.test_service_mails import lost_logins, run_until
-from tests.support.clocks import NOW
+from tests.support.clocks import NOW, SteppedClock
 from tests.support.ground import PlainComposer, lay_ground
 from tests.support.smtp_server import Misbehaviour
 
@@ -157,6 +158,28 @@ async def test_a_mailing_that_cannot_be_made_is_held_and_goes_on_once_it_can(sql
     await running
     assert sorted(server.recipients) == PEOPLE
     assert _states(store, mailing) == {DeliveryState.ACCEPTED: 6}
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_retry_keeps_its_pause_when_the_clock_is_set_back(sqlite_world, again):
+    """By three hours, while the sender runs or before it begins anew: all are tried seconds later."""
+    store, mailing, _, engine, smtp_server, _ = sqlite_world
+    server = smtp_server(Misbehaviour.GREYLIST_ONCE)
+    clock = SteppedClock(timedelta(hours=3))
+    policy = RetryPolicy(2.0, 2.0, timedelta(hours=9))
+    deferred = lambda: _states(store, mailing) == {DeliveryState.DEFERRED: 6}  # noqa: E731
+
+    def go_on():
+        if deferred():
+            clock.step = timedelta()
+        return len(server.mails) == 6
+
+    if again:
+        await run_until(engine(server.port, clock=clock, policy=policy), deferred)
+        clock.step = timedelta()
+    await run_until(engine(server.port, clock=clock, policy=policy), go_on)
+    assert {DeliveryState.ACCEPTED: 6} == _states(store, mailing)
+    assert timedelta() == clock.step
 
 
 def _not_mailed(store, mailing):

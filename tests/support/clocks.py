@@ -1,8 +1,11 @@
-"""A clock that stands where a test puts it."""
+"""Clocks that stand where a test puts them, or that are set while they go on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from mailer.clock import SYSTEM_CLOCK
 
 #: A Tuesday morning; the sample mailing's hour.
 NOW = datetime(2026, 12, 1, 7, 0, tzinfo=UTC)
@@ -28,3 +31,18 @@ class FixedClock:
         step = timedelta(**parts)
         self._now += step
         self._seconds += step.total_seconds()
+
+
+@dataclass
+class SteppedClock:
+    """The machine's clock, set forward or back while it goes on."""
+
+    step: timedelta = field(default_factory=timedelta)
+
+    def now(self):
+        """Return the instant that somebody thinks it is."""
+        return SYSTEM_CLOCK.now() + self.step
+
+    def monotonic(self):
+        """Return the machine's own seconds, which nobody sets."""
+        return SYSTEM_CLOCK.monotonic()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.delivery.retry import GiveUp, RetryAt, RetryPolicy, next_attempt
+from mailer.delivery.retry import GiveUp, RetryAt, RetryPolicy, longest_waits, next_attempt
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 POLICY = RetryPolicy(600, 21_600, timedelta(hours=96))
@@ -28,6 +28,15 @@ def test_jitter_spreads_them_by_a_fifth():
     """The earliest is a fifth sooner, the latest a fifth later."""
     assert _after(1, jitter=0).when - NOW == timedelta(seconds=480)
     assert _after(1, jitter=1).when - NOW == timedelta(seconds=720)
+
+
+def test_no_pause_is_longer_than_it_can_be():
+    """One for each attempt until they grow no more."""
+    waits = longest_waits(POLICY)
+    assert 7 == len(waits)
+    assert list(waits) == [_after(number, jitter=1).when - NOW for number in range(1, 8)]
+    assert waits[-1] == _after(60, jitter=1).when - NOW
+    assert 1 == len(longest_waits(RetryPolicy(5, 5, timedelta(hours=1))))
 
 
 def test_too_old_is_given_up():

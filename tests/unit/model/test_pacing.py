@@ -74,3 +74,10 @@ def test_the_tighter_limit_holds_and_none_is_none():
     assert [2.0, 2.0, 2.0, 0.0] == [
         tighter(2.0, 0.0), tighter(0.0, 2.0), tighter(3.0, 2.0), tighter(0.0, 0.0),
     ]  # fmt: skip
+
+
+def test_a_pause_that_a_clock_ahead_has_set_is_over_when_it_is_set_back():
+    """It would last for as long as the clock was ahead; what is halved stays so until then."""
+    slowed = Slowed(8.0, 1, NOW + timedelta(hours=3), "421 4.7.0")
+    assert (False, 4.0) == (slowed.is_paused(NOW), slowed.per_second(NOW))
+    assert slowed.is_paused(NOW + timedelta(hours=2, minutes=30))
