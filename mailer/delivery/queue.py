@@ -98,6 +98,7 @@ class ClaimQueue:
         self._wake = asyncio.Event()
         #: Of the relay as a whole.
         self._beat = _Beat()
+        self._has_rates = False
         #: When the lanes are woken because a mail may go again, on the monotonic clock.
         self._wakes_at = _NEVER
         self._pacing = NO_PACING
@@ -128,6 +129,8 @@ class ClaimQueue:
             return
         self._limits = limits
         self._pacing, self._place, self._processes, self._lanes, _ = limits
+        paces = (pacing.each_domain, *pacing.of_class.values())
+        self._has_rates = bool(per_second) or any(one.per_second for one in paces)
         self._beat.set(per_second / processes)
         for line in self._lines.values():
             self._limit(line)
@@ -188,7 +191,8 @@ class ClaimQueue:
 
     def _next(self) -> _Line | None:
         """Return the line to serve: the one with the fewest under way that may have one more."""
-        now_s = self._clock.monotonic()
+        # Without any rate every beat is at 0, and the clock need not be asked for each mail.
+        now_s = self._clock.monotonic() if self._has_rates else 0.0
         if self._beat.next_at > now_s:
             self._wake_at(self._beat.next_at, now_s)
             return None
@@ -237,11 +241,12 @@ class ClaimQueue:
         self._strike(line)
         claim = line.waiting.popleft()
         self._waiting -= 1
-        now_s = self._clock.monotonic()
-        self._beat.went(now_s)
-        line.beat.went(now_s)
+        if self._has_rates:
+            now_s = self._clock.monotonic()
+            self._beat.went(now_s)
+            line.beat.went(now_s)
         if not line.under_way:
-            line.moved_at = now_s
+            line.moved_at = self._clock.monotonic()
             self._busy[line.key] = line
         line.under_way += 1
         # Behind the others that have as many under way.

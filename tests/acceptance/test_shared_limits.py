@@ -35,9 +35,9 @@ def test_two_senders_keep_to_a_relays_rate_cap_and_connections(mailer, crowd, li
     assert 40 == len(server.mails)
     assert 10 == report(mailer, folder)["open"]
     assert "40 of 40 mails" in told
-    # Both had a part in it, and what a tenth of a second held up came right behind.
+    # Both had a part in it; what a busy machine held up, one mail of each connection, comes at once.
     assert 2 == len(recorded(started))
-    assert most_within(server.mails, 1.0) <= 13
+    assert most_within(server.mails, 1.0) <= 16
     assert server.mails[-1].at - server.mails[0].at > 3
     assert server.most_open <= 3
 
@@ -60,7 +60,7 @@ def test_two_senders_keep_to_a_domains_pace_and_pause_it_together(
         assert "one domain paused until" in mailer(folder, "relay", "limits").out
         assert 0 == started.stop()
     assert 2 == len(recorded(started))
-    assert most_within(sent, 1.0) <= 11
+    assert most_within(sent, 1.0) <= 13
     # A mail is there for 0.2 s before it is answered.
     assert all(first.at + 0.19 < third.at for first, third in zip(sent, sent[2:], strict=False))
     tried = [one for one in server.commands if one.startswith("RCPT")]
