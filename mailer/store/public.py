@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select, update
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.store.mailings import list_from_document
@@ -199,7 +199,14 @@ def keep_ids_in_order(connection: Connection) -> None:
 
 
 def _among(memberships: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
-    return tuple_(membership.c.list_id, membership.c.supporter_id).in_(memberships)
+    # As pairs in a list SQLite would go through all memberships for them, with the write lock held.
+    return or_(
+        false(),
+        *(
+            and_(membership.c.list_id == list_id, membership.c.supporter_id == supporter_id)
+            for list_id, supporter_id in memberships
+        ),
+    )
 
 
 def may_take_back(

@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.store.public import leave_lists, may_leave, may_take_back, take_back
@@ -46,6 +46,28 @@ def test_every_list_the_delivery_came_through_is_left(store, people):
     assert {"appeals"} == people.on(ana_harbor)
     assert set() == people.on(ana_lantern)
     assert [("one_click", False, expected)] == people.unsubscriptions()
+
+
+def test_what_is_left_is_looked_up_by_its_key(sqlite_store):
+    """However many are on lists: with the write lock held, nobody goes through them all."""
+    people = Subscriptions(sqlite_store)
+    people.add_list("letters", "harbor")
+    people.add_list("appeals", "harbor")
+    ana = people.add_supporter("ana", "letters", "appeals")
+    delivery_id = people.add_delivery(people.add_mailing(), ("letters", ana), ("appeals", ana))
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if statement.startswith("UPDATE membership"):
+            asked.append((statement, parameters))
+
+    event.listen(sqlite_store.engine, "before_cursor_execute", note)
+    assert len(_leave(sqlite_store, delivery_id, ana).memberships) == 2
+    event.remove(sqlite_store.engine, "before_cursor_execute", note)
+    ((statement, parameters),) = asked
+    with sqlite_store.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert [] == [row[3] for row in plan if row[3].startswith("SCAN membership")]
 
 
 def test_nobody_else_leaves(store, people):
