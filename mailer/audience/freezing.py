@@ -1,9 +1,10 @@
-"""Fix a mailing's audience, a range of members at a time, so that nobody waits for the database.
+"""Fix a mailing's audience, a range of people at a time, so that nobody waits for the database.
 
 In: a mailing in state freezing, and how to choose an edition. Out: one delivery per address, due or
 skipped with a reason. A step is one transaction; killed at any instant it goes on where it stood.
-The first pass goes over the lists in the order given and finds the first route to each address; the
-second says of everyone left why they are not mailed, and which lists each delivery came through.
+A range holds all rows of its addresses: the first list in the order given that is a route to one
+makes its delivery, and where none is, the first that it is on says why. All that is worked out before
+others are kept from writing.
 """
 
 from __future__ import annotations
@@ -19,26 +20,24 @@ from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Corrected, Mailing
-from mailer.model.states import MailingState, SkipReason
+from mailer.model.states import MailingState
 from mailer.store import freezing as rows
 from mailer.store.engine import Connection, Store
 from mailer.store.freezing import Progress, Range, Sharing, Unresolved
 from mailer.store.mailings import load_mailing
-from mailer.store.routes import RouteList, Rules, make_rules
+from mailer.store.routes import Rules, make_rules
 from mailer.store.shares import ShareFor, place, shares_of
 
 #: Chooses the edition for a profile on a list.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
 
 #: What a range should hold the write lock for; the limit is 50 ms and the commit comes on top.
-TARGET_S = 0.025
+TARGET_S = 0.020
 #: No range is smaller, or freezing would never end, or larger, or one step would be a surprise.
-FEWEST_MEMBERS = 100
-MOST_MEMBERS = 20_000
+FEWEST_PEOPLE = 1_000
+MOST_PEOPLE = 20_000
 #: Pairs of profile and list that one step writes.
 PROFILES_PER_STEP = 2_000
-_FIND_PASS = 1
-_REASON_PASS = 2
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,6 @@ class FreezeProgress:
     done: bool
     #: It is not freezing, or no more: paused or cancelled by a person.
     stopped: bool = False
-    #: Members this step looked at.
-    members: int = 0
     #: How long it kept others from writing, without the commit.
     held_s: float = 0.0
 
@@ -77,20 +74,33 @@ def freeze_step(
         FaultsFound: when the mailing's segment cannot be read any more, or asks about deliveries
             that are gone; nothing is changed.
     """
-    with store.read() as connection:
-        found = load_mailing(connection, mailing_id)
-        asked = _Asked.of(found)
-        asked.check(connection)
-        rules = _rules(connection, found, asked, now)
-        step = _Step(found, resolve, now, clock, rules, share_for)
-        unresolved = step.unresolved(connection)
-    choices = step.choices(unresolved)
-    with store.write() as connection:
-        done = step.run(connection, choices)
-        # Deliveries may be deleted meanwhile; their mark is set before the first is, so that a
-        # range which found some missing is taken back here.
-        asked.check(connection)
-        return done
+    with store.connection() as connection:
+        with store.reading(connection):
+            found = load_mailing(connection, mailing_id)
+            asked = _Asked.of(found)
+            asked.check(connection)
+            rules = _rules(connection, found, asked, now)
+            step = _Step(found, resolve, now, clock, rules, share_for)
+            prepared = step.prepare(connection)
+        with store.writing(connection):
+            done = step.run(connection, prepared)
+            # Deliveries may be deleted meanwhile; their mark is set before the first is, so that a
+            # range which found some missing is taken back here.
+            asked.check(connection)
+            return done
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A step as far as it goes without keeping others from writing."""
+
+    #: What it begins from.
+    progress: Progress
+    #: Editions that were not worked out yet: they are written first, and a range in the next step.
+    choices: list[tuple[Unresolved, LanguageChoice]]
+    #: None where there are choices, or nothing is to be frozen.
+    span: Range | None
+    sharing: Sharing
 
 
 @dataclass(frozen=True)
@@ -176,74 +186,62 @@ class _Step:
         self._rules = rules
         self._definitions = {target.list_row_id: target.definition for target in found.targets}
 
-    def unresolved(self, connection: Connection) -> list[Unresolved]:
-        """Return profiles whose editions are not worked out yet, up to what one step writes."""
+    def prepare(self, connection: Connection) -> _Prepared:
+        """Work out the next range, or editions that are not chosen yet."""
+        progress = rows.read_progress(connection, self._id, lock=False)
+        sharing = self._sharing(connection)
+        choices = self._choices(connection)
+        if choices or progress.frozen or progress.state is not MailingState.FREEZING:
+            return _Prepared(progress, choices, None, sharing)
+        list_ids = [one.list_id for one in self._rules.lists]
+        span = rows.next_range(connection, list_ids, progress.after, progress.people)
+        rows.find_routes(connection, self._id, self._rules, span, sharing)
+        if self._rules.shared and self._rules.correction is None:
+            # Choose again where another organisation knows of languages never to be used.
+            rows.change_editions(
+                connection,
+                [
+                    (one, self._resolve(one.profile, self._definitions[one.list_id]))
+                    for one in rows.forbidden_elsewhere(connection)
+                ],
+            )
+        return _Prepared(progress, choices, span, sharing)
+
+    def _choices(self, connection: Connection) -> list[tuple[Unresolved, LanguageChoice]]:
+        """Choose an edition for profiles that have none yet, up to what one step writes."""
         if self._rules.correction is not None:
             # Their language is what it was, not chosen anew.
             return []
-        return rows.unresolved_profiles(
-            connection, self._id, list(self._definitions), PROFILES_PER_STEP
-        )
-
-    def choices(self, unresolved: list[Unresolved]) -> list[tuple[Unresolved, LanguageChoice]]:
-        """Choose an edition for each."""
         return [
-            (one, self._resolve(one.profile, self._definitions[one.list_id])) for one in unresolved
+            (one, self._resolve(one.profile, self._definitions[one.list_id]))
+            for one in rows.unresolved_profiles(
+                connection, self._id, list(self._definitions), PROFILES_PER_STEP
+            )
         ]
 
-    def run(
-        self, connection: Connection, choices: list[tuple[Unresolved, LanguageChoice]]
-    ) -> FreezeProgress:
-        """Write the next range, or some choices of editions when there are many."""
-        progress = rows.lock_progress(connection, self._id)
+    def run(self, connection: Connection, prepared: _Prepared) -> FreezeProgress:
+        """Write what was prepared, unless another process did."""
+        progress = rows.read_progress(connection, self._id, lock=True)
         if progress.frozen:
             return FreezeProgress(done=True)
         if progress.state is not MailingState.FREEZING:
             return FreezeProgress(done=False, stopped=True)
         begun = self._clock.monotonic()
-        rows.write_choices(connection, self._id, choices)
-        if len(choices) >= PROFILES_PER_STEP:
+        rows.write_choices(connection, self._id, prepared.choices)
+        span = prepared.span
+        if span is None or progress != prepared.progress:
             return FreezeProgress(done=False, held_s=self._clock.monotonic() - begun)
-        # A profile may have come since we looked; nobody may be passed over for it.
-        rows.write_choices(connection, self._id, self.choices(self.unresolved(connection)))
-        return self._run_range(connection, progress, begun)
-
-    def _run_range(
-        self, connection: Connection, progress: Progress, begun: float
-    ) -> FreezeProgress:
-        freeze_pass = progress.freeze_pass or _FIND_PASS
-        route = self._rules.lists[progress.position]
-        span = rows.next_range(connection, route.list_id, progress.next_id, progress.members)
-        if span is not None:
-            self._freeze(connection, freeze_pass, route, span)
-        members = span.members if span is not None else 0
-        held_s = self._clock.monotonic() - begun
-        size = next_size(progress.members, members, held_s)
-        if span is not None and members == progress.members:
-            rows.move_progress(
-                connection, self._id, freeze_pass, route.position, span.last_id + 1, size
-            )
-        elif route.position + 1 < len(self._rules.lists):
-            rows.move_progress(connection, self._id, freeze_pass, route.position + 1, 0, size)
-        elif freeze_pass == _FIND_PASS:
-            rows.move_progress(connection, self._id, _REASON_PASS, 0, 0, size)
-        else:
-            rows.mark_frozen(connection, self._id, self._now)
-            return FreezeProgress(done=True, members=members, held_s=held_s)
-        return FreezeProgress(done=False, members=members, held_s=held_s)
-
-    def _freeze(
-        self, connection: Connection, freeze_pass: int, route: RouteList, span: Range
-    ) -> None:
-        sharing = self._sharing(connection)
-        insert = rows.insert_mailed if freeze_pass == _FIND_PASS else rows.insert_rest
-        insert(connection, self._id, route, self._rules, span, self._now, sharing)
-        if sharing.by_zone and self._share_for is not None:
+        rows.insert_deliveries(connection, self._id, self._now)
+        if prepared.sharing.by_zone and self._share_for is not None:
             place(connection, self._id, self._timing, self._share_for, self._now)
-        if self._rules.shared and self._rules.correction is None:
-            self._heed_other_rows(connection, freeze_pass, route, span)
-        if freeze_pass == _REASON_PASS:
-            rows.insert_lists(connection, self._id, route, span)
+        rows.insert_lists(connection, self._id)
+        held_s = self._clock.monotonic() - begun
+        if span.upto is None:
+            rows.mark_frozen(connection, self._id, self._now)
+        else:
+            size = next_size(progress.people, held_s)
+            rows.move_progress(connection, self._id, span.upto, size)
+        return FreezeProgress(done=span.upto is None, held_s=held_s)
 
     def _sharing(self, connection: Connection) -> Sharing:
         if not self._timing.in_shares:
@@ -252,30 +250,14 @@ class _Step:
         # A mailing written without its share gets it with its first delivery.
         return Sharing(known[0].row_id) if known else Sharing(by_zone=True)
 
-    def _heed_other_rows(
-        self, connection: Connection, freeze_pass: int, route: RouteList, span: Range
-    ) -> None:
-        """Choose again where another organisation knows of languages never to be used."""
-        definition = self._definitions[route.list_id]
-        for one in rows.forbidden_elsewhere(connection, self._id, route, span):
-            choice = self._resolve(one.profile, definition)
-            wanted = choice.wanted if choice.notice else None
-            if choice.language is None and freeze_pass == _FIND_PASS:
-                rows.withdraw(connection, one.delivery_id)
-            elif choice.language is None:
-                rows.skip(connection, one.delivery_id, SkipReason.NO_ACCEPTABLE_EDITION, self._now)
-            elif (choice.language, choice.step, wanted) != (one.language, one.step, one.wanted):
-                rows.change_edition(connection, one.delivery_id, choice)
 
-
-def next_size(asked: int, members: int, held_s: float) -> int:
-    """Return how many members the next range takes, from how long this one held the lock.
+def next_size(asked: int, held_s: float) -> int:
+    """Return how many people the next range takes, from how long this one held the lock.
 
     It grows by half at most, so that one lucky range is not followed by a long one, and shrinks at
-    once. A range that was not full says little and lets the size only shrink.
+    once.
     """
-    if held_s <= 0 or members == 0:
+    if held_s <= 0:
         return asked
-    fitting = int(members * TARGET_S / held_s)
-    largest = asked + asked // 2 if members == asked else asked
-    return max(FEWEST_MEMBERS, min(fitting, largest, MOST_MEMBERS))
+    fitting = int(asked * TARGET_S / held_s)
+    return max(FEWEST_PEOPLE, min(fitting, asked + asked // 2, MOST_PEOPLE))

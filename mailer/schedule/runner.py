@@ -43,15 +43,20 @@ async def run_scheduler(
     stop: asyncio.Event,
     watchman: Watchman | None = None,
 ) -> None:
-    """Tick once a second until `stop` is set, then finish the tick under way and let go."""
+    """Tick once a second until `stop` is set, then finish the tick under way and let go.
+
+    While a mailing is freezing one tick follows on the other.
+    """
     # A tick that takes longer than a second is nothing to warn of: the next one goes on.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def tick() -> None:
         try:
             # Only who holds the lease clears away.
-            if ticker.tick():
+            while ticker.tick():
                 housekeeper.step()
+                if not ticker.is_freezing or stop.is_set():
+                    break
         except StoreUnavailable:
             failed("tick put off")
 

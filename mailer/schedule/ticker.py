@@ -90,6 +90,8 @@ class Ticker:
         self._draft_issues = draft_issues
         self._before_freezing = before_freezing
         self.holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+        #: The last tick left something to freeze: the next one need not wait for its second.
+        self.is_freezing = False
 
     def tick(self) -> bool:
         """Do what is due now; return False when another process holds the lease."""
@@ -145,23 +147,26 @@ class Ticker:
         if freezing:
             self._before_freezing()
         begun = self._clock.monotonic()
+        self.is_freezing = False
         for mailing in reversed(freezing):
             try:
-                self._freeze_one(mailing, now, begun)
+                self.is_freezing |= not self._freeze_one(mailing, now, begun)
             except (FaultsFound, NoDayLeft) as error:
                 # Its segment, say, cannot be read any more; the other mailings go on.
                 self._hold_freezing(mailing, str(error), now)
 
-    def _freeze_one(self, mailing: Mailing, now: datetime, begun: float) -> None:
+    def _freeze_one(self, mailing: Mailing, now: datetime, begun: float) -> bool:
+        """Freeze a mailing for what is left of the stretch; tell whether it is over with it."""
         resolve, share_for = self._resolver_for(mailing), _share_for(mailing)
         while self._clock.monotonic() - begun < FREEZE_BUDGET_S:
             step = freeze_step(self._store, mailing.row_id, resolve, now, self._clock, share_for)
             if step.done:
                 self._start_frozen(mailing, now)
             if step.done or step.stopped:
-                break
+                return True
             # Longer than anyone who waits for the write lock takes to ask for it again.
             time.sleep(BREATHER_S)
+        return False
 
     def _hold_freezing(self, mailing: Mailing, reason: str, now: datetime) -> None:
         with contextlib.suppress(ForbiddenTransition), self._store.write() as connection:
@@ -169,11 +174,13 @@ class Ticker:
         warn("mailing held", mailing=mailing.key, reason=reason)
 
     def _start_frozen(self, mailing: Mailing, now: datetime) -> None:
+        with self._store.read() as connection:
+            # Nobody claims them yet, and counting a million takes longer than others may wait.
+            count = due_count(connection, mailing.row_id)
         with self._store.write() as connection:
             current = load_mailing(connection, mailing.row_id)
             if current.state is not MailingState.FREEZING:
                 return
-            count = due_count(connection, current.row_id)
             decision = when_frozen(current, count, now)
             if isinstance(decision, Hold):
                 hold_and_tell(connection, current, MailingState.RUNNING, decision.reason, now)

@@ -7,7 +7,7 @@ organisations have to be looked at together. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
 )
 
 from mailer.model.audience import LanguageProfile, LanguageStep
@@ -68,7 +69,7 @@ def count_mailed(
     Those whose rows have to be looked at together are left out, see `joint_routes`.
     """
     reason = reason_not_mailed(
-        supporter, membership, route, rules, _no_edition(supporter, route, unacceptable)
+        supporter, membership, rules, _no_edition(supporter, route, unacceptable)
     )
     earlier = [one for one in rules.lists if one.position < route.position]
     rows = connection.execute(
@@ -95,7 +96,7 @@ def count_corrected(
     Returns:
         How many there are by the edition they got, how it was found for them, and time zone.
     """
-    reason = reason_not_mailed(supporter, membership, route, rules, false())
+    reason = reason_not_mailed(supporter, membership, rules, false())
     earlier = [one for one in rules.lists if one.position < route.position]
     rows = connection.execute(
         select(
@@ -129,7 +130,7 @@ def count_not_mailed(
 ) -> dict[tuple[SkipReason, int], int]:
     """Count by reason and profile the people without any route whose first list is this one."""
     reason = reason_not_mailed(
-        supporter, membership, route, rules, _no_edition(supporter, route, unacceptable)
+        supporter, membership, rules, _no_edition(supporter, route, unacceptable)
     )
     earlier = [one for one in rules.lists if one.position < route.position]
     later = [one for one in rules.lists if one.position > route.position]
@@ -171,7 +172,7 @@ def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iter
     """Yield the members of a list whose address has never-languages and more than one row."""
     if not rules.shared:
         return
-    reason = reason_not_mailed(supporter, membership, route, rules, false())
+    reason = reason_not_mailed(supporter, membership, rules, false())
     rows = connection.execute(
         select(
             supporter.c.address_digest,
@@ -246,33 +247,39 @@ def _joint(row: FromClause, rules: Rules) -> Clause:
 
 
 def _on_list(row: FromClause, route: RouteList) -> Clause:
-    other, member = supporter.alias(), membership.alias()
-    return exists(
-        select(literal(1))
-        .select_from(other)
-        .join(member, member.c.supporter_id == other.c.id)
-        .where(
-            other.c.address_digest == row.c.address_digest,
-            member.c.list_id == route.list_id,
-            is_live(member),
-        )
-        .correlate(row)
-    )
+    return _has_member(row, route, lambda _other, _member: true())
 
 
 def _routed(row: FromClause, route: RouteList, rules: Rules, unacceptable: Unacceptable) -> Clause:
     """Tell whether an address may be mailed through another list."""
+
+    def is_route(other: FromClause, member: FromClause) -> Clause:
+        no_edition = _no_edition(other, route, unacceptable)
+        return reason_not_mailed(other, member, rules, no_edition).is_(None)
+
+    return _has_member(row, route, is_route)
+
+
+def _has_member(
+    row: FromClause, route: RouteList, clause: Callable[[FromClause, FromClause], Clause]
+) -> Clause:
+    """Tell whether any row of the address is on a list, and the clause true of both."""
     other, member = supporter.alias(), membership.alias()
-    reason = reason_not_mailed(other, member, route, rules, _no_edition(other, route, unacceptable))
+    # One inside the other: joined, SQLite would go through the whole list for each address.
+    on_list = exists(
+        select(literal(1))
+        .select_from(member)
+        .where(
+            member.c.list_id == route.list_id,
+            member.c.supporter_id == other.c.id,
+            is_live(member),
+            clause(other, member),
+        )
+        .correlate(row, other)
+    )
     return exists(
         select(literal(1))
         .select_from(other)
-        .join(member, member.c.supporter_id == other.c.id)
-        .where(
-            other.c.address_digest == row.c.address_digest,
-            member.c.list_id == route.list_id,
-            is_live(member),
-            reason.is_(None),
-        )
+        .where(other.c.address_digest == row.c.address_digest, on_list)
         .correlate(row)
     )

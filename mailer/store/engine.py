@@ -41,7 +41,7 @@ BUSY_TIMEOUT_S = 15.0
 ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0012"
+NEWEST = "0013"
 
 
 #: Where alembic keeps which migration a database is at.
@@ -82,19 +82,38 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection in a transaction that sees one state and changes nothing."""
-        with _plain_errors(), self.engine.connect() as connection:
-            if not self.is_sqlite:
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
+        with self.connection() as connection, self.reading(connection):
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give a connection in a transaction that may write; committed at the end."""
+        with self.connection() as connection, self.writing(connection):
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a connection for transactions one after another, which share temporary tables."""
         with _plain_errors(), self.engine.connect() as connection:
-            connection.execution_options(mailer_writes=True)
-            with connection.begin():
-                yield connection
+            yield connection
+
+    @contextmanager
+    def reading(self, connection: Connection) -> Iterator[None]:
+        """Make a transaction of a connection that sees one state and changes no lasting table."""
+        connection.execution_options(mailer_writes=False)
+        if not self.is_sqlite:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield
+
+    @contextmanager
+    def writing(self, connection: Connection) -> Iterator[None]:
+        """Make a transaction of a connection that may write; committed at the end."""
+        connection.execution_options(mailer_writes=True)
+        if not self.is_sqlite:
+            connection.execution_options(isolation_level="READ COMMITTED")
+        with connection.begin():
+            yield
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:

@@ -1,8 +1,12 @@
-"""Fix the audience of a mailing, one range of members a transaction.
+"""Fix the audience of a mailing, one range of addresses a transaction.
 
 In: a mailing's rules, and the edition each language profile gets on each list. Out: deliveries, due
 or skipped with a reason, the lists each came through, and the progress, moved by the transaction
 that wrote the range. Every statement can be run again and changes nothing the second time.
+
+Ranges go by address digest, so that all rows of an address are in one, and each index of `delivery`
+only grows at its end: by supporter id, each delivery would change a page of its own in the index by
+digest, and the database would write a hundred times what it keeps.
 """
 
 from __future__ import annotations
@@ -10,30 +14,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
-    FromClause,
-    Select,
+    Insert,
+    Integer,
+    Join,
+    MetaData,
+    Table,
     and_,
+    bindparam,
     case,
-    delete,
     exists,
     false,
     func,
     literal,
     not_,
-    null,
     select,
+    tuple_,
     update,
 )
+from sqlalchemy.schema import CreateTable, DropTable
 
-from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
+from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import ShareState
 from mailer.store.audience import insert_or_ignore, is_live, profile_from_text
-from mailer.store.routes import RouteList, Rules, reason_not_mailed
+from mailer.store.routes import Rules, reason_not_mailed
 from mailer.store.segments import Clause
 from mailer.store.shares import NO_SHARE
 from mailer.store.tables import (
@@ -47,6 +58,12 @@ from mailer.store.tables import (
     membership,
     supporter,
 )
+from mailer.store.types import Digest, Id, Instant
+
+#: Greater than every digest.
+_BEYOND = b"\xff" * 17
+#: The deliveries of the mailing that is corrected.
+_CORRECTED = delivery.alias("corrected")
 
 
 @dataclass(frozen=True)
@@ -54,68 +71,45 @@ class Progress:
     """How far the freezing of a mailing is."""
 
     state: MailingState
-    #: 1 finds who is mailed, 2 says why the others are not; 0 before the first range.
-    freeze_pass: int
-    #: Which of the lists, in the order given.
-    position: int
-    #: The next range begins at this supporter id.
-    next_id: int
-    #: How many members it takes.
-    members: int
+    #: Everyone up to this address digest has their deliveries; None before the first range.
+    after: bytes | None
+    #: How many people the next range takes.
+    people: int
     frozen: bool
 
 
 @dataclass(frozen=True)
 class Range:
-    """Some members of one list, by their supporter ids."""
+    """Some people, whether they are on a list or not, by their address digests."""
 
-    first_id: int
-    last_id: int
-    members: int
+    #: The digest before the first; None for the first range.
+    after: bytes | None
+    #: The last digest; None for the last range.
+    upto: bytes | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is everyone."""
+        return self.after is None and self.upto is None
 
 
-def lock_progress(connection: Connection, mailing_id: int) -> Progress:
-    """Return the progress and keep other processes from moving it until the transaction ends."""
-    row = connection.execute(
-        select(
-            mailing.c.state,
-            mailing.c.freeze_pass,
-            mailing.c.freeze_position,
-            mailing.c.freeze_next_id,
-            mailing.c.freeze_members,
-            mailing.c.frozen_at,
-        )
-        .where(mailing.c.id == mailing_id)
-        .with_for_update()
-    ).one()
-    return Progress(
-        row.state,
-        row.freeze_pass,
-        row.freeze_position,
-        row.freeze_next_id,
-        row.freeze_members,
-        row.frozen_at is not None,
-    )
+def read_progress(connection: Connection, mailing_id: int, *, lock: bool) -> Progress:
+    """Return the progress, and where asked keep other processes from moving it meanwhile."""
+    query = select(
+        mailing.c.state, mailing.c.freeze_after, mailing.c.freeze_members, mailing.c.frozen_at
+    ).where(mailing.c.id == mailing_id)
+    row = connection.execute(query.with_for_update() if lock else query).one()
+    return Progress(row.state, row.freeze_after, row.freeze_members, row.frozen_at is not None)
 
 
 def move_progress(
-    connection: Connection,
-    mailing_id: int,
-    freeze_pass: int,
-    position: int,
-    next_id: int,
-    members: int,
+    connection: Connection, mailing_id: int, after: bytes | None, people: int
 ) -> None:
-    """Write where the next range begins and how large it is."""
+    """Write after which digest the next range begins and how large it is."""
     connection.execute(
         update(mailing)
         .where(mailing.c.id == mailing_id)
-        .values(
-            freeze_pass=freeze_pass,
-            freeze_position=position,
-            freeze_next_id=next_id,
-            freeze_members=members,
-        )
+        .values(freeze_after=after, freeze_members=people)
     )
 
 
@@ -137,6 +131,23 @@ class Unresolved:
     profile: LanguageProfile
 
 
+#: Made once, as all statements of a step are that can be: making one takes as long as running it.
+_UNRESOLVED = (
+    select(language_profile)
+    .where(
+        not_(
+            exists().where(
+                mailing_language.c.mailing_id == bindparam("mailing_id"),
+                mailing_language.c.list_id == bindparam("list_id"),
+                mailing_language.c.profile_id == language_profile.c.id,
+            )
+        )
+    )
+    .order_by(language_profile.c.id)
+    .limit(bindparam("limit"))
+)
+
+
 def unresolved_profiles(
     connection: Connection, mailing_id: int, list_ids: Sequence[int], limit: int
 ) -> list[Unresolved]:
@@ -144,18 +155,8 @@ def unresolved_profiles(
     found: list[Unresolved] = []
     for list_id in list_ids:
         rows = connection.execute(
-            select(language_profile)
-            .where(
-                not_(
-                    exists().where(
-                        mailing_language.c.mailing_id == mailing_id,
-                        mailing_language.c.list_id == list_id,
-                        mailing_language.c.profile_id == language_profile.c.id,
-                    )
-                )
-            )
-            .order_by(language_profile.c.id)
-            .limit(limit - len(found))
+            _UNRESOLVED,
+            {"mailing_id": mailing_id, "list_id": list_id, "limit": limit - len(found)},
         )
         found += [
             Unresolved(list_id, row.id, profile_from_text(row.languages, row.never)) for row in rows
@@ -186,17 +187,26 @@ def write_choices(
         connection.execute(insert_or_ignore(connection, mailing_language), rows)
 
 
-def next_range(connection: Connection, list_id: int, first_id: int, members: int) -> Range | None:
-    """Return the next so many members of a list from `first_id` on; None after the last."""
-    ids = (
-        select(membership.c.supporter_id)
-        .where(membership.c.list_id == list_id, membership.c.supporter_id >= first_id)
-        .order_by(membership.c.supporter_id)
-        .limit(members)
-        .subquery()
-    )
-    last, count = connection.execute(select(func.max(ids.c.supporter_id), func.count())).one()
-    return None if last is None else Range(first_id, int(last), int(count))
+def next_range(
+    connection: Connection, list_ids: Sequence[int], after: bytes | None, people: int
+) -> Range:
+    """Return the next so many people after a digest, or all that are left.
+
+    Where no more than these are on all the lists, one range is everyone: a mailing to a few does
+    not go through all that the database knows.
+    """
+    if after is None and not _are_more(connection, list_ids, people):
+        return Range(None, None)
+    digests = select(supporter.c.address_digest).order_by(supporter.c.address_digest)
+    if after is not None:
+        digests = digests.where(supporter.c.address_digest > after)
+    last = connection.execute(digests.offset(people - 1).limit(1)).scalar_one_or_none()
+    return Range(after, last)
+
+
+def _are_more(connection: Connection, list_ids: Sequence[int], people: int) -> bool:
+    query = select(membership.c.supporter_id).where(membership.c.list_id.in_(list_ids))
+    return connection.execute(query.offset(people).limit(1)).first() is not None
 
 
 @dataclass(frozen=True)
@@ -209,173 +219,97 @@ class Sharing:
     by_zone: bool = False
 
 
-_COLUMNS = (
-    delivery.c.mailing_id,
-    delivery.c.address_digest,
-    delivery.c.supporter_id,
-    delivery.c.list_id,
-    delivery.c.language,
-    delivery.c.step,
-    delivery.c.wanted,
-    delivery.c.state,
-    delivery.c.skip_reason,
-    delivery.c.next_attempt_at,
-    delivery.c.finished_at,
-    delivery.c.share_id,
-    delivery.c.domain_class,
+#: The routes of one range, and what a delivery by each would be: a table of this connection alone.
+_route = Table(
+    "freezing_route",
+    MetaData(),
+    Column("address_digest", Digest, primary_key=True),
+    Column("list_id", Id, primary_key=True),
+    Column("supporter_id", Id, primary_key=True),
+    #: Of the list, in the order given.
+    Column("position", Integer, nullable=False),
+    Column("profile_id", Id, nullable=False),
+    Column("language", delivery.c.language.type),
+    Column("step", delivery.c.step.type),
+    Column("wanted", delivery.c.wanted.type),
+    #: Why this is no route; NULL when it is one.
+    Column("reason", delivery.c.skip_reason.type),
+    #: Why nothing goes out although it is one: its share was given up.
+    Column("given_up", delivery.c.skip_reason.type),
+    Column("due_at", delivery.c.next_attempt_at.type),
+    Column("share_id", Id, nullable=False),
+    Column("domain_class", delivery.c.domain_class.type, nullable=False),
+    prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
 )
 
 
-def insert_mailed(
-    connection: Connection,
-    mailing_id: int,
-    route: RouteList,
-    rules: Rules,
-    span: Range,
-    now: datetime,
-    sharing: Sharing,
+def find_routes(
+    connection: Connection, mailing_id: int, rules: Rules, span: Range, sharing: Sharing
 ) -> None:
-    """Write a delivery for each member of the range who may be mailed through this list.
-
-    An address that an earlier list is a route to has its delivery already and keeps it. It is due
-    with its share, and skipped where that was given up.
-    """
-    edition = _editions(rules)
-    reason = reason_not_mailed(supporter, membership, route, rules, _no_edition(rules))
-    given_up = mailing_share.c.state == ShareState.SKIPPED
-    query = _members(mailing_id, route, rules, span, sharing).add_columns(
-        case((given_up, null()), else_=edition.c.language),
-        case((given_up, null()), else_=edition.c.step),
-        case((given_up, null()), else_=edition.c.wanted),
-        case(
-            (given_up, literal(DeliveryState.SKIPPED, delivery.c.state.type)),
-            else_=literal(DeliveryState.DUE, delivery.c.state.type),
-        ),
-        case((given_up, literal(SkipReason.EXPIRED, delivery.c.skip_reason.type)), else_=null()),
-        case((given_up, null()), else_=_due_at()),
-        case((given_up, literal(now, delivery.c.finished_at.type)), else_=null()),
-        _share_id(sharing),
-        supporter.c.domain_class,
-    )
-    connection.execute(
-        insert_or_ignore(connection, delivery).from_select(_COLUMNS, query.where(reason.is_(None)))
-    )
+    """Put into `_route` all members of a range, and for each whether and how they are mailed."""
+    connection.execute(DropTable(_route, if_exists=True))
+    connection.execute(CreateTable(_route))
+    query = _members(mailing_id, rules, sharing, whole=span.is_whole)
+    bounds = {} if span.is_whole else {"after": span.after or b"", "upto": span.upto or _BEYOND}
+    connection.execute(query, bounds)
 
 
-def insert_rest(
-    connection: Connection,
-    mailing_id: int,
-    route: RouteList,
-    rules: Rules,
-    span: Range,
-    now: datetime,
-    sharing: Sharing,
-) -> None:
-    """Write a delivery for each member of the range who has none: skipped, and why.
-
-    Who came between the passes, or lost what stood in their way, is due like the others.
-    """
-    edition = _editions(rules)
-    reason = func.coalesce(
-        reason_not_mailed(supporter, membership, route, rules, _no_edition(rules)),
-        case(
-            (
-                mailing_share.c.state == ShareState.SKIPPED,
-                literal(SkipReason.EXPIRED, delivery.c.skip_reason.type),
-            ),
-            else_=null(),
-        ),
-    )
-    known = delivery.alias()
-    found = (
-        _members(mailing_id, route, rules, span, sharing)
-        .add_columns(
-            edition.c.language.label("language"),
-            edition.c.step.label("step"),
-            edition.c.wanted.label("wanted"),
-            _due_at().label("due_at"),
-            reason.label("reason"),
-            _share_id(sharing).label("share_id"),
-            supporter.c.domain_class.label("domain_class"),
-        )
-        .where(
-            not_(
-                exists(
-                    select(literal(1))
-                    .select_from(known)
-                    .where(
-                        known.c.mailing_id == mailing_id,
-                        known.c.address_digest == supporter.c.address_digest,
-                    )
-                    .correlate(supporter)
-                )
-            )
-        )
-        .subquery()
-    )
-    mailed = found.c.reason.is_(None)
-    query = select(
-        found.c.mailing_id,
-        found.c.address_digest,
-        found.c.supporter_id,
-        found.c.list_id,
-        case((mailed, found.c.language), else_=null()),
-        case((mailed, found.c.step), else_=null()),
-        case((mailed, found.c.wanted), else_=null()),
-        case(
-            (mailed, literal(DeliveryState.DUE, delivery.c.state.type)),
-            else_=literal(DeliveryState.SKIPPED, delivery.c.state.type),
-        ),
-        found.c.reason,
-        case((mailed, found.c.due_at), else_=null()),
-        case((mailed, null()), else_=literal(now, delivery.c.finished_at.type)),
-        found.c.share_id,
-        found.c.domain_class,
-    ).where(found.c.mailing_id == mailing_id)
-    connection.execute(insert_or_ignore(connection, delivery).from_select(_COLUMNS, query))
-
-
-def _share_id(sharing: Sharing) -> ColumnElement[int]:
-    if not sharing.by_zone:
-        return literal(sharing.share_id, delivery.c.share_id.type)
-    return func.coalesce(mailing_zone.c.share_id, literal(NO_SHARE, delivery.c.share_id.type))
-
-
-def _due_at() -> ColumnElement[datetime]:
-    return func.coalesce(mailing_share.c.due_at, mailing.c.due_at)
-
-
-#: The deliveries of the mailing that is corrected.
-_CORRECTED = delivery.alias("corrected")
-
-
-def _editions(rules: Rules) -> FromClause:
-    """Return what has the edition of each member: of a correction, what they got then."""
-    return mailing_language if rules.correction is None else _CORRECTED
-
-
-def _no_edition(rules: Rules) -> Clause:
-    return mailing_language.c.language.is_(None) if rules.correction is None else false()
-
-
-def _members(
-    mailing_id: int, route: RouteList, rules: Rules, span: Range, sharing: Sharing
-) -> Select[tuple[object, ...]]:
-    """Select the members of a range, with the edition of each, their share and the mailing."""
-    people = (
+@lru_cache(maxsize=4)
+def _members(mailing_id: int, rules: Rules, sharing: Sharing, *, whole: bool) -> Insert:
+    edition = mailing_language if rules.correction is None else _CORRECTED
+    no_edition = edition.c.language.is_(None) if rules.correction is None else false()
+    expired = literal(SkipReason.EXPIRED, delivery.c.skip_reason.type)
+    positions = {one.list_id: one.position for one in rules.lists}
+    due_at = select(mailing.c.due_at).where(mailing.c.id == mailing_id).scalar_subquery()
+    people, in_range = _people(list(positions), whole=whole)
+    query = (
         select(
-            mailing.c.id.label("mailing_id"),
-            supporter.c.address_digest.label("address_digest"),
+            supporter.c.address_digest,
+            membership.c.list_id,
             supporter.c.id.label("supporter_id"),
-            membership.c.list_id.label("list_id"),
+            case(positions, value=membership.c.list_id).label("position"),
+            supporter.c.profile_id,
+            edition.c.language,
+            edition.c.step,
+            edition.c.wanted,
+            reason_not_mailed(supporter, membership, rules, no_edition).label("reason"),
+            case((mailing_share.c.state == ShareState.SKIPPED, expired)).label("given_up"),
+            func.coalesce(mailing_share.c.due_at, due_at).label("due_at"),
+            _share_id(sharing).label("share_id"),
+            supporter.c.domain_class,
         )
-        .select_from(membership)
-        .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .join(mailing, mailing.c.id == mailing_id)
-        .where(_in_range(route, span))
+        .select_from(_with_editions(people, mailing_id, rules, sharing))
+        .where(in_range)
     )
+    return _route.insert().from_select(query.selected_columns.keys(), query)
+
+
+def _people(list_ids: Sequence[int], *, whole: bool) -> tuple[Join, Clause]:
+    """Return what joins the people of a range with the lists they are on, and its condition.
+
+    SQLite keeps to the order of outer joins: what is gone through, and what is looked up for each
+    of it, is not to depend on how large the database takes its tables to be.
+    """
+    same_person = membership.c.supporter_id == supporter.c.id
+    if whole:
+        on_lists = and_(membership.c.list_id.in_(list_ids), is_live(membership))
+        return membership.outerjoin(supporter, same_person), on_lists
+    # Of a sum there is no index: what a person is on is looked up at once, not list after list.
+    on_lists = and_((membership.c.list_id + 0).in_(list_ids), is_live(membership))
+    in_range = and_(
+        supporter.c.address_digest > bindparam("after"),
+        supporter.c.address_digest <= bindparam("upto"),
+        # Who is on none is left out, said so that the outer join stays one.
+        func.coalesce(membership.c.list_id, 0) != 0,
+    )
+    return supporter.outerjoin(membership, and_(same_person, on_lists)), in_range
+
+
+def _with_editions(people: Join, mailing_id: int, rules: Rules, sharing: Sharing) -> Join:
+    """Join people with the edition that each gets on a list, and with their share."""
     if rules.correction is None:
-        query = people.join(
+        joined = people.outerjoin(
             mailing_language,
             and_(
                 mailing_language.c.mailing_id == mailing_id,
@@ -384,7 +318,7 @@ def _members(
             ),
         )
     else:
-        query = people.outerjoin(
+        joined = people.outerjoin(
             _CORRECTED,
             and_(
                 _CORRECTED.c.mailing_id == rules.correction.mailing_id,
@@ -392,139 +326,177 @@ def _members(
             ),
         )
     if sharing.by_zone:
-        query = query.join(
+        joined = joined.outerjoin(
             mailing_zone,
             and_(
                 mailing_zone.c.mailing_id == mailing_id,
                 mailing_zone.c.list_id == membership.c.list_id,
                 mailing_zone.c.time_zone == supporter.c.time_zone,
             ),
-            isouter=True,
         )
-    return query.join(mailing_share, mailing_share.c.id == _share_id(sharing), isouter=True)
+    return joined.outerjoin(mailing_share, mailing_share.c.id == _share_id(sharing))
 
 
-def _in_range(route: RouteList, span: Range) -> Clause:
-    return and_(
-        membership.c.list_id == route.list_id,
-        membership.c.supporter_id.between(span.first_id, span.last_id),
-        is_live(membership),
-    )
+def _share_id(sharing: Sharing) -> ColumnElement[int]:
+    if not sharing.by_zone:
+        return literal(sharing.share_id, delivery.c.share_id.type)
+    return func.coalesce(mailing_zone.c.share_id, literal(NO_SHARE, delivery.c.share_id.type))
+
+
+def _digest() -> ColumnElement[bytes]:
+    """Return the address of a route so that no route could be looked up by it.
+
+    SQLite is to go through the routes and look up each address elsewhere, not the other way round.
+    """
+    return func.coalesce(_route.c.address_digest, _route.c.address_digest)
 
 
 @dataclass(frozen=True)
 class ForbiddenElsewhere:
-    """A due delivery whose address has languages never to be used on another of its rows."""
+    """A route to an address that has languages never to be used on another of its rows."""
 
-    delivery_id: int
-    #: The languages of the row that is merged, and what is never wanted on any row.
+    list_id: int
+    supporter_id: int
+    address_digest: bytes
+    #: The languages of the row that would be merged, and what is never wanted on any row.
     profile: LanguageProfile
-    language: str | None
-    step: LanguageStep | None
-    wanted: str | None
 
 
-def forbidden_elsewhere(
-    connection: Connection, mailing_id: int, route: RouteList, span: Range
-) -> list[ForbiddenElsewhere]:
-    """Return the due deliveries of a range whose address has never-languages on other rows."""
-    other, own, others = supporter.alias(), language_profile.alias(), language_profile.alias()
-    rows = connection.execute(
-        select(
-            delivery.c.id,
-            delivery.c.language,
-            delivery.c.step,
-            delivery.c.wanted,
-            own.c.languages,
-            own.c.never,
-            others.c.never.label("never_elsewhere"),
-        )
-        .select_from(membership)
-        .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .join(
-            other,
-            and_(
-                other.c.address_digest == supporter.c.address_digest, other.c.id != supporter.c.id
-            ),
-        )
-        .join(others, and_(others.c.id == other.c.profile_id, others.c.never != ""))
-        .join(
-            delivery,
-            and_(
-                delivery.c.mailing_id == mailing_id,
-                delivery.c.address_digest == supporter.c.address_digest,
-                delivery.c.supporter_id == supporter.c.id,
-                delivery.c.list_id == membership.c.list_id,
-                delivery.c.state == DeliveryState.DUE,
-            ),
-        )
-        .join(own, own.c.id == supporter.c.profile_id)
-        .where(_in_range(route, span))
-        .order_by(delivery.c.id)
+_other, _own, _others = supporter.alias(), language_profile.alias(), language_profile.alias()
+_FORBIDDEN_ELSEWHERE = (
+    select(
+        _route.c.list_id,
+        _route.c.supporter_id,
+        _route.c.address_digest,
+        _own.c.languages,
+        _own.c.never,
+        _others.c.never.label("never_elsewhere"),
     )
-    found: dict[int, ForbiddenElsewhere] = {}
+    .select_from(_route)
+    .join(
+        _other,
+        and_(_other.c.address_digest == _digest(), _other.c.id != _route.c.supporter_id),
+    )
+    .join(_others, and_(_others.c.id == _other.c.profile_id, _others.c.never != ""))
+    .join(_own, _own.c.id == _route.c.profile_id)
+    .where(_route.c.reason.is_(None))
+)
+
+
+def forbidden_elsewhere(connection: Connection) -> list[ForbiddenElsewhere]:
+    """Return the routes of the range whose address has never-languages on other rows."""
+    rows = connection.execute(_FORBIDDEN_ELSEWHERE)
+    found: dict[tuple[int, int], ForbiddenElsewhere] = {}
     for row in rows:
-        earlier = found.get(row.id)
+        key = (row.list_id, row.supporter_id)
         profile = (
-            earlier.profile if earlier is not None else profile_from_text(row.languages, row.never)
+            found[key].profile if key in found else profile_from_text(row.languages, row.never)
         )
         never = set(profile.never) | set(row.never_elsewhere.split(","))
         united = LanguageProfile(profile.languages, tuple(sorted(never)))
-        found[row.id] = ForbiddenElsewhere(row.id, united, row.language, row.step, row.wanted)
+        found[key] = ForbiddenElsewhere(*key, row.address_digest, united)
     return list(found.values())
 
 
-def change_edition(connection: Connection, delivery_id: int, choice: LanguageChoice) -> None:
-    """Give a due delivery another edition."""
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
-        .values(
-            language=choice.language,
-            step=choice.step,
-            wanted=choice.wanted if choice.notice else None,
-        )
-    )
-
-
-def withdraw(connection: Connection, delivery_id: int) -> None:
-    """Take a due delivery back, so that a later list may be the route."""
-    connection.execute(
-        delete(delivery).where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
-    )
-
-
-def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
-    """Give a due delivery its reason not to be mailed."""
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.DUE)
-        .values(
-            state=DeliveryState.SKIPPED,
-            skip_reason=reason,
-            language=None,
-            step=None,
-            wanted=None,
-            next_attempt_at=None,
-            finished_at=now,
-        )
-    )
-
-
-def insert_lists(connection: Connection, mailing_id: int, route: RouteList, span: Range) -> None:
-    """Write for each member of the range that their delivery also came through this list."""
-    query = (
-        select(delivery.c.id, membership.c.list_id, supporter.c.id)
-        .select_from(membership)
-        .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .join(
-            delivery,
-            and_(
-                delivery.c.mailing_id == mailing_id,
-                delivery.c.address_digest == supporter.c.address_digest,
+def change_editions(
+    connection: Connection, choices: Iterable[tuple[ForbiddenElsewhere, LanguageChoice]]
+) -> None:
+    """Give routes another edition; one without any is no route."""
+    rows = [
+        {
+            "digest": one.address_digest,
+            "list": one.list_id,
+            "supporter": one.supporter_id,
+            "language": choice.language,
+            "step": choice.step,
+            "wanted": choice.wanted if choice.notice else None,
+            "reason": None if choice.language else SkipReason.NO_ACCEPTABLE_EDITION,
+        }
+        for one, choice in choices
+    ]
+    if rows:
+        connection.execute(
+            update(_route).where(
+                _route.c.address_digest == bindparam("digest"),
+                _route.c.list_id == bindparam("list"),
+                _route.c.supporter_id == bindparam("supporter"),
             ),
+            rows,
         )
-        .where(_in_range(route, span))
+
+
+_reason = func.coalesce(_route.c.reason, _route.c.given_up)
+_mailed = _reason.is_(None)
+#: What is written of each route that is taken.
+_DELIVERY: dict[str, ColumnElement[Any]] = {
+    "mailing_id": bindparam("mailing_id", type_=Id),
+    "address_digest": _route.c.address_digest,
+    "supporter_id": _route.c.supporter_id,
+    "list_id": _route.c.list_id,
+    "language": case((_mailed, _route.c.language)),
+    "step": case((_mailed, _route.c.step)),
+    "wanted": case((_mailed, _route.c.wanted)),
+    "state": case(
+        (_mailed, literal(DeliveryState.DUE, delivery.c.state.type)),
+        else_=literal(DeliveryState.SKIPPED, delivery.c.state.type),
+    ),
+    "skip_reason": _reason,
+    "next_attempt_at": case((_mailed, _route.c.due_at)),
+    "finished_at": case((not_(_mailed), bindparam("now", type_=Instant))),
+    "share_id": _route.c.share_id,
+    "domain_class": _route.c.domain_class,
+}
+_better = _route.alias()
+_DELIVERIES = (
+    select(*_DELIVERY.values())
+    .where(
+        not_(
+            exists(
+                select(literal(1))
+                .select_from(_better)
+                .where(
+                    _better.c.address_digest == _route.c.address_digest,
+                    tuple_(_better.c.reason.is_not(None), _better.c.position)
+                    < tuple_(_route.c.reason.is_not(None), _route.c.position),
+                )
+                .correlate(_route)
+            )
+        )
     )
+    # In this order the index of deliveries grows at its end.
+    .order_by(_route.c.address_digest)
+)
+
+
+def insert_deliveries(connection: Connection, mailing_id: int, now: datetime) -> None:
+    """Write a delivery for each address of the range that has none yet.
+
+    The first list that is a route to it, in the order given, makes it; where none is, the first
+    that it is on says why. It is due with its share, and skipped where that was given up.
+    """
+    connection.execute(
+        insert_or_ignore(connection, delivery).from_select(list(_DELIVERY), _DELIVERIES),
+        {"mailing_id": mailing_id, "now": now},
+    )
+
+
+_LISTS = (
+    select(delivery.c.id, _route.c.list_id, _route.c.supporter_id)
+    .select_from(_route)
+    .join(
+        delivery,
+        and_(
+            delivery.c.mailing_id == bindparam("mailing_id"),
+            delivery.c.address_digest == _digest(),
+        ),
+    )
+)
+
+
+def insert_lists(connection: Connection, mailing_id: int) -> None:
+    """Write for each delivery of the range every list that it came through."""
     columns = (delivery_list.c.delivery_id, delivery_list.c.list_id, delivery_list.c.supporter_id)
-    connection.execute(insert_or_ignore(connection, delivery_list).from_select(columns, query))
+    connection.execute(
+        insert_or_ignore(connection, delivery_list).from_select(columns, _LISTS),
+        {"mailing_id": mailing_id},
+    )

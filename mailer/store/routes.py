@@ -24,9 +24,9 @@ from sqlalchemy import (
     func,
     literal,
     not_,
-    null,
     or_,
     select,
+    true,
 )
 
 from mailer.model.segments import Segment
@@ -56,7 +56,8 @@ class RouteList:
     organisation_id: int
 
 
-@dataclass(frozen=True)
+# One is as good a key as another: a statement is kept by its rules, see `store.freezing`.
+@dataclass(frozen=True, eq=False)
 class Correction:
     """That a mailing goes to those whom another one reached, in the language they got it in."""
 
@@ -130,45 +131,55 @@ def make_rules(
 
 
 def reason_not_mailed(
-    row: FromClause, member: FromClause, route: RouteList, rules: Rules, no_edition: Clause
+    row: FromClause, member: FromClause, rules: Rules, no_edition: Clause
 ) -> ColumnElement[str | None]:
     """Return the SQL of why a member is not mailed through a list: NULL when they may be.
 
     The first reason that holds is given; what protects a person stands before what staff chose.
+
+    Args:
+        row: the member's row of `supporter`.
+        member: their row of `membership`, on one of the mailing's lists.
+        rules: of the mailing.
+        no_edition: true where the list has no edition for them.
     """
     reasons: list[tuple[Clause, SkipReason]] = []
     if rules.correction is not None:
         # First of all: what is said of the others is then about those whom it was meant for.
-        reasons.append((not_(_reached(row, route, rules.correction)), SkipReason.EXCLUDED))
+        reasons.append((not_(_reached(row, member, rules.correction)), SkipReason.EXCLUDED))
         no_edition = or_(no_edition, _forbidden(row, rules, rules.correction))
     reasons += [
-        (_suppressed(row, route.organisation_id), SkipReason.SUPPRESSED),
+        (_suppressed(row, member, rules), SkipReason.SUPPRESSED),
         (member.c.consent_basis == "", SkipReason.NO_CONSENT),
     ]
     if rules.segment is not None or rules.exclude is not None:
         reasons.append((_excluded(row, rules), SkipReason.EXCLUDED))
-    reasons += [
-        (_paused(row, rules), SkipReason.SUPPORTER_PAUSED),
-        (_only_urgent(row, rules), SkipReason.ONLY_URGENT),
-        (_discreet(row, rules), SkipReason.DISCREET_NOT_READY),
-        (no_edition, SkipReason.NO_ACCEPTABLE_EDITION),
-    ]
-    kind = delivery.c.skip_reason.type
     return case(
-        *((clause, literal(reason, kind)) for clause, reason in reasons),
-        else_=null(),
+        *((clause, _literal(reason)) for clause, reason in reasons),
+        else_=func.coalesce(
+            _mark(row, rules), case((no_edition, _literal(SkipReason.NO_ACCEPTABLE_EDITION)))
+        ),
     )
 
 
-def _suppressed(row: FromClause, organisation_id: int) -> Clause:
+def _literal(reason: SkipReason) -> ColumnElement[str]:
+    return literal(reason, delivery.c.skip_reason.type)
+
+
+def _suppressed(row: FromClause, member: FromClause, rules: Rules) -> Clause:
+    scopes = {one.list_id: organisation_scope(one.organisation_id) for one in rules.lists}
     return exists(
         select(literal(1))
         .select_from(suppression)
         .where(
             suppression.c.address_digest == row.c.address_digest,
-            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
+            # No OR: SQLite would look twice, and most addresses have no row at all.
+            case(
+                (suppression.c.scope == SCOPE_ALL, true()),
+                else_=suppression.c.scope == case(scopes, value=member.c.list_id),
+            ),
         )
-        .correlate(row)
+        .correlate(row, member)
     )
 
 
@@ -193,7 +204,7 @@ def _excluded(row: FromClause, rules: Rules) -> Clause:
     return or_(outside, inside)
 
 
-def _reached(row: FromClause, route: RouteList, correction: Correction) -> Clause:
+def _reached(row: FromClause, member: FromClause, correction: Correction) -> Clause:
     """Tell whether the mailing that is corrected reached the address, through this list too.
 
     Whoever has the correction by another mailing, or is about to, is not to get it twice.
@@ -206,10 +217,10 @@ def _reached(row: FromClause, route: RouteList, correction: Correction) -> Claus
             delivery.c.mailing_id == correction.mailing_id,
             delivery.c.address_digest == row.c.address_digest,
             delivery.c.state.in_(REACHED),
-            delivery_list.c.list_id == route.list_id,
+            delivery_list.c.list_id == member.c.list_id,
             delivery_list.c.supporter_id == row.c.id,
         )
-        .correlate(row)
+        .correlate(row, member)
     )
     if not correction.alike:
         return got
@@ -255,29 +266,33 @@ def _forbidden(row: FromClause, rules: Rules, correction: Correction) -> Clause:
     return or_(*clauses)
 
 
-def _paused(row: FromClause, rules: Rules) -> Clause:
-    def clause(one: FromClause) -> Clause:
-        return and_(one.c.paused_until.is_not(None), one.c.paused_until > rules.now)
+def _mark(row: FromClause, rules: Rules) -> ColumnElement[str | None]:
+    """Return the gravest mark on any row of the address, in the whole database; NULL for none."""
 
-    return _on_any_row(row, rules, clause(row), clause)
+    def gravity(one: FromClause) -> ColumnElement[int]:
+        discreet: Clause = one.c.discreet.is_(True)
+        if rules.discreet_lists:
+            # Having left a discreet list does not make a person less at risk.
+            discreet = or_(discreet, _on_lists(one, rules.discreet_lists, live_only=False))
+        return case(
+            (and_(one.c.paused_until.is_not(None), one.c.paused_until > rules.now), 3),
+            (one.c.only_urgent.is_(True), 2),
+            (discreet, 1),
+            else_=0,
+        )
 
-
-def _only_urgent(row: FromClause, rules: Rules) -> Clause:
-    def clause(one: FromClause) -> Clause:
-        return one.c.only_urgent.is_(True)
-
-    return _on_any_row(row, rules, clause(row), clause)
-
-
-def _discreet(row: FromClause, rules: Rules) -> Clause:
-    def clause(one: FromClause) -> Clause:
-        marked: Clause = one.c.discreet.is_(True)
-        if not rules.discreet_lists:
-            return marked
-        # Having left a discreet list does not make a person less at risk.
-        return or_(marked, _on_lists(one, rules.discreet_lists, live_only=False))
-
-    return _on_any_row(row, rules, clause(row), clause)
+    gravest = gravity(row)
+    if rules.shared:
+        other = supporter.alias()
+        # Looked at once for all marks: of most addresses there is nothing but their one row.
+        gravest = (
+            select(func.max(gravity(other)))
+            .where(other.c.address_digest == row.c.address_digest)
+            .correlate(row)
+            .scalar_subquery()
+        )
+    marks = (SkipReason.DISCREET_NOT_READY, SkipReason.ONLY_URGENT, SkipReason.SUPPORTER_PAUSED)
+    return case({grave: _literal(reason) for grave, reason in enumerate(marks, 1)}, value=gravest)
 
 
 def _on_any_row(row: FromClause, rules: Rules, own: Clause, clause: _ClauseOf) -> Clause:
@@ -290,7 +305,10 @@ def _on_any_row(row: FromClause, rules: Rules, own: Clause, clause: _ClauseOf) -
         exists(
             select(literal(1))
             .select_from(other)
-            .where(other.c.address_digest == row.c.address_digest, clause(other))
+            .where(
+                other.c.address_digest == row.c.address_digest,
+                clause(other),
+            )
             .correlate(row)
         ),
     )

@@ -315,10 +315,9 @@ mailing = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     #: Progress of freezing, moved in the same transaction as the range's rows.
-    Column("freeze_pass", Integer, nullable=False, server_default="0"),
-    Column("freeze_position", Integer, nullable=False, server_default="0"),
-    Column("freeze_next_id", Id, nullable=False, server_default="0"),
-    #: Members of the next range: fewer where a range held the write lock too long.
+    #: The last address digest whose deliveries are written; None before the first range.
+    Column("freeze_after", Digest),
+    #: People of the next range: fewer where a range held the write lock too long.
     Column("freeze_members", Integer, nullable=False, server_default="5000"),
     Column("frozen_at", Instant),
     #: The mailing it corrects: it goes to those whom that one reached, in the same language.
@@ -480,7 +479,6 @@ delivery = Table(
         "domain_class",
         "next_attempt_at",
     ),
-    Index("ix_delivery_supporter_id", "supporter_id"),
     sqlite_autoincrement=True,
 )
 

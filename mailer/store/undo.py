@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, union, update
+from sqlalchemy import Connection, and_, delete, select, union, update
 
 from mailer.model.audience import MembershipState
 from mailer.store.audience import insert_or_ignore
@@ -19,6 +19,7 @@ from mailer.store.tables import (
     delivery_list,
     import_batch,
     import_change,
+    mailing,
     mailing_list,
     membership,
     supporter,
@@ -99,13 +100,21 @@ def remove_members(connection: Connection, batch_id: int, ids: Collection[int]) 
 
 def referred_to(connection: Connection, ids: Collection[int]) -> set[int]:
     """Return who of them a list, a mailing or an unsubscription refers to."""
-    referring = (membership, delivery, unsubscription)
+    referring = (membership, unsubscription)
     query = union(
         *(select(table.c.supporter_id).where(table.c.supporter_id.in_(ids)) for table in referring),
-        # Another organisation's row may have been merged: the list names this one by itself.
+        # Each row that a delivery came by is on its lists, the one that was merged among them.
         select(delivery_list.c.supporter_id)
-        .join(delivery, delivery.c.id == delivery_list.c.delivery_id)
-        .join(supporter, supporter.c.address_digest == delivery.c.address_digest)
+        .select_from(supporter)
+        .join(
+            delivery,
+            and_(
+                # By (mailing, address), which is an index.
+                delivery.c.mailing_id.in_(select(mailing.c.id)),
+                delivery.c.address_digest == supporter.c.address_digest,
+            ),
+        )
+        .join(delivery_list, delivery_list.c.delivery_id == delivery.c.id)
         .where(supporter.c.id.in_(ids), delivery_list.c.supporter_id == supporter.c.id),
     )
     return set(connection.execute(query).scalars())

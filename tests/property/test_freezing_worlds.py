@@ -142,8 +142,8 @@ def test_freezing_and_coverage_do_what_the_rules_say(
             NOW,
         )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(freezing, "FEWEST_MEMBERS", 1)
-        patched.setattr(freezing, "MOST_MEMBERS", range_members)
+        patched.setattr(freezing, "FEWEST_PEOPLE", 1)
+        patched.setattr(freezing, "MOST_PEOPLE", range_members)
         _freeze(store, mailing_id, _DyingClock(dies_after))
     wanted = expected(
         world, row_ids, targets, is_meant=_SEGMENTS[segment], is_excluded=_SEGMENTS[exclude]

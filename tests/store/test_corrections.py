@@ -83,8 +83,8 @@ class Corrections:
             ).mappings().one()  # fmt: skip
             values = {
                 **row, "number": number, "key": f"s-{number}", "state": MailingState.FREEZING,
-                "corrects_id": corrects or self.first, "freeze_pass": 0, "freeze_position": 0,
-                "freeze_next_id": 0, "frozen_at": None, "freeze_members": 2,
+                "corrects_id": corrects or self.first, "freeze_after": None, "frozen_at": None,
+                "freeze_members": 2,
             }  # fmt: skip
             del values["id"]
             second = connection.execute(
@@ -266,8 +266,8 @@ def test_nobody_gets_one_correction_twice(corrections):
 def test_killed_on_the_way_it_is_the_same(corrections, monkeypatch):
     """Whichever range dies, the deliveries are those of a freezing nothing happened to."""
     world = corrections(_people(7, languages=("ru",)))
-    monkeypatch.setattr(freezing, "FEWEST_MEMBERS", 1)
-    monkeypatch.setattr(freezing, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(freezing, "FEWEST_PEOPLE", 1)
+    monkeypatch.setattr(freezing, "MOST_PEOPLE", 2)
 
     class Dying(SystemClock):
         calls = itertools.count(1)

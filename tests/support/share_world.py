@@ -86,6 +86,24 @@ class MortalStore:
         with self.inner.write() as connection:
             yield connection
 
+    def connection(self):
+        """Give a connection; its transactions are counted."""
+        return self.inner.connection()
+
+    @contextmanager
+    def reading(self, connection):
+        """Read on a connection, unless dead."""
+        self._count()
+        with self.inner.reading(connection):
+            yield
+
+    @contextmanager
+    def writing(self, connection):
+        """Write on a connection, unless dead."""
+        self._count()
+        with self.inner.writing(connection):
+            yield
+
 
 @dataclass
 class ShareWorld:
