@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.store.audience import insert_or_ignore, organisation_scope
@@ -64,13 +64,14 @@ def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Supp
         key = (entry.address_digest, entry.scope)
         if key not in wanted or is_stronger(entry.reason, wanted[key].reason):
             wanted[key] = entry
+    # Pairs in a list are no index lookup for SQLite: it would go through all that is on record.
+    digests = {digest for digest, _ in wanted}
     known = {
-        (row.address_digest, row.scope): row
+        key: row
         for row in connection.execute(
-            select(suppression).where(
-                tuple_(suppression.c.address_digest, suppression.c.scope).in_(list(wanted))
-            )
+            select(suppression).where(suppression.c.address_digest.in_(digests))
         )
+        if (key := (row.address_digest, row.scope)) in wanted
     }
     new = [entry for key, entry in wanted.items() if key not in known]
     if new:
