@@ -72,14 +72,16 @@ def test_one_that_joins_takes_over_connections_and_opens_none_beyond(
     mailer, crowd, live_relay, change
 ):
     """The one that sends gives up a part of its own first."""
-    folder = crowd(80)
+    # More than are sent until the second has come up on a busy machine.
+    folder = crowd(240)
     server = live_relay(Misbehaviour.SLOW_REPLY, slow_s=0.1)
     change(folder / "config.toml", "\nconnections = 4\n", "\nconnections = 3\n")
-    schedule_soon(mailer, folder, 80)
+    schedule_soon(mailer, folder, 240)
     with running(folder, "--only", "scheduler"), running(folder, "--only", "senders") as first:
         server.wait_for(6, 60)
         with running(folder, "--only", "senders") as second:
-            server.wait_for(80, 60)
+            server.wait_for(240, 60)
             assert (0, 0) == (second.stop(), first.stop())
-    assert 1 == len(recorded(first)) == len(recorded(second))
+    # One log for both: each had a part.
+    assert 2 == len(recorded(first))
     assert 3 == server.most_open
