@@ -13,12 +13,13 @@ from mailer.delivery.session import (
     Transaction,
 )
 from mailer.model.mailing import ComposedMail, Envelope
+from tests.support.peer import ListeningPeer
 
 HELLO = b"250-peer\r\n250-PIPELINING\r\n250 SIZE 200000\r\n"
 TAKEN = (b"250 2.1.0 ok", b"250 2.1.5 ok", b"354 go")
 
 
-class PipeliningPeer:
+class PipeliningPeer(ListeningPeer):
     """A relay that answers the end of a mail and the commands behind it with one packet."""
 
     def __init__(self, apart=False):
@@ -29,15 +30,6 @@ class PipeliningPeer:
         #: Each reply goes in a packet of its own.
         self.apart = apart
         self.mails = []
-
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=2**20)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_error):
-        self.server.close()
-        await self.server.wait_closed()
 
     async def _talk(self, reader, writer):
         writer.write(b"220 peer ESMTP\r\n")

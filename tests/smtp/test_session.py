@@ -18,12 +18,13 @@ from mailer.delivery.session import (
 )  # fmt: skip
 from mailer.delivery.wire import ConnectionLost
 from mailer.model.mailing import ComposedMail, Envelope
+from tests.support.peer import ListeningPeer
 
 CONTENT = b"Subject: x\r\n\r\n.one\r\ntwo\r\n"
 HELLO = ["PIPELINING", "SIZE 100000", "DSN", "8BITMIME"]
 
 
-class Peer:
+class Peer(ListeningPeer):
     """A scripted SMTP server: answers by command, and does what it is told at each stage."""
 
     def __init__(self, extensions=HELLO, answers=None, drop_after=None):
@@ -33,15 +34,6 @@ class Peer:
         self.drop_after = drop_after
         self.lines = []
         self.mails = []
-
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_error):
-        self.server.close()
-        await self.server.wait_closed()
 
     async def _talk(self, reader, writer):
         writer.write(b"220 peer ESMTP\r\n")
