@@ -1,0 +1,130 @@
+"""Judge one failure: hard or soft, and why.
+
+In: the status fields and the words of a failure. Out: class and reason; pure. A wrong "hard" silences
+a supporter, so the first digit of a reply does not decide it, nor do words alone: "no such user" is
+what filters say too, once they have read the mail. It takes an enhanced code that says so, or the
+words in answer to RCPT, or the words of the system that keeps the mailboxes or looked the domain up.
+Standards: RFC 3463, RFC 3464 §2.3, RFC 7505 §4.1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mailer.events import scrub
+from mailer.feedback.reading.codes import DEAD_ADDRESS, reason_of
+from mailer.feedback.reading.wording import LONGEST_FAILURE, Stage, Wording, read_wording
+from mailer.model.feedback import FeedbackClass, FeedbackFinding, FeedbackReason
+
+#: Longest text of a failure that is kept.
+LONGEST_DIAGNOSTIC = 300
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
+# RFC 3464 §2.3.3, and what is written in its place.
+_ACTIONS = {
+    "delayed": FeedbackClass.DELAYED,
+    "deferred": FeedbackClass.DELAYED,
+    "delivered": FeedbackClass.DELIVERED,
+    "deliverable": FeedbackClass.DELIVERED,
+    "relayed": FeedbackClass.DELIVERED,
+    "expanded": FeedbackClass.DELIVERED,
+}
+# RFC 3463 §3.2: X.1.0 says that it is about the address, and leaves the rest to the words.
+_OTHER_ADDRESS_STATUS = "5.1.0"
+_ABOUT_ADDRESS = frozenset(
+    {FeedbackReason.UNKNOWN_USER, FeedbackReason.UNKNOWN_DOMAIN, FeedbackReason.MOVED}
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a report tells of one recipient."""
+
+    recipient: str
+    original_recipient: str = ""
+    #: RFC 3464 §2.3.3, in small letters.
+    action: str = ""
+    #: Whatever the field Status holds.
+    status: str = ""
+    #: What the refusing system said.
+    diagnostic: str = ""
+    #: What the reporting system says of this recipient in words.
+    words: str = ""
+    #: All it says, where it says it of one recipient alone.
+    context: str = ""
+
+
+def judge(failure: Failure) -> FeedbackFinding:
+    """Return what a failure means."""
+    said = read_wording(failure.diagnostic)
+    told = read_wording(failure.words)
+    if FeedbackReason.UNCLEAR is said.reason is told.reason and failure.context:
+        told = read_wording(failure.context)
+    field = _STATUS.search(failure.status)
+    status = _telling(said.enhanced_code, field[1] if field else "", told.enhanced_code)
+    code = said.smtp_code or told.smtp_code
+    kind = _ACTIONS.get(failure.action)
+    reason = FeedbackReason.NONE
+    if kind is None:
+        kind, reason = _bounce(said, told, status, code)
+    return FeedbackFinding(
+        recipient=failure.recipient,
+        kind=kind,
+        reason=reason,
+        original_recipient=failure.original_recipient,
+        status=status,
+        smtp_code=code,
+        diagnostic=shown(failure.diagnostic or failure.words or failure.context),
+    )
+
+
+def shown(text: str) -> str:
+    """Return words of a report as they may be kept: one line, cut, without addresses."""
+    return scrub(text[:LONGEST_FAILURE])[:LONGEST_DIAGNOSTIC]
+
+
+def _telling(*codes: str) -> str:
+    """Return the first code that says something; what ends in ".0.0" says next to nothing."""
+    given = [code for code in codes if code]
+    return next((code for code in given if not code.endswith(".0.0")), given[0] if given else "")
+
+
+def _bounce(
+    said: Wording, told: Wording, status: str, code: int
+) -> tuple[FeedbackClass, FeedbackReason]:
+    best = said if said.reason is not FeedbackReason.UNCLEAR else told
+    stage = said.stage or told.stage
+    reason = best.reason
+    if reason is FeedbackReason.UNCLEAR:
+        reason = reason_of(status)
+        # Some systems make "5.1.1" of any 550; words that nobody knows do not bear it out.
+        has_other_words = said.smtp_code and not said.enhanced_code
+        if reason in _ABOUT_ADDRESS and has_other_words:
+            return FeedbackClass.SOFT, FeedbackReason.UNCLEAR
+        is_hard = status in DEAD_ADDRESS or status == "5.4.4"
+    else:
+        is_hard = _is_borne_out(best, status, code, stage)
+    is_hard = is_hard and reason in _ABOUT_ADDRESS and not _is_transient(status, code)
+    return (FeedbackClass.HARD if is_hard else FeedbackClass.SOFT), reason
+
+
+def _is_transient(status: str, code: int) -> bool:
+    # RFC 3463 §2: 4.X.X is persistent transient; it stands over the reply's code.
+    return status.startswith("4.") or (not status and 400 <= code < 500)
+
+
+def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
+    """Tell whether words that say that nobody is there are enough to believe it."""
+    if best.reason is FeedbackReason.MOVED:
+        # Other codes forward, or ask to try another address.
+        return status == "5.1.6"
+    if stage in (Stage.MAIL, Stage.CONNECTION):
+        return False
+    if best.is_certain or status in DEAD_ADDRESS or status == _OTHER_ADDRESS_STATUS:
+        return True
+    if best.reason is FeedbackReason.UNKNOWN_DOMAIN:
+        # After the content it is the sender's domain that does not exist.
+        return stage is not Stage.CONTENT
+    # RFC 3463 §3.8: X.7.X is about policy, whatever the words.
+    is_permanent = code >= 500 or (not code and status.startswith("5."))
+    return stage is Stage.RCPT and is_permanent and not status.startswith("5.7.")

@@ -1,0 +1,31 @@
+"""GMX, WEB.DE, 1&1, T-Online and others that answer in German."""
+
+from mailer.feedback.reading.table import Table
+from mailer.model.feedback import FeedbackReason as Reason
+
+TABLE = Table(
+    system="GMX, WEB.DE, T-Online",
+    words={
+        Reason.UNKNOWN_USER: (
+            "benutzer unbekannt",
+            "empfänger unbekannt",
+            "unbekannter empfänger",
+            "unbekannter benutzer",
+            "empfänger * existiert nicht",
+            "empfängeradresse ist ungültig",
+            "postfach existiert nicht",
+        ),
+        Reason.MAILBOX_FULL: (
+            "postfach voll",
+            "postfach ist voll",
+            "speicherplatz erschöpft",
+            "zuviele mails auf dem server",
+            "zu viele mails auf dem server",
+        ),
+        Reason.DISABLED: ("postfach gesperrt", "postfach * deaktiviert"),
+        Reason.POLICY: ("reject due to policy restrictions",),
+        Reason.AUTHENTICATION: ("bad dns ptr resource record",),
+        Reason.SENDER_REFUSED: ("invalid dns mx or a/aaaa resource record",),
+        Reason.TOO_MUCH: ("zu viele verbindungen", "mail send limit exceeded"),
+    },
+)
