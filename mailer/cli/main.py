@@ -48,6 +48,7 @@ HOMES = {
     "resolve": "resolving",
     "report": "control",
     "deliveries": "control",
+    "feedback": "feedback",
     "relay": "relay",
     "domain": "domain",
     "run": "run",
