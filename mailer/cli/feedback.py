@@ -77,4 +77,4 @@ def _readers() -> MatchReaders | None:
     return MatchReaders(Tokens(keys), ServiceTokens(keys))
 
 
-COMMANDS = (Command("feedback", feedback_command, needs_arguments=True),)
+COMMANDS = (Command("feedback", feedback_command),)

@@ -133,7 +133,12 @@ _SUBJECTS = {
     "ja": ("自動返信", "自動応答", "不在"),
     "ko": ("자동 회신", "자동회신", "부재중"),
 }
-_BEGINNINGS = tuple(one for words in _SUBJECTS.values() for one in words)
+_ALL = [one for words in _SUBJECTS.values() for one in words]
+_BEGINNINGS = tuple(one for one in _ALL if not one.isalpha() or not one.isascii())
+#: One word alone may begin what a person writes as well: it stands for itself, or before a sign.
+_WORDS = re.compile(
+    rf"(?:{'|'.join(re.escape(one) for one in _ALL if one.isalpha() and one.isascii())})\s*(?:$|[^\s\w])"
+)
 _ANSWER = re.compile(
     r"^(?:(?:re|aw|sv|antw|odp|ynt|tr|отв|на|fw|fwd|wg)\s?(?:\[\d\])?[:：]\s*)+", re.I
 )
@@ -206,6 +211,7 @@ def is_auto_reply(message: Part) -> bool:
     subject = _ANSWER.sub("", message.value("subject").strip()[:200]).lower().lstrip("[( ")
     return (
         subject.startswith(_BEGINNINGS)
+        or bool(_WORDS.match(subject))
         or bool(_READ.match(subject))
         or bool(_OUT_OF_OFFICE.search(senders))
     )

@@ -10,7 +10,7 @@ Standards: RFC 3463, RFC 3464 §2.3, RFC 7505 §4.1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailer.events import scrub
 from mailer.feedback.reading.codes import DEAD_ADDRESS, reason_of
@@ -50,6 +50,8 @@ class Failure:
     diagnostic: str = ""
     #: What the reporting system says of this recipient in words.
     words: str = ""
+    #: The reporting system refused by itself: it names no other, and no reply of one.
+    is_own: bool = False
     #: All it says, where it says it of one recipient alone.
     context: str = ""
 
@@ -66,6 +68,8 @@ def judge(failure: Failure) -> FeedbackFinding:
     kind = _ACTIONS.get(failure.action)
     reason = FeedbackReason.NONE
     if kind is None:
+        if failure.is_own and not told.smtp_code and told.stage is Stage.UNTOLD:
+            told = replace(told, is_certain=True)
         kind, reason = _bounce(said, told, status, code)
     return FeedbackFinding(
         recipient=failure.recipient,

@@ -205,7 +205,9 @@ def _pieces(body: str, boundary: str) -> list[str]:
 
 def _split(body: str, boundary: str) -> list[str]:
     # What follows the last boundary is an epilogue, and what a relay added.
-    return re.split(rf"(?m)^--{re.escape(boundary)}(?:--)?[ \t]*\n?", body, maxsplit=_MOST_PARTS)
+    return re.split(
+        rf"(?m)^--{re.escape(boundary)}(?:--)?[ \t]*(?:\n|\Z)", body, maxsplit=_MOST_PARTS
+    )
 
 
 def _decoded_body(body: str, encoding: str, charset: str) -> str:

@@ -127,6 +127,7 @@ def _failures(statuses: Sequence[Status], message: Part, pieces: Pieces) -> list
                 status=one.status,
                 diagnostic=one.diagnostic,
                 words=words,
+                is_own=bool(one.action) and not one.diagnostic and not one.remote,
                 context=pieces.words if len(statuses) == 1 else "",
             )
         )
