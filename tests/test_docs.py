@@ -108,6 +108,9 @@ def test_nothing_tells_of_one_machine_or_index():
     found = [
         str(path.relative_to(ROOT))
         for path in _tracked()
-        if path != Path(__file__) and told.search(path.read_bytes())
+        if path != Path(__file__)
+        # Bounces that others collected name machines of theirs.
+        and "corpus" not in path.parts
+        and told.search(path.read_bytes())
     ]
     assert found == []

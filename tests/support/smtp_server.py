@@ -40,6 +40,8 @@ class Misbehaviour(StrEnum):
     ACCEPT = "accept"
     #: 550 5.1.1 to RCPT: there is no such person.
     REFUSE_RCPT = "refuse_rcpt"
+    #: 550 5.2.2 to RCPT: the mailbox is full.
+    MAILBOX_FULL = "mailbox_full"
     #: 554 5.7.1 to the content: taken for spam.
     REFUSE_CONTENT = "refuse_content"
     #: 550 5.7.60 to MAIL: this sender may not send here.
@@ -347,6 +349,8 @@ class _Handler:
         behaviour = self._server.behaviour_for(address)
         if behaviour is Misbehaviour.REFUSE_RCPT:
             return "550 5.1.1 User unknown"
+        if behaviour is Misbehaviour.MAILBOX_FULL:
+            return "550 5.2.2 The mailbox is over quota"
         if behaviour is Misbehaviour.DEFER_ALWAYS or (
             behaviour is Misbehaviour.GREYLIST_ONCE
             and self._server.is_new(envelope.mail_from, address)
