@@ -15,7 +15,7 @@ from mailer.feedback.reading.message import Part, fields_of
 from mailer.feedback.reading.returned import Pieces
 from mailer.model.feedback import FeedbackClass, FeedbackFinding
 
-_MOST_RECIPIENTS = 30
+_MOST_RECIPIENTS = 25
 #: Subjects under which providers forward what somebody called spam.
 _SUBJECTS = re.compile(
     r"complaint about message from|email feedback report for|(?:spam|abuse) (?:report|complaint)\b"

@@ -16,7 +16,7 @@ from mailer.feedback.reading.addresses import address_of_field
 from mailer.model.characters import printable
 
 _FIELD = re.compile(r"(?:>\s?)?([A-Za-z][A-Za-z0-9-]{2,60})[ \t]*:")
-_MOST_RECIPIENTS = 30
+_MOST_RECIPIENTS = 25
 _MOST_LINES = 4000
 _LONGEST_VALUE = 4000
 #: Fields of which a recipient has one each: another one begins another recipient.

@@ -60,8 +60,10 @@ def judge(failure: Failure) -> FeedbackFinding:
     """Return what a failure means."""
     said = read_wording(failure.diagnostic)
     told = read_wording(failure.words)
-    if FeedbackReason.UNCLEAR is said.reason is told.reason and failure.context:
-        told = read_wording(failure.context)
+    is_unclear = FeedbackReason.UNCLEAR is said.reason is told.reason
+    if is_unclear or Stage.UNTOLD is said.stage is told.stage:
+        around = read_wording(failure.context)
+        told = around if is_unclear else replace(told, stage=around.stage)
     field = _STATUS.search(failure.status)
     status = _telling(said.enhanced_code, field[1] if field else "", told.enhanced_code)
     code = said.smtp_code or told.smtp_code
@@ -97,17 +99,17 @@ def _bounce(
     said: Wording, told: Wording, status: str, code: int
 ) -> tuple[FeedbackClass, FeedbackReason]:
     best = said if said.reason is not FeedbackReason.UNCLEAR else told
+    # Some systems make "5.1.1 User unknown" of any 550; words that nobody knows do not bear it out.
+    is_bare_code = said.smtp_code and not said.enhanced_code and best is told
     stage = said.stage or told.stage
     reason = best.reason
     if reason is FeedbackReason.UNCLEAR:
         reason = reason_of(status)
-        # Some systems make "5.1.1" of any 550; words that nobody knows do not bear it out.
-        has_other_words = said.smtp_code and not said.enhanced_code
-        if reason in _ABOUT_ADDRESS and has_other_words:
-            return FeedbackClass.SOFT, FeedbackReason.UNCLEAR
         is_hard = status in DEAD_ADDRESS or status == "5.4.4"
     else:
         is_hard = _is_borne_out(best, status, code, stage)
+    if is_hard and is_bare_code:
+        return FeedbackClass.SOFT, FeedbackReason.UNCLEAR
     is_hard = is_hard and reason in _ABOUT_ADDRESS and not _is_transient(status, code)
     return (FeedbackClass.HARD if is_hard else FeedbackClass.SOFT), reason
 
@@ -127,8 +129,8 @@ def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
     if best.is_certain or status in DEAD_ADDRESS or status == _OTHER_ADDRESS_STATUS:
         return True
     if best.reason is FeedbackReason.UNKNOWN_DOMAIN:
-        # After the content it is the sender's domain that does not exist.
-        return stage is not Stage.CONTENT
+        # Another system may say it of the sender's domain.
+        return stage is Stage.RCPT or not best.smtp_code
     # RFC 3463 §3.8: X.7.X is about policy, whatever the words.
     is_permanent = code >= 500 or (not code and status.startswith("5."))
     return stage is Stage.RCPT and is_permanent and not status.startswith("5.7.")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import pairwise
 
 from mailer.feedback.reading.addresses import ADDRESS, addresses_in, trimmed
 from mailer.feedback.reading.judging import Failure
 
 _MOST_LINES = 600
-_MOST_RECIPIENTS = 30
+_MOST_RECIPIENTS = 25
 _LONGEST_WORDS = 1500
 
 #: A line that begins with an address: "  <anna@example.org>: host ...", "* anna@example.org".
@@ -61,8 +62,20 @@ def plain_failures(words: str, known: Collection[str], ours: Collection[str]) ->
     if not blocks:
         named = known or _labelled(lines, ours) or _lonely(lines, ours) or _labelled(lines, ())
         blocks = dict.fromkeys(named, "")
-    context = words[: 2 * _LONGEST_WORDS] if len(blocks) == 1 or known else ""
-    return [Failure(one, words=said, context=context) for one, said in blocks.items()]
+    context = words[: 2 * _LONGEST_WORDS] if len(blocks) == 1 else ""
+    return [
+        Failure(one, words=said + _transcript(lines, one), context=context)
+        for one, said in blocks.items()
+    ]
+
+
+def _transcript(lines: list[str], address: str) -> str:
+    """Return what a transcript of the session has about one address: RCPT and the reply."""
+    wanted = f"rcpt to:<{address.lower()}>"
+    for line, reply in pairwise(lines):
+        if wanted in line.lower() and reply.startswith("<<< "):
+            return f"\n{line}\n{reply}"
+    return ""
 
 
 def block_of(words: str, address: str) -> str:

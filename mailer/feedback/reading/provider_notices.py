@@ -13,7 +13,7 @@ from mailer.feedback.reading.judging import Failure, judge
 from mailer.model.feedback import FeedbackClass, FeedbackFinding
 
 _MARKS = ('"notificationType"', '"eventType"')
-_MOST_RECIPIENTS = 30
+_MOST_RECIPIENTS = 25
 
 
 def notice_findings(words: str) -> list[FeedbackFinding]:

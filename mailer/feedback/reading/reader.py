@@ -27,7 +27,7 @@ from mailer.model.feedback import Feedback, FeedbackClass, FeedbackFinding, Feed
 
 _DAEMONS = re.compile(
     r"mailer-?daemon|postmaster|poostmaster|mail[ ._-]?delivery|mail[ ._-]?system|mail administrator"
-    r"|system administrator|mdaemon|mailmaster|bounce|daemon@|mail-?adm|^<?>?$|\(\)$",
+    r"|system administrator|mdaemon|mailmaster|daemon@|mail-?adm|^<?>?$",
     re.IGNORECASE,
 )
 #: What subjects of reports say, in the languages of mail systems.
@@ -47,6 +47,10 @@ _WORDS = re.compile(
     r"|送信できませんでした|配信できません|无法发送|konnte nicht zugestellt|n'a pas pu être remis"
     r"|no se ha podido entregar",
     re.IGNORECASE,
+)
+#: What a mail system speaks of when it reports, and hardly in anything else it writes.
+_SIGNS = re.compile(
+    r"deliver|error|fail|reject|доставл|配信|送信|退信|zustell|remis\b", re.IGNORECASE
 )
 #: A report that goes on trying.
 _DELAY = re.compile(
@@ -171,18 +175,23 @@ def _is_from_a_mail_system(message: Part) -> bool:
         return True
     if "delivery-status" in message.parameters.get("report-type", ""):
         return True
-    if _DAEMONS.search(message.value("from").strip()):
-        return True
-    # RFC 3834 §3.3: answers, too, have a null return path; only reports say what they are.
-    is_returned = (
-        message.value("return-path").strip().upper() in ("<>", "<MAILER-DAEMON>")
-        or not message.value("from")
-        or any(part.kind == "message/rfc822" for part in message.walk())
-    )
     subject = message.value("subject")
     calls_itself_so = bool(_SUBJECTS.search(subject) or _DELAY_SUBJECT.search(subject))
     tells_so = bool(_WORDS.search(_beginning(message)))
-    return is_returned + calls_itself_so + tells_so > 1
+    sender = message.value("from").strip()
+    # RFC 3834 §3.3: answers, too, have a null return path; only reports say what they are.
+    is_machine = (
+        not sender
+        or bool(_DAEMONS.search(sender))
+        or message.value("return-path").strip().upper() in ("<>", "<MAILER-DAEMON>")
+        or any(part.kind == "message/rfc822" for part in message.walk())
+    )
+    if is_machine:
+        return (
+            calls_itself_so or tells_so or bool(_SIGNS.search(f"{subject} {_beginning(message)}"))
+        )
+    # A person who answers quotes what we say, and may speak of mail that did not arrive.
+    return calls_itself_so and tells_so and not message.values("in-reply-to")
 
 
 def _beginning(message: Part) -> str:

@@ -20,7 +20,7 @@ from mailer.feedback.reading.table import Phrases
 from mailer.model.feedback import FeedbackReason as Reason
 
 #: Of the words of one failure, the first so many characters are looked at.
-LONGEST_FAILURE = 1200
+LONGEST_FAILURE = 1000
 
 #: Which of several reasons in one text holds, the first one first: what is said of the mail or its
 #: sender explains why the mailbox was refused, and not the other way round.
@@ -48,7 +48,7 @@ _PRECEDENCE = (
 _SHORT = 5
 _MIDDLE = re.compile(r"\b[245]\d\d-\s{0,3}(?:#?[245]\.\d{1,3}\.\d{1,3}\b)?")
 _ENHANCED = re.compile(r"(?<![\d.])#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_REPLY = re.compile(r"(?<![\w.\[/-])(?<!\]:)([245]\d\d)(?=[ :;,-]|$)")
+_REPLY = re.compile(r"(?<![\w./-])(?<!\]:)([245]\d\d)(?=[ :;,\]-]|$)")
 _MAILBOX = re.compile(rf"<?{ADDRESS}>?")
 
 

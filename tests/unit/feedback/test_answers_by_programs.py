@@ -77,6 +77,10 @@ def test_who_asks_for_no_more_opts_out(head, body):
         ("Subject: Re: Her rights\n", "How do I unsubscribe my aunt, who never asked for this?\n"),
         ("Subject: mail delivery\n", "my letter to you failed to arrive: could you look?\n"),
         ("Auto-Submitted: no\nSubject: hello\n", "hello\n"),
+        (
+            "Subject: Re: Delivery failed\nIn-Reply-To: <1@example.org>\n",
+            "My letter to Anna <b@example.org> could not be delivered either.\n",
+        ),
         ("Subject: absence of rights\n", "a word about them\n"),
     ],
 )

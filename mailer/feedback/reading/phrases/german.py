@@ -28,4 +28,6 @@ TABLE = Table(
         Reason.SENDER_REFUSED: ("invalid dns mx or a/aaaa resource record",),
         Reason.TOO_MUCH: ("zu viele verbindungen", "mail send limit exceeded"),
     },
+    # GMX and WEB.DE have other words for what they refuse by a rule.
+    certain={Reason.UNKNOWN_USER: ("mailbox unavailable for explanation visit",)},
 )

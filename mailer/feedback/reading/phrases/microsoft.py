@@ -78,8 +78,7 @@ TABLE = Table(
     certain={
         Reason.UNKNOWN_USER: (
             # Exchange Online, of who is not in the directory of a domain that is its own.
-            "5.4.1 recipient address rejected: access denied",
-            "5.4.1 @: recipient address rejected: access denied",
+            "5.4.1*recipient address rejected: access denied",
             "resolver.adr.recipnotfound",
             "resolver.adr.exrecipnotfound",
             "resolver.adr.recipientnotfound",

@@ -51,4 +51,11 @@ TABLE = Table(
         Reason.TOO_MUCH: ("слишком много",),
         Reason.EXPIRED: ("истекло время", "не удалось доставить в течение"),
     },
+    # Mail.ru says it once it has the content, Yandex with a code for rules.
+    certain={
+        Reason.UNKNOWN_USER: (
+            "local mailbox * is unavailable: user not found",
+            "5.7.1 no such user!",
+        ),
+    },
 )

@@ -27,5 +27,10 @@ TABLE = Table(
             "cannot exec",
         ),
     },
-    certain={Reason.UNKNOWN_DOMAIN: ("host unknown (name server",)},
+    certain={
+        Reason.UNKNOWN_DOMAIN: (
+            "host unknown (name server",
+            "host unknown (authoritative answer",
+        )
+    },
 )
