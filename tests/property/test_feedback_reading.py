@@ -51,6 +51,22 @@ def test_what_looks_like_a_report_is_read(raw):
 
 
 @quick
+@given(st.lists(PIECES, max_size=40).map(b"".join))
+def test_line_ends_change_nothing(raw):
+    """LF, CRLF and CR are one."""
+    plain = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    expected = read(plain)
+    assert expected == read(plain.replace(b"\n", b"\r\n"))
+    assert expected == read(plain.replace(b"\n", b"\r"))
+
+
+def test_line_ends_do_not_count_in_what_is_too_long():
+    """A message that is cut is cut at the same place."""
+    plain = HEAD + b"\n" + b"<x\n" * 60_000 + b"<anna@example.org>: 550 5.1.1 unknown\n" * 10_000
+    assert parse(plain) == parse(plain.replace(b"\n", b"\r\n"))
+
+
+@quick
 @given(st.text(alphabet=st.sampled_from("<>/&#;xX0123456789aps tyle\n-!"), max_size=400))
 def test_any_html_has_words(markup):
     """Tags that end nowhere, characters that are none."""

@@ -12,7 +12,7 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-_LONGEST_WORDS = 6000
+_LONGEST_WORDS = 3000
 _LONGEST_LINE = 500
 _MOST_RECIPIENTS = 20
 

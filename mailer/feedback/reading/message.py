@@ -18,7 +18,9 @@ from html.entities import html5
 
 #: What is read of a message. A report has what it is about within its first pages; what follows is
 #: the body of the returned mail, and of no use to us.
-OCTETS_READ = 128 * 1024
+_CHARACTERS_READ = 128 * 1024
+#: Line ends count once, whatever they are.
+OCTETS_READ = 2 * _CHARACTERS_READ
 #: Deeper parts are left as the text they are.
 _DEEPEST = 8
 _MOST_PARTS = 64
@@ -84,7 +86,9 @@ def parse(raw: bytes) -> Part:
     Args:
         raw: as it came, with any line ends, at most `OCTETS_READ` of it are looked at.
     """
-    text = with_line_feeds(bytes(raw[:OCTETS_READ]).decode("latin-1")).lstrip("\n")
+    text = with_line_feeds(bytes(raw[:OCTETS_READ]).decode("latin-1"))[:_CHARACTERS_READ].lstrip(
+        "\n"
+    )
     if text.startswith(("From ", ">From ")):
         # RFC 4155: the line that a mailbox file puts before a mail.
         text = text.partition("\n")[2]

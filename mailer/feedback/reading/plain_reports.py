@@ -18,6 +18,7 @@ from mailer.feedback.reading.judging import Failure
 _MOST_LINES = 600
 _MOST_RECIPIENTS = 25
 _LONGEST_WORDS = 1500
+_LONGEST_SEARCHED = 8000
 
 #: A line that begins with an address: "  <anna@example.org>: host ...", "* anna@example.org".
 _LEADING = re.compile(
@@ -116,7 +117,7 @@ def _blocks(lines: list[str], ours: Collection[str]) -> dict[str, str]:
 
 def _labelled(lines: list[str], ours: Collection[str]) -> list[str]:
     """Return the first address behind a label that recipients have."""
-    for one in _LABELLED.finditer("\n".join(lines)):
+    for one in _LABELLED.finditer("\n".join(lines)[:_LONGEST_SEARCHED]):
         address = trimmed(one[1])
         if address and address.lower() not in ours and not _NO_RECIPIENT.search(address):
             return [address]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mailer.feedback.reading.message import Part, fields_of, parse_text
 
 #: Of the words of a report, the first so many characters are read.
-LONGEST_WORDS = 24_000
+LONGEST_WORDS = 16_000
 _LONGEST_LINE = 2000
 _MOST_LINES = 1500
 
