@@ -26,7 +26,11 @@ _LEADING = re.compile(
     r"(?=$|[ \t]*(?:$|[:;,(<=]|\.\.\.|-|\"|on |error\b|was |is |failed|could not|[245]\d\d\b))",
     re.IGNORECASE,
 )
-_DOMAIN_END = re.compile(r"[.:]+$")
+#: Behind an address that a mail was forwarded to: whom it was for.
+_FORWARDED = re.compile(
+    rf"(?:expanded|generated) from:?\s{{1,9}}<?({ADDRESS})|originally addressed to\s{{1,9}}<?({ADDRESS})",
+    re.IGNORECASE,
+)
 #: What stands before an address that is a recipient's.
 _LABELLED = re.compile(
     r"\b(?:error-for|undeliverable address|intended recipient|recipient(?:'s)? address|original(?:ly)? address(?:ed to)?"
@@ -61,13 +65,23 @@ def plain_failures(words: str, known: Collection[str], ours: Collection[str]) ->
     meant = {one.lower() for one in known}
     blocks = {one: said for one, said in blocks.items() if one.lower() in meant} or blocks
     if not blocks:
-        named = known or _labelled(lines, ours) or _lonely(lines, ours) or _labelled(lines, ())
+        named = known or _labelled(lines, ours) or _labelled(lines, ())
         blocks = dict.fromkeys(named, "")
     context = words[: 2 * _LONGEST_WORDS] if len(blocks) == 1 else ""
     return [
-        Failure(one, words=said + _transcript(lines, one), context=context)
+        Failure(
+            one,
+            original_recipient=_forwarded_from(said),
+            words=said + _transcript(lines, one),
+            context=context,
+        )
         for one, said in blocks.items()
     ]
+
+
+def _forwarded_from(said: str) -> str:
+    found = _FORWARDED.search(said)
+    return trimmed(found[1] or found[2]) if found else ""
 
 
 def _transcript(lines: list[str], address: str) -> str:
@@ -124,9 +138,9 @@ def _labelled(lines: list[str], ours: Collection[str]) -> list[str]:
     return []
 
 
-def _lonely(lines: list[str], ours: Collection[str]) -> list[str]:
-    """Return the first address that is nobody's else."""
-    for line in lines:
+def address_of_nobody_else(words: str, ours: Collection[str]) -> list[str]:
+    """Return the first address in a report that is not for questions, and no one's of `ours`."""
+    for line in words.split("\n", _MOST_LINES)[:_MOST_LINES]:
         if "@" in line and not _NO_RECIPIENT.search(line):
             for address in addresses_in(line):
                 if address.lower() not in ours:

@@ -20,7 +20,11 @@ from mailer.feedback.reading.judging import Failure, judge
 from mailer.feedback.reading.last_resort import addresses_of_last_resort
 from mailer.feedback.reading.matching import MatchReaders, match_of
 from mailer.feedback.reading.message import Part, parse
-from mailer.feedback.reading.plain_reports import block_of, plain_failures
+from mailer.feedback.reading.plain_reports import (
+    address_of_nobody_else,
+    block_of,
+    plain_failures,
+)
 from mailer.feedback.reading.provider_notices import notice_findings
 from mailer.feedback.reading.returned import Pieces, pieces_of
 from mailer.model.feedback import Feedback, FeedbackClass, FeedbackFinding, FeedbackReason, Match
@@ -151,7 +155,9 @@ def _told(message: Part, pieces: Pieces) -> list[FeedbackFinding]:
         others = addresses_of_last_resort(
             message.value("subject"), message.value("from"), pieces.words
         )
-        failures = [Failure(one, context=pieces.words) for one in others if one.lower() not in ours]
+        others = [one for one in others if one.lower() not in ours]
+        others = others or address_of_nobody_else(pieces.words, ours)
+        failures = [Failure(one, context=pieces.words) for one in others]
     if not failures:
         failures = [Failure(_only_recipient(pieces), context=pieces.words)]
     findings = _once(judge(one) for one in failures)

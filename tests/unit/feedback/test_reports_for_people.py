@@ -96,6 +96,15 @@ def test_each_of_several_people_has_their_own_words():
     ] == _findings(words)
 
 
+def test_whom_a_forwarded_mail_was_for_is_told_as_well():
+    """Who we wrote to, and where it went from there."""
+    (one,) = read(
+        b"From: MAILER-DAEMON@example.net\nSubject: Undelivered mail\n\n"
+        b"<boris@example.org> (expanded from <anna@example.org>): 552 5.2.2 Mailbox full\n"
+    ).findings
+    assert ("boris@example.org", "anna@example.org") == (one.recipient, one.original_recipient)
+
+
 @pytest.mark.parametrize(
     "line",
     [
