@@ -184,18 +184,16 @@ def _is_from_a_mail_system(message: Part) -> bool:
     subject = message.value("subject")
     calls_itself_so = bool(_SUBJECTS.search(subject) or _DELAY_SUBJECT.search(subject))
     tells_so = bool(_WORDS.search(_beginning(message)))
-    sender = message.value("from").strip()
+    if _DAEMONS.search(message.value("from").strip()):
+        says_something = _SIGNS.search(f"{subject} {_beginning(message)}")
+        return calls_itself_so or tells_so or bool(says_something)
     # RFC 3834 §3.3: answers, too, have a null return path; only reports say what they are.
-    is_machine = (
-        not sender
-        or bool(_DAEMONS.search(sender))
-        or message.value("return-path").strip().upper() in ("<>", "<MAILER-DAEMON>")
-        or any(part.kind == "message/rfc822" for part in message.walk())
-    )
-    if is_machine:
-        return (
-            calls_itself_so or tells_so or bool(_SIGNS.search(f"{subject} {_beginning(message)}"))
-        )
+    is_returned = message.value("return-path").strip().upper() in (
+        "<>",
+        "<MAILER-DAEMON>",
+    ) or any(part.kind == "message/rfc822" for part in message.walk())
+    if is_returned and not is_auto_reply(message):
+        return calls_itself_so or tells_so
     # A person who answers quotes what we say, and may speak of mail that did not arrive.
     return calls_itself_so and tells_so and not message.values("in-reply-to")
 

@@ -41,6 +41,14 @@ def test_what_no_person_wrote_is_an_auto_reply(head):
     assert FeedbackClass.AUTO_REPLY is _class(head)
 
 
+def test_a_vacation_notice_that_speaks_of_failures_is_no_bounce():
+    """RFC 3834 §3.3 lets answers have a null return path, as reports have."""
+    head = (
+        "Return-Path: <>\nAuto-Submitted: auto-replied\nSubject: Automatic reply: delivery failed\n"
+    )
+    assert FeedbackClass.AUTO_REPLY is _class(head, "I failed to leave my mail to anybody.\n")
+
+
 def test_a_notice_of_having_been_read_is_an_auto_reply():
     """RFC 8098: it names a recipient, and says nothing of a failure."""
     head = (
