@@ -1,6 +1,7 @@
 """What a table of phrases is: words of one mail system, and what each means.
 
-In: phrases as people write them, in small letters, "*" for a few words between. Out: what
+In: phrases as people write them, in small letters, "*" for a few words between,
+"^" for the beginning of all that is said, "@" for any address. Out: what
 `mailer.feedback.reading.wording` looks up. A table says which system speaks so, since the same words
 mean more where a system speaks of its own mailboxes than where it repeats somebody's reply.
 """

@@ -161,12 +161,15 @@ def _lookup(which: Literal["words", "certain", "overruling"]) -> _Lookup:
     found = []
     for reason, given in merged.items():
         phrases = tuple(given)
-        plain = tuple(one for one in phrases if "*" not in one and len(one) >= _SHORT)
+        plain = tuple(
+            one for one in phrases if "*" not in one and one[0] != "^" and len(one) >= _SHORT
+        )
         patterns = [
             r"[^\n]{0,80}?".join(re.escape(piece) for piece in one.split("*"))
             for one in phrases
             if "*" in one
         ]
+        patterns += [rf"\A{re.escape(one[1:])}" for one in phrases if one[0] == "^"]
         patterns += [rf"{re.escape(one)}(?![a-z0-9])" for one in phrases if len(one) < _SHORT]
         joined = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(patterns)})") if patterns else None
         found.append((reason, plain, joined))
