@@ -14,6 +14,7 @@ from enum import StrEnum
 from mailer.events import scrub
 from mailer.model.audience import SuppressionReason
 from mailer.model.breaker import RefusalReason
+from mailer.model.dead_addresses import DEAD_CODES, says_dead
 from mailer.model.mailing import Reply
 from mailer.model.states import Outcome
 
@@ -23,14 +24,6 @@ LONGEST_TEXT = 300
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 # RFC 4954 §6: wanted and not given, too weak, refused, or to be given encrypted only.
 AUTHENTICATION_CODES = frozenset({530, 534, 535, 538})
-# RFC 3463 §3.2 and RFC 7505 §4.1: codes that say that the mailbox or its domain does not exist.
-_DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
-_DEAD_WORDS = re.compile(
-    r"\b(user|mailbox|recipient|address|account)\s+(is\s+)?"
-    r"(unknown|not\s+found|does\s+not\s+exist|doesn't\s+exist)|\b(no\s+such|unknown)\s+"
-    r"(user|mailbox|recipient|address|account)|\bnull\s+mx\b",
-    re.IGNORECASE,
-)
 # What providers say without an enhanced code, or with a vague one, when they mind the mail and not
 # the mailbox: mail.ru "spam message rejected", GMX "policy restrictions", "listed at …".
 _SPAM_WORDS = re.compile(
@@ -108,7 +101,7 @@ def classify(reply: Reply, stage: Stage) -> Decision:
     if 400 <= reply.code < 500 or (reply.code == 552 and stage is Stage.RCPT):
         return Decision(Outcome.DEFERRED, scope, reconnect=reconnect)
     if 500 <= reply.code < 600:
-        dead = scope is Scope.RECIPIENT and _says_dead(reply)
+        dead = scope is Scope.RECIPIENT and says_dead(reply.code, reply.enhanced_code, reply.text)
         return Decision(
             Outcome.REFUSED,
             scope,
@@ -132,7 +125,7 @@ def _scope(reply: Reply, stage: Stage) -> Scope:
         # RFC 3463 §3.8: X.7.X is about policy and security, not about the mailbox.
         return Scope.MESSAGE if reply.enhanced_code[2:4] == "7." else Scope.RECIPIENT
     # RFC 3463 §3.2: X.1.1 to X.1.6 speak of the recipient's address wherever they stand.
-    if reply.enhanced_code in _DEAD_ADDRESS or reply.enhanced_code[1:4] == ".2.":
+    if reply.enhanced_code in DEAD_CODES or reply.enhanced_code[1:4] == ".2.":
         return Scope.RECIPIENT
     return Scope.MESSAGE
 
@@ -147,15 +140,3 @@ def _reason(reply: Reply, scope: Scope, *, dead: bool) -> RefusalReason:
     if reply.enhanced_code in _VAGUE and _SPAM_WORDS.search(reply.text):
         return RefusalReason.SPAM
     return RefusalReason.ADDRESS if scope is Scope.RECIPIENT else RefusalReason.OTHER
-
-
-def _says_dead(reply: Reply) -> bool:
-    """Tell whether a permanent refusal says without doubt that nobody is there.
-
-    "5yz" alone is not enough: some systems answer every failure, an expired greylisting too, with
-    5.0.0, and a wrong suppression silences a supporter.
-    """
-    if reply.enhanced_code in _DEAD_ADDRESS:
-        return True
-    vague = reply.enhanced_code in ("", "5.0.0", "5.1.0")
-    return vague and reply.code in (550, 551, 553) and bool(_DEAD_WORDS.search(reply.text))
