@@ -4,6 +4,7 @@ In: a workspace folder. Out: a `Config`. `values` knows what one value may be, `
 there are, `checks` what they may not say of each other, and `loading` reads the file.
 """
 
+from mailer.config.hooks import FeedbackSection, HookSection
 from mailer.config.loading import RESTORING, load_config, share_dir
 from mailer.config.relay import RelaySection
 from mailer.config.sections import (
@@ -36,6 +37,8 @@ __all__ = [
     "DatabaseSection",
     "DeliverySection",
     "DkimSection",
+    "FeedbackSection",
+    "HookSection",
     "KeysSection",
     "OrganisationSection",
     "PacingSection",

@@ -8,13 +8,15 @@ printed.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from mailer.config.hooks import FeedbackSection
 from mailer.config.relay import RelaySection, Section
+from mailer.config.secrets import CONFIG_FILE as CONFIG_FILE
+from mailer.config.secrets import read_secret
 from mailer.config.values import (
     Address,
     BaseUrl,
@@ -43,13 +45,14 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import DkimKey, Sender
 from mailer.model.pacing import UNLIMITED, Pace, Pacing
 
-CONFIG_FILE = "config.toml"
 #: `domains` of the [[pacing]] that holds for every single domain.
 EACH_DOMAIN = "each"
 #: RFC 1035 §2.3.4: of a name in the DNS, as it is written.
 _LONGEST_NAME = 253
 #: More sender processes than this are a slip of the hand: one fills the line to nearly any relay.
 MOST_SENDERS = 16
+#: Whoever guesses the secret of a webhook can say of anybody that they complained.
+_SHORTEST_SECRET = 16
 
 
 class WorkspaceSection(Section):
@@ -285,6 +288,7 @@ class Config(Section):
     schedule: ScheduleSection = ScheduleSection()
     breaker: BreakerSection = BreakerSection()
     alerts: AlertsSection = AlertsSection()
+    feedback: FeedbackSection = FeedbackSection()
     retention: RetentionSection = RetentionSection()
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
@@ -387,29 +391,19 @@ class Config(Section):
         Raises:
             FaultsFound: when the file or variable is missing; the value is never in it.
         """
-        if relay.password_env:
-            value = os.environ.get(relay.password_env)
-            if value:
-                return value
-            problem = f"the environment has no {relay.password_env}"
-            raise _password_fault(relay, "env", problem, "Set it and start again")
-        if not relay.password_file:
-            return ""
-        path = self.root / relay.password_file
-        try:
-            is_open = stat.S_IMODE(path.stat().st_mode) & 0o077
-            password = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            remedy = "Check its path and owner"
-            raise _password_fault(relay, "file", "the file cannot be read", remedy) from error
-        if is_open:
-            remedy = f"Run: chmod 600 {relay.password_file}"
-            raise _password_fault(relay, "file", "the file is open to other users", remedy)
-        if not password:
-            raise _password_fault(relay, "file", "the file is empty", "Write the password into it")
-        return password
+        field = f"relays.{relay.key}.password"
+        return read_secret(self.root, relay.password_file, relay.password_env, field)
 
+    def hook_secret(self, key: str) -> str:
+        """Return the secret of a webhook from its file or environment variable; "" for none.
 
-def _password_fault(relay: RelaySection, source: str, problem: str, remedy: str) -> FaultsFound:
-    field = f"relays.{relay.key}.password_{source}"
-    return FaultsFound([Fault(CONFIG_FILE, 0, field, problem, remedy)])
+        Raises:
+            FaultsFound: when it is missing or can be guessed; the value is never in it.
+        """
+        hook, field = self.feedback.hooks[key], f"feedback.hooks.{key}.secret"
+        secret = read_secret(self.root, hook.secret_file, hook.secret_env, field)
+        if secret and len(secret) < _SHORTEST_SECRET:
+            name = f"{field}_env" if hook.secret_env else f"{field}_file"
+            problem = f"leads to fewer than {_SHORTEST_SECRET} characters"
+            raise FaultsFound([Fault(CONFIG_FILE, 0, name, problem, "Choose a longer secret")])
+        return secret

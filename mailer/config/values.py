@@ -188,6 +188,10 @@ def _canary(value: str) -> str:
 # RFC 5322 §2.2: names of our own making stay out of a relay's way, so that only X- names pass.
 _RELAY_HEADER = re.compile(r"X-[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _LONGEST_HEADER = 60
+#: Of Amazon SNS: partition, region, account and name. What ends in ".fifo" takes no webhook.
+_TOPIC = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2,4}(-[a-z]+)+-\d{1,2}:\d{12}:[A-Za-z0-9_-]{1,256}"
+)
 
 
 def _relay_headers(value: dict[str, str]) -> dict[str, str]:
@@ -198,6 +202,25 @@ def _relay_headers(value: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} wants up to 60 letters, digits and signs without blanks")
     if len({name.lower() for name in value}) < len(value):
         raise ValueError("names one field twice")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if value and (not _RELAY_HEADER.fullmatch(value) or len(value) > _LONGEST_HEADER):
+        raise ValueError("is no name of our own for a header field, like X-Mailer-Secret")
+    return value
+
+
+def _username(value: str) -> str:
+    # RFC 7617 §2: a colon ends the name.
+    if value and not re.fullmatch(r"[!-9;-~]{1,60}", value):
+        raise ValueError("use up to 60 ASCII letters, digits and signs, without blanks and colons")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        raise ValueError("is not like arn:aws:sns:eu-central-1:123456789012:mailer-feedback")
     return value
 
 
@@ -222,6 +245,10 @@ Host = Annotated[str, AfterValidator(_host)]
 Greeting = Annotated[str, AfterValidator(_greeting)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Zone = Annotated[str, AfterValidator(_zone)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+Username = Annotated[str, AfterValidator(_username)]
+#: The name of a topic of Amazon SNS.
+TopicArn = Annotated[str, AfterValidator(_topic)]
 RelayPort = Annotated[int, AfterValidator(_port_number)]
 CanaryText = Annotated[str, AfterValidator(_canary)]
 #: A share of all mails.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config import CONFIG_FILE, Config, load_config, sections
+from mailer.config import CONFIG_FILE, Config, hooks, load_config, sections
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Sender
 from tests.unit.config_texts import EXAMPLE, changed, faults, load
@@ -38,11 +38,11 @@ def test_the_example_names_every_key_there_is():
     """Whoever reads it has seen all that can be set."""
     missing = [
         f"{name}.{key}"
-        for name, section in vars(sections).items()
+        for name, section in {**vars(sections), **vars(hooks)}.items()
         if name.endswith("Section")
         for key in section.model_fields
         if not re.search(
-            rf"(?m)^(# )?{key} = |^\[\[senders\.{key}\]\]|^# \[\[senders\.{key}\]\]", EXAMPLE
+            rf"(?m)^(# )?{key} = |^(# )?\[\[senders\.{key}\]\]|^(# )?\[feedback\.{key}\.", EXAMPLE
         )
     ]
     assert [] == missing
