@@ -1,4 +1,4 @@
-"""What a message that came back says: whom it is about, what became of the mail, and why.
+"""What a message that came back, or a webhook, says: of whom, what became of the mail, and why.
 
 Frozen dataclasses and enums, standard library only. Words: a bounce is hard where the address is
 dead, and soft where only this mail failed; the first digit of a reply does not decide it.
@@ -6,7 +6,8 @@ dead, and soft where only this mail failed; the first digit of a reply does not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -132,3 +133,29 @@ class Feedback:
         if self.match.by is MatchedBy.NOTHING and finding.recipient:
             return MatchedBy.ADDRESS
         return self.match.by
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one webhook says of one recipient of one mail; the same for every provider."""
+
+    #: Key of the hook it came by, `[feedback.hooks.<key>]`.
+    source: str
+    #: The same when the provider sends it again; with `source` it is unique.
+    event_id: str
+    #: When it happened, by the provider's word; never later than it came.
+    at: datetime
+    kind: FeedbackClass
+    reason: FeedbackReason = FeedbackReason.NONE
+    #: Address of the supporter; "" when it is not told. Never printed.
+    recipient: str = field(default="", repr=False)
+    #: RFC 3463; "" when there is none.
+    status: str = ""
+    #: The words of the server on one line, cut, with addresses struck out.
+    diagnostic: str = ""
+    #: The Message-ID the mail had when we handed it over, without brackets; "" when it is not told.
+    message_id: str = ""
+    #: What the provider calls the mail, as in its reply to the content; "" when it is not told.
+    provider_id: str = ""
+    #: Words from return path, header fields and metadata in the form of our feedback tokens.
+    tokens: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from mailer.feedback.hooks.mailgun import MailgunHook
 from mailer.feedback.hooks.postmark import PostmarkHook
 from mailer.feedback.hooks.receiving import Refused, Request, receive
 from mailer.feedback.hooks.ses import SesHook
-from mailer.model.webhooks import Event
+from mailer.model.feedback import Event
 from tests.support import sns
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

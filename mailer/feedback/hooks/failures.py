@@ -1,21 +1,20 @@
 """Judge a failed mail by what the provider and the recipient's server say of it.
 
-In: the provider's verdict, and the server's words. Out: a status, and hard or soft. "Permanent" is
-said of this mail and does not mean that the address is dead: providers say it of spam and of full
-mailboxes as well. Standards: RFC 3463.
+In: the provider's verdict, and the server's words. Out: class, reason and status. "Permanent" is said
+of this mail and does not mean that the address is dead: providers say it of spam and of full
+mailboxes as well. So the words are judged as those of a message that came back.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from enum import Enum, auto
 
-from mailer.model.dead_addresses import VAGUE_CODES, says_dead
-from mailer.model.webhooks import EventKind
+from mailer.feedback.reading.judging import Failure, judge
+from mailer.model.feedback import FeedbackClass, FeedbackReason
 
-# No part of an IP address, nor of a longer number.
-_ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_CODE = re.compile(r"(?<![\d.])([45]\d\d)(?![\d.])")
+#: Reasons that bear it out when a provider says that nobody is there.
+_NOBODY_THERE = frozenset({FeedbackReason.UNKNOWN_USER, FeedbackReason.UNKNOWN_DOMAIN})
 
 
 class Verdict(Enum):
@@ -29,28 +28,41 @@ class Verdict(Enum):
     NOBODY_THERE = auto()
 
 
-def status_in(*texts: str) -> str:
-    """Return the first enhanced status code in some texts that says something.
+@dataclass(frozen=True)
+class Judged:
+    """What is made of it."""
 
-    One that is vague where no other is there; "" when there is none.
-    """
-    found = [one[1] for one in map(_ENHANCED.search, texts) if one]
-    return next((one for one in found if one not in VAGUE_CODES), found[0] if found else "")
+    kind: FeedbackClass
+    reason: FeedbackReason = FeedbackReason.NONE
+    status: str = ""
 
 
-def failure(verdict: Verdict, status: str, words: str, code: int = 0) -> EventKind:
-    """Return whether a bounce is hard or soft.
+def judge_bounce(
+    verdict: Verdict,
+    words: str,
+    status: str = "",
+    otherwise: FeedbackReason = FeedbackReason.UNCLEAR,
+) -> Judged:
+    """Return whether a bounce is hard or soft, and why.
 
     Args:
         verdict: what the provider says.
-        status: the enhanced status code; "" when there is none.
         words: what the recipient's server said.
-        code: its reply code; 0 to take it from the words.
+        status: an enhanced status code that stands beside them.
+        otherwise: the reason by the provider's word, where those say none.
     """
+    found = judge(Failure("", status=status, diagnostic=words))
+    kind, reason = found.kind, found.reason
+    # What the recipient's server says is nearer to the mailbox than the provider is.
+    if reason is FeedbackReason.UNCLEAR:
+        reason = FeedbackReason.UNKNOWN_USER if verdict is Verdict.NOBODY_THERE else otherwise
+    if verdict is Verdict.NOBODY_THERE and reason in _NOBODY_THERE:
+        kind = FeedbackClass.HARD
     if verdict is Verdict.TEMPORARY:
-        return EventKind.BOUNCE_SOFT
-    found = _CODE.search(words)
-    dead = says_dead(code or (int(found[1]) if found else 0), status, words)
-    # A code that says something else is nearer to the mailbox than the provider is.
-    named = verdict is Verdict.NOBODY_THERE and status in VAGUE_CODES
-    return EventKind.BOUNCE_HARD if dead or named else EventKind.BOUNCE_SOFT
+        kind = FeedbackClass.SOFT
+    return Judged(kind, reason, found.status)
+
+
+def status_of(words: str, status: str = "") -> str:
+    """Return the enhanced status code of words that are no failure."""
+    return judge(Failure("", status=status, diagnostic=words)).status

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from mailer.feedback.hooks.documents import at, moment, number, text, texts
-from mailer.feedback.hooks.failures import Verdict, failure, status_in
+from mailer.feedback.hooks.failures import Judged, Verdict, judge_bounce, status_of
 from mailer.feedback.hooks.receiving import (
     RefusalReason,
     Refused,
     Request,
     is_same,
 )
-from mailer.model.webhooks import Event, EventKind
+from mailer.model.feedback import Event, FeedbackClass, FeedbackReason
 
 #: How long a signature is good for, before and after its time.
 _FRESH = timedelta(minutes=15)
@@ -30,18 +30,17 @@ _SECONDS = re.compile(r"[0-9]{10}")
 _WORD = re.compile(r"[0-9a-zA-Z]{50}")
 #: Events of the mail itself that are no failures.
 _MEANINGS = {
-    "delivered": EventKind.DELIVERED,
-    "complained": EventKind.COMPLAINT,
-    "unsubscribed": EventKind.OPT_OUT,
-    "rejected": EventKind.OTHER,
+    "delivered": FeedbackClass.DELIVERED,
+    "complained": FeedbackClass.COMPLAINT,
+    "unsubscribed": FeedbackClass.OPT_OUT,
 }
 #: Reasons for which Mailgun does not even try: what the recipient told it before, or their server.
 _BY_LIST = {
-    "suppress-complaint": EventKind.COMPLAINT,
-    "suppress-unsubscribe": EventKind.OPT_OUT,
-    "suppress-bounce": EventKind.BOUNCE_SOFT,
+    "suppress-complaint": Judged(FeedbackClass.COMPLAINT),
+    "suppress-unsubscribe": Judged(FeedbackClass.OPT_OUT),
+    "suppress-bounce": Judged(FeedbackClass.SOFT, FeedbackReason.UNCLEAR),
     # Tried for too long.
-    "old": EventKind.BOUNCE_SOFT,
+    "old": Judged(FeedbackClass.SOFT, FeedbackReason.EXPIRED),
 }
 
 
@@ -79,18 +78,23 @@ class MailgunHook:
         """Return what one webhook tells; nothing for opens, clicks and mails just taken."""
         told = at(request.document, "event-data")
         name = text(told, "event")
-        if name != "failed" and name not in _MEANINGS:
+        words = _words(told)
+        if name in _MEANINGS:
+            judged = Judged(_MEANINGS[name], status=status_of(words))
+        elif name in ("failed", "rejected"):
+            judged = _failure(told, words)
+        else:
             return []
-        status, words, code = _reply(told)
         return [
             Event(
                 source="mailgun",
                 # Mailgun's own id of an event is unique within a day only.
                 event_id=text(request.document, "signature", "token"),
                 at=moment(at(told, "timestamp"), request.now),
-                kind=_MEANINGS.get(name) or _failure(told, status, words, code),
+                kind=judged.kind,
+                reason=judged.reason,
                 recipient=text(told, "recipient"),
-                status=status,
+                status=judged.status,
                 diagnostic=words,
                 message_id=text(told, "message", "headers", "message-id"),
                 tokens=(text(told, "envelope", "sender"), *texts(told, "user-variables")),
@@ -98,16 +102,22 @@ class MailgunHook:
         ]
 
 
-def _reply(told: object) -> tuple[str, str, int]:
-    """Return enhanced code, words and code of what the recipient's server replied."""
+def _words(told: object) -> str:
+    """Return what the recipient's server replied, its code first; or why Mailgun did not ask it."""
     reply = at(told, "delivery-status")
     words = text(reply, "message") or text(reply, "description") or text(told, "reject", "reason")
-    return status_in(text(reply, "enhanced-code"), words), words, number(reply, "code")
+    code = number(reply, "code")
+    # Other numbers are Mailgun's own.
+    return f"{code} {words}" if words and 200 <= code < 600 else words
 
 
-def _failure(told: object, status: str, words: str, code: int) -> EventKind:
+def _failure(told: object, words: str) -> Judged:
+    status = text(told, "delivery-status", "enhanced-code")
+    if text(told, "event") == "rejected":
+        # It did not want the mail itself.
+        return judge_bounce(Verdict.TEMPORARY, words, status)
     if text(told, "severity") != "permanent":
         # Mailgun tries again, and tells when it gives up: a delay is no bounce.
-        return EventKind.OTHER
+        return Judged(FeedbackClass.DELAYED, status=status_of(words, status))
     by_list = _BY_LIST.get(text(told, "reason"))
-    return by_list or failure(Verdict.PERMANENT, status, words, code)
+    return by_list or judge_bounce(Verdict.PERMANENT, words, status)

@@ -11,31 +11,31 @@ import binascii
 from collections.abc import Sequence
 
 from mailer.feedback.hooks.documents import at, moment, number, text, texts
-from mailer.feedback.hooks.failures import Verdict, failure, status_in
+from mailer.feedback.hooks.failures import Judged, Verdict, judge_bounce, status_of
 from mailer.feedback.hooks.receiving import (
     RefusalReason,
     Refused,
     Request,
     is_same,
 )
-from mailer.model.webhooks import Event, EventKind
+from mailer.model.feedback import Event, FeedbackClass, FeedbackReason
 
-#: Types of `Bounce` that are failures, and what Postmark says by them. One that is not known yet is
-#: OTHER.
+#: Types of `Bounce` that are failures: what Postmark says by them, and why where no words do.
 _FAILURES = {
-    "HardBounce": Verdict.NOBODY_THERE,
-    "BadEmailAddress": Verdict.NOBODY_THERE,
-    "SoftBounce": Verdict.TEMPORARY,
-    "Transient": Verdict.TEMPORARY,
-    "DnsError": Verdict.TEMPORARY,
-    "Blocked": Verdict.TEMPORARY,
-    "DMARCPolicy": Verdict.TEMPORARY,
+    "HardBounce": (Verdict.NOBODY_THERE, FeedbackReason.UNKNOWN_USER),
+    "BadEmailAddress": (Verdict.NOBODY_THERE, FeedbackReason.UNKNOWN_USER),
+    "SoftBounce": (Verdict.TEMPORARY, FeedbackReason.UNCLEAR),
+    "Transient": (Verdict.TEMPORARY, FeedbackReason.NETWORK),
+    "DnsError": (Verdict.TEMPORARY, FeedbackReason.DNS),
+    "Blocked": (Verdict.TEMPORARY, FeedbackReason.BLOCKED_AS_SPAM),
+    "DMARCPolicy": (Verdict.TEMPORARY, FeedbackReason.AUTHENTICATION),
     # "Blocked by the user, or classified as spam": by a machine, mostly. It is no complaint.
-    "SpamNotification": Verdict.TEMPORARY,
-    "Unknown": Verdict.TEMPORARY,
+    "SpamNotification": (Verdict.TEMPORARY, FeedbackReason.BLOCKED_AS_SPAM),
+    "VirusNotification": (Verdict.TEMPORARY, FeedbackReason.BLOCKED_AS_SPAM),
+    "Unknown": (Verdict.TEMPORARY, FeedbackReason.UNCLEAR),
 }
 #: Types of `Bounce` that mean something else.
-_MEANINGS = {"SpamComplaint": EventKind.COMPLAINT, "Unsubscribe": EventKind.OPT_OUT}
+_MEANINGS = {"SpamComplaint": FeedbackClass.COMPLAINT, "Unsubscribe": FeedbackClass.OPT_OUT}
 #: Answers that no person wrote tell where a person is, and are not kept.
 _NOT_KEPT = frozenset({"AutoResponder", "AddressChange", "ChallengeVerification", "OpenRelayTest"})
 
@@ -67,17 +67,20 @@ class PostmarkHook:
     def events(self, request: Request) -> Sequence[Event]:
         """Return what one webhook tells; nothing for opens, clicks and automatic answers."""
         document = request.document
+        words = text(document, "Details") or text(document, "Description")
         match text(document, "RecordType"):
             case "Bounce":
-                return _bounce(request)
+                judged, when = _bounce(text(document, "Type"), words), "BouncedAt"
             case "SpamComplaint":
-                return [_event(request, EventKind.COMPLAINT, "BouncedAt")]
+                judged, when = Judged(FeedbackClass.COMPLAINT), "BouncedAt"
             case "Delivery":
-                return [_event(request, EventKind.DELIVERED, "DeliveredAt")]
+                judged = Judged(FeedbackClass.DELIVERED, status=status_of(words))
+                when = "DeliveredAt"
             case "SubscriptionChange":
-                return [_event(request, _change(document), "ChangedAt")]
+                judged, when = _change(document), "ChangedAt"
             case _:
                 return []
+        return [_event(request, judged, when, words)] if judged else []
 
 
 def _credentials(given: str) -> str:
@@ -88,34 +91,31 @@ def _credentials(given: str) -> str:
         return ""
 
 
-def _bounce(request: Request) -> list[Event]:
-    kind = text(request.document, "Type")
+def _bounce(kind: str, words: str) -> Judged | None:
+    """Return what a type of bounce means; None for what is not kept."""
     if kind in _NOT_KEPT:
-        return []
-    verdict = _FAILURES.get(kind)
-    if verdict is None:
-        return [_event(request, _MEANINGS.get(kind, EventKind.OTHER), "BouncedAt")]
-    words = text(request.document, "Details") or text(request.document, "Description")
-    return [_event(request, failure(verdict, status_in(words), words), "BouncedAt")]
+        return None
+    if kind in _FAILURES:
+        verdict, otherwise = _FAILURES[kind]
+        return judge_bounce(verdict, words, otherwise=otherwise)
+    return Judged(_MEANINGS.get(kind, FeedbackClass.NOT_A_REPORT))
 
 
-def _change(document: object) -> EventKind:
-    if at(document, "SuppressSending") is not True:
-        # Taken off Postmark's list by staff there: that lifts nothing here.
-        return EventKind.OTHER
+def _change(document: object) -> Judged:
+    # Taken off Postmark's list by staff there: that lifts nothing here.
+    is_on_list = at(document, "SuppressSending") is True
     match text(document, "SuppressionReason"):
-        case "SpamComplaint":
-            return EventKind.COMPLAINT
-        case "ManualSuppression" if text(document, "Origin") == "Recipient":
-            return EventKind.OPT_OUT
+        case "SpamComplaint" if is_on_list:
+            return Judged(FeedbackClass.COMPLAINT)
+        case "ManualSuppression" if is_on_list and text(document, "Origin") == "Recipient":
+            return Judged(FeedbackClass.OPT_OUT)
         case _:
             # A hard bounce tells more in its own webhook.
-            return EventKind.OTHER
+            return Judged(FeedbackClass.NOT_A_REPORT)
 
 
-def _event(request: Request, kind: EventKind, when: str) -> Event:
+def _event(request: Request, judged: Judged, when: str, words: str) -> Event:
     document = request.document
-    words = text(document, "Details") or text(document, "Description")
     provider_id, told = text(document, "MessageID"), text(document, when)
     # Bounces and complaints have a number of their own; else a mail has one event of a kind a time.
     own = number(document, "ID") or (f"{provider_id}:{told}" if provider_id and told else "")
@@ -123,9 +123,10 @@ def _event(request: Request, kind: EventKind, when: str) -> Event:
         source="postmark",
         event_id=f"{text(document, 'RecordType')}:{own}" if own else "",
         at=moment(told, request.now),
-        kind=kind,
+        kind=judged.kind,
+        reason=judged.reason,
         recipient=text(document, "Email") or text(document, "Recipient"),
-        status=status_in(words),
+        status=judged.status,
         diagnostic=words,
         provider_id=provider_id,
         tokens=texts(document, "Metadata"),

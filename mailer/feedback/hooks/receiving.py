@@ -20,7 +20,7 @@ from typing import Protocol
 from mailer.events import emit, scrub, warn
 from mailer.feedback.hooks.documents import MOST_BYTES, NotADocument, parse
 from mailer.model.characters import unwanted_character
-from mailer.model.webhooks import Event
+from mailer.model.feedback import Event
 from mailer.tokens import FEEDBACK_TOKEN_CHARACTERS, RETURN_PATH_TOKEN_CHARACTERS
 
 #: Longest diagnostic that is kept, in characters.

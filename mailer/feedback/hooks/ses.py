@@ -13,13 +13,21 @@ from dataclasses import dataclass
 from mailer.events import warn
 from mailer.feedback.hooks.certificates import Fetch
 from mailer.feedback.hooks.documents import NotADocument, at, moment, parse, rows, text, texts
-from mailer.feedback.hooks.failures import Verdict, failure, status_in
+from mailer.feedback.hooks.failures import Judged, Verdict, judge_bounce, status_of
 from mailer.feedback.hooks.receiving import Request
 from mailer.feedback.hooks.sns import SUBSCRIPTION, UNSUBSCRIPTION, SnsTopics
-from mailer.model.webhooks import Event, EventKind
+from mailer.model.feedback import Event, FeedbackClass, FeedbackReason
 
 #: SES did not try: an address is on its list, for whatever happened long ago or at another sender.
 _BY_LIST = frozenset({"Suppressed", "OnAccountSuppressionList"})
+#: What other subtypes say, where no words do.
+_REASONS = {
+    "NoEmail": FeedbackReason.UNKNOWN_USER,
+    "MailboxFull": FeedbackReason.MAILBOX_FULL,
+    "MessageTooLarge": FeedbackReason.TOO_BIG,
+    "ContentRejected": FeedbackReason.BLOCKED_AS_SPAM,
+    "AttachmentRejected": FeedbackReason.POLICY,
+}
 #: Of Feedback-Type in an abuse report (RFC 5965 §7.3): those that are no complaint of a person's.
 _NO_COMPLAINTS = frozenset({"auth-failure", "not-spam", "virus"})
 
@@ -28,10 +36,9 @@ _NO_COMPLAINTS = frozenset({"auth-failure", "not-spam", "virus"})
 class _Told:
     """What an event says of one recipient."""
 
-    kind: EventKind
     recipient: str
+    judged: Judged
     words: str = ""
-    status: str = ""
 
 
 class SesHook:
@@ -86,9 +93,10 @@ def _events(document: dict[str, object], request: Request) -> list[Event]:
             source="ses",
             event_id=f"{message_id}:{number}",
             at=moment(at_time, request.now),
-            kind=one.kind,
+            kind=one.judged.kind,
+            reason=one.judged.reason,
             recipient=one.recipient,
-            status=status_in(one.status, one.words),
+            status=one.judged.status,
             diagnostic=one.words,
             message_id=next((value for name, value in headers if name == "message-id"), ""),
             provider_id=text(mail, "messageId"),
@@ -107,29 +115,23 @@ def _told(name: str, part: object, mail: object) -> Iterable[_Told]:
         case "Bounce":
             return _bounced(part)
         case "Complaint":
-            kind = _complaint(text(part, "complaintFeedbackType").lower())
+            judged = Judged(_complaint(text(part, "complaintFeedbackType").lower()))
             to = rows(part, "complainedRecipients")
-            return [_Told(kind, text(one, "emailAddress")) for one in to]
+            return [_Told(text(one, "emailAddress"), judged) for one in to]
         case "Delivery":
             words = text(part, "smtpResponse")
-            return [
-                _Told(EventKind.DELIVERED, one, words) for one in _addresses(part, "recipients")
-            ]
+            judged = Judged(FeedbackClass.DELIVERED, status=status_of(words))
+            return [_Told(one, judged, words) for one in _addresses(part, "recipients")]
         case "DeliveryDelay":
-            return [
-                _Told(
-                    EventKind.OTHER, text(one, "emailAddress"), text(one, "diagnosticCode"),
-                    text(one, "status"),
-                )
-                for one in rows(part, "delayedRecipients")
-            ]  # fmt: skip
-        case "Subscription":
-            left = at(part, "newTopicPreferences", "unsubscribeAll") is True
-            kind = EventKind.OPT_OUT if left else EventKind.OTHER
-            return [_Told(kind, one) for one in _addresses(mail, "destination")]
+            return [_delayed(one) for one in rows(part, "delayedRecipients")]
+        case "Subscription" if at(part, "newTopicPreferences", "unsubscribeAll") is True:
+            judged = Judged(FeedbackClass.OPT_OUT)
+            return [_Told(one, judged) for one in _addresses(mail, "destination")]
         case "Reject":
+            # SES takes the mail for malicious, and sends it to nobody.
+            judged = Judged(FeedbackClass.SOFT, FeedbackReason.BLOCKED_AS_SPAM)
             words = text(part, "reason")
-            return [_Told(EventKind.OTHER, one, words) for one in _addresses(mail, "destination")]
+            return [_Told(one, judged, words) for one in _addresses(mail, "destination")]
         case _:
             # Sent, opened, clicked: what supporters do with a mail is not our business.
             return []
@@ -139,25 +141,30 @@ def _addresses(node: object, name: str) -> list[str]:
     return [one for one in rows(node, name) if isinstance(one, str)]
 
 
+def _delayed(one: object) -> _Told:
+    words = text(one, "diagnosticCode")
+    judged = Judged(FeedbackClass.DELAYED, status=status_of(words, text(one, "status")))
+    return _Told(text(one, "emailAddress"), judged, words)
+
+
 def _bounced(part: object) -> Iterable[_Told]:
     subtype = text(part, "bounceSubType")
     verdict = Verdict.TEMPORARY
     if text(part, "bounceType") == "Permanent" and subtype not in _BY_LIST:
         verdict = Verdict.NOBODY_THERE if subtype == "NoEmail" else Verdict.PERMANENT
+    otherwise = _REASONS.get(subtype, FeedbackReason.UNCLEAR)
     for one in rows(part, "bouncedRecipients"):
-        words = text(one, "diagnosticCode")
-        status = status_in(text(one, "status"), words)
-        kind = failure(verdict, status, words)
-        # A report may be about one recipient who is told to wait beside another who is gone. One
-        # without a report behind it is what SES makes of a vacation notice.
-        if text(one, "action") == "delayed" or (
-            (verdict, subtype) == (Verdict.TEMPORARY, "General") and not (status or words)
-        ):
-            kind = EventKind.OTHER
-        yield _Told(kind, text(one, "emailAddress"), words, status)
+        words, status = text(one, "diagnosticCode"), text(one, "status")
+        if text(one, "action") == "delayed":
+            # A report may be about one recipient who is told to wait beside another who is gone.
+            yield _delayed(one)
+        elif status or words or (verdict, subtype) != (Verdict.TEMPORARY, "General"):
+            judged = judge_bounce(verdict, words, status, otherwise)
+            yield _Told(text(one, "emailAddress"), judged, words)
+        # Else it has no report behind it: what SES makes of a vacation notice, which is not kept.
 
 
-def _complaint(feedback_type: str) -> EventKind:
+def _complaint(feedback_type: str) -> FeedbackClass:
     if feedback_type in _NO_COMPLAINTS:
-        return EventKind.OTHER
-    return EventKind.OPT_OUT if feedback_type.startswith("opt-out") else EventKind.COMPLAINT
+        return FeedbackClass.AUTHENTICATION_REPORT
+    return FeedbackClass.OPT_OUT if feedback_type.startswith("opt-out") else FeedbackClass.COMPLAINT

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from mailer.model.feedback import FeedbackReason as Reason
 
-#: Codes that say that nobody is there, or that the domain takes no mail.
-DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
-
 #: Without their first digit, which tells permanent from transient.
 _EXACT = {
     "1.1": Reason.UNKNOWN_USER,

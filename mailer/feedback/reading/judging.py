@@ -13,8 +13,9 @@ import re
 from dataclasses import dataclass, replace
 
 from mailer.events import scrub
-from mailer.feedback.reading.codes import DEAD_ADDRESS, reason_of
+from mailer.feedback.reading.codes import reason_of
 from mailer.feedback.reading.wording import LONGEST_FAILURE, Stage, Wording, read_wording
+from mailer.model.dead_addresses import DEAD_CODES
 from mailer.model.feedback import FeedbackClass, FeedbackFinding, FeedbackReason
 
 #: Longest text of a failure that is kept.
@@ -105,7 +106,7 @@ def _bounce(
     reason = best.reason
     if reason is FeedbackReason.UNCLEAR:
         reason = reason_of(status)
-        is_hard = status in DEAD_ADDRESS or status == "5.4.4"
+        is_hard = status in DEAD_CODES or status == "5.4.4"
     else:
         is_hard = _is_borne_out(best, status, code, stage)
     if is_hard and is_bare_code:
@@ -126,7 +127,7 @@ def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
         return status == "5.1.6"
     if stage in (Stage.MAIL, Stage.CONNECTION):
         return False
-    if best.is_certain or status in DEAD_ADDRESS or status == _OTHER_ADDRESS_STATUS:
+    if best.is_certain or status in DEAD_CODES or status == _OTHER_ADDRESS_STATUS:
         return True
     if best.reason is FeedbackReason.UNKNOWN_DOMAIN:
         # Another system may say it of the sender's domain.

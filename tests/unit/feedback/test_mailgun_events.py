@@ -9,7 +9,7 @@ import pytest
 
 from mailer.feedback.hooks.mailgun import MailgunHook
 from mailer.feedback.hooks.receiving import RefusalReason, Refused, Request, receive
-from mailer.model.webhooks import EventKind
+from mailer.model.feedback import FeedbackClass
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 KEY = "key-of-the-account-0123456789"
@@ -69,11 +69,11 @@ def failed(severity="permanent", reason="bounce", **reply):
 def test_an_event_says_whom_what_and_by_which_mail():
     """Our Message-ID and the return path find the delivery."""
     (event,) = post(signed(DELIVERED))
-    assert EventKind.DELIVERED is event.kind
+    assert FeedbackClass.DELIVERED is event.kind
     assert ("mg", WORD) == (event.source, event.event_id)
     assert datetime(2026, 11, 20, 9, 29, 0, 153_125, UTC) == event.at
     assert "olena@example.org" == event.recipient
-    assert "OK" == event.diagnostic
+    assert "250 OK" == event.diagnostic
     assert f"{'b' * 40}@bounces.harbor.example.org" == event.message_id
     assert ("a" * 40, "C" * 33) == event.tokens
 
@@ -81,23 +81,23 @@ def test_an_event_says_whom_what_and_by_which_mail():
 @pytest.mark.parametrize(
     ("told", "wanted"),
     [
-        (failed(code=550, message="5.1.1 The account does not exist"), EventKind.BOUNCE_HARD),
-        (failed(code=550, message="No such user here"), EventKind.BOUNCE_HARD),
-        (failed(code=550, **{"enhanced-code": "5.1.1", "message": ""}), EventKind.BOUNCE_HARD),
-        (failed(code=550, message="5.7.1 spam"), EventKind.BOUNCE_SOFT),
-        (failed(code=550, message="spam message rejected"), EventKind.BOUNCE_SOFT),
-        (failed(code=552, message="5.2.2 over quota"), EventKind.BOUNCE_SOFT),
-        (failed(code=605, reason="suppress-bounce"), EventKind.BOUNCE_SOFT),
-        (failed(reason="old", code=602, message="user unknown"), EventKind.BOUNCE_SOFT),
-        (failed(code=True, message=7), EventKind.BOUNCE_SOFT),
-        (failed(code=607, reason="suppress-complaint"), EventKind.COMPLAINT),
-        (failed(code=606, reason="suppress-unsubscribe"), EventKind.OPT_OUT),
+        (failed(code=550, message="5.1.1 The account does not exist"), FeedbackClass.HARD),
+        (failed(code=550, message="No such user here"), FeedbackClass.SOFT),
+        (failed(code=550, **{"enhanced-code": "5.1.1", "message": ""}), FeedbackClass.HARD),
+        (failed(code=550, message="5.7.1 spam"), FeedbackClass.SOFT),
+        (failed(code=550, message="spam message rejected"), FeedbackClass.SOFT),
+        (failed(code=552, message="5.2.2 over quota"), FeedbackClass.SOFT),
+        (failed(code=605, reason="suppress-bounce"), FeedbackClass.SOFT),
+        (failed(reason="old", code=602, message="user unknown"), FeedbackClass.SOFT),
+        (failed(code=True, message=7), FeedbackClass.SOFT),
+        (failed(code=607, reason="suppress-complaint"), FeedbackClass.COMPLAINT),
+        (failed(code=606, reason="suppress-unsubscribe"), FeedbackClass.OPT_OUT),
         # It is tried again: a delay.
-        (failed("temporary", "generic", code=450, message="5.1.1 later"), EventKind.OTHER),
-        (failed("of the future", code=550, message="5.1.1 x"), EventKind.OTHER),
-        ({**DELIVERED, "event": "complained"}, EventKind.COMPLAINT),
-        ({**DELIVERED, "event": "unsubscribed"}, EventKind.OPT_OUT),
-        ({**DELIVERED, "event": "rejected", "reject": {"reason": "x"}}, EventKind.OTHER),
+        (failed("temporary", "generic", code=450, message="5.1.1 later"), FeedbackClass.DELAYED),
+        (failed("of the future", code=550, message="5.1.1 x"), FeedbackClass.DELAYED),
+        ({**DELIVERED, "event": "complained"}, FeedbackClass.COMPLAINT),
+        ({**DELIVERED, "event": "unsubscribed"}, FeedbackClass.OPT_OUT),
+        ({**DELIVERED, "event": "rejected", "reject": {"reason": "x"}}, FeedbackClass.SOFT),
     ],
 )
 def test_every_event_has_its_meaning(told, wanted):

@@ -17,7 +17,7 @@ from mailer.feedback.hooks.postmark import PostmarkHook
 from mailer.feedback.hooks.receiving import RefusalReason, Refused, Request, receive
 from mailer.feedback.hooks.ses import SesHook
 from mailer.model.faults import FaultsFound
-from mailer.model.webhooks import EventKind
+from mailer.model.feedback import FeedbackClass
 from tests.support import sns
 from tests.unit.config_texts import EXAMPLE, load
 
@@ -133,7 +133,7 @@ def test_a_package_of_somebody_else_brings_a_hook(tmp_path, monkeypatch, package
         return receive("other", hook, Request({"x-example-signature": signature}, body, NOW))
 
     (event,) = post(told)
-    assert ("other", "7", EventKind.BOUNCE_HARD) == (event.source, event.event_id, event.kind)
+    assert ("other", "7", FeedbackClass.HARD) == (event.source, event.event_id, event.kind)
     assert ("550 [address] unknown", "a@example.org") == (event.diagnostic, event.message_id)
     assert () == post({**told, "region": "eu"})
     assert () == post({**told, "event": 7})

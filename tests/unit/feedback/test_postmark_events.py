@@ -8,7 +8,7 @@ import pytest
 
 from mailer.feedback.hooks.postmark import PostmarkHook
 from mailer.feedback.hooks.receiving import RefusalReason, Refused, Request, receive
-from mailer.model.webhooks import EventKind
+from mailer.model.feedback import FeedbackClass
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 SECRET = "correct-horse-battery"
@@ -52,7 +52,7 @@ def post(document, hook=None, headers=None):
 def test_a_bounce_says_whom_why_and_by_which_mail():
     """Subject and content of the mail are not looked at."""
     (event,) = post(BOUNCE)
-    assert EventKind.BOUNCE_HARD is event.kind
+    assert FeedbackClass.HARD is event.kind
     assert ("pm", "Bounce:4323372036854775807") == (event.source, event.event_id)
     assert datetime(2026, 11, 20, 9, 29, 33, 907_025, UTC) == event.at
     assert "olena@example.org" == event.recipient
@@ -65,26 +65,26 @@ def test_a_bounce_says_whom_why_and_by_which_mail():
 @pytest.mark.parametrize(
     ("kind", "details", "wanted"),
     [
-        ("HardBounce", "", EventKind.BOUNCE_HARD),
-        ("HardBounce", "smtp;550 no mailbox", EventKind.BOUNCE_HARD),
-        ("BadEmailAddress", "", EventKind.BOUNCE_HARD),
-        ("HardBounce", "smtp;550 5.7.1 blocked by policy", EventKind.BOUNCE_SOFT),
-        ("HardBounce", "smtp;552 5.2.2 mailbox full", EventKind.BOUNCE_SOFT),
-        ("SoftBounce", "smtp;550 5.1.1 user unknown", EventKind.BOUNCE_SOFT),
-        ("Transient", "", EventKind.BOUNCE_SOFT),
-        ("DnsError", "", EventKind.BOUNCE_SOFT),
-        ("Blocked", "smtp;550 listed at dnsbl.example.org", EventKind.BOUNCE_SOFT),
-        ("DMARCPolicy", "", EventKind.BOUNCE_SOFT),
-        ("Unknown", "", EventKind.BOUNCE_SOFT),
+        ("HardBounce", "", FeedbackClass.HARD),
+        ("HardBounce", "smtp;550 no mailbox", FeedbackClass.HARD),
+        ("BadEmailAddress", "", FeedbackClass.HARD),
+        ("HardBounce", "smtp;550 5.7.1 blocked by policy", FeedbackClass.SOFT),
+        ("HardBounce", "smtp;552 5.2.2 mailbox full", FeedbackClass.SOFT),
+        ("SoftBounce", "smtp;550 5.1.1 user unknown", FeedbackClass.SOFT),
+        ("Transient", "", FeedbackClass.SOFT),
+        ("DnsError", "", FeedbackClass.SOFT),
+        ("Blocked", "smtp;550 listed at dnsbl.example.org", FeedbackClass.SOFT),
+        ("DMARCPolicy", "", FeedbackClass.SOFT),
+        ("Unknown", "", FeedbackClass.SOFT),
         # A machine took it for spam: nobody complained.
-        ("SpamNotification", "", EventKind.BOUNCE_SOFT),
-        ("SpamComplaint", "", EventKind.COMPLAINT),
-        ("Unsubscribe", "", EventKind.OPT_OUT),
-        ("ManuallyDeactivated", "", EventKind.OTHER),
-        ("VirusNotification", "", EventKind.OTHER),
-        ("Subscribe", "", EventKind.OTHER),
-        ("OfTheFuture", "", EventKind.OTHER),
-        (7, "", EventKind.OTHER),
+        ("SpamNotification", "", FeedbackClass.SOFT),
+        ("SpamComplaint", "", FeedbackClass.COMPLAINT),
+        ("Unsubscribe", "", FeedbackClass.OPT_OUT),
+        ("ManuallyDeactivated", "", FeedbackClass.NOT_A_REPORT),
+        ("VirusNotification", "", FeedbackClass.SOFT),
+        ("Subscribe", "", FeedbackClass.NOT_A_REPORT),
+        ("OfTheFuture", "", FeedbackClass.NOT_A_REPORT),
+        (7, "", FeedbackClass.NOT_A_REPORT),
     ],
 )
 def test_every_type_of_bounce_has_its_meaning(kind, details, wanted):
@@ -102,7 +102,7 @@ def test_answers_that_no_person_wrote_are_not_kept(kind):
 def test_a_complaint_is_a_complaint():
     """It has a number of its own."""
     (event,) = post({**BOUNCE, "RecordType": "SpamComplaint", "Type": "SpamComplaint"})
-    assert EventKind.COMPLAINT is event.kind
+    assert FeedbackClass.COMPLAINT is event.kind
     assert "SpamComplaint:4323372036854775807" == event.event_id
 
 
@@ -116,7 +116,7 @@ def test_a_delivery_has_an_id_that_comes_again_with_it():
         "Details": "250 2.0.0 OK",
     }
     (event,) = post(document)
-    assert (EventKind.DELIVERED, "olena@example.org") == (event.kind, event.recipient)
+    assert (FeedbackClass.DELIVERED, "olena@example.org") == (event.kind, event.recipient)
     assert f"Delivery:{MAIL_ID}:2026-11-20T09:29:00Z" == event.event_id
     assert post(document) == (event,)
 
@@ -132,12 +132,12 @@ def test_what_cannot_be_told_from_another_event_is_left_out(gone):
 @pytest.mark.parametrize(
     ("reason", "origin", "suppressing", "wanted"),
     [
-        ("ManualSuppression", "Recipient", True, EventKind.OPT_OUT),
-        ("ManualSuppression", "Customer", True, EventKind.OTHER),
-        ("SpamComplaint", "Recipient", True, EventKind.COMPLAINT),
-        ("HardBounce", "Recipient", True, EventKind.OTHER),
-        ("ManualSuppression", "Recipient", False, EventKind.OTHER),
-        ("ManualSuppression", "Recipient", "true", EventKind.OTHER),
+        ("ManualSuppression", "Recipient", True, FeedbackClass.OPT_OUT),
+        ("ManualSuppression", "Customer", True, FeedbackClass.NOT_A_REPORT),
+        ("SpamComplaint", "Recipient", True, FeedbackClass.COMPLAINT),
+        ("HardBounce", "Recipient", True, FeedbackClass.NOT_A_REPORT),
+        ("ManualSuppression", "Recipient", False, FeedbackClass.NOT_A_REPORT),
+        ("ManualSuppression", "Recipient", "true", FeedbackClass.NOT_A_REPORT),
     ],
 )
 def test_only_recipients_themselves_leave(reason, origin, suppressing, wanted):

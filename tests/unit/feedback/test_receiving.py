@@ -14,7 +14,7 @@ from mailer.feedback.hooks.receiving import (
     is_same,
     receive,
 )
-from mailer.model.webhooks import Event, EventKind
+from mailer.model.feedback import Event, FeedbackClass
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ class Told:
 
 def event(**changes):
     """An event with something changed."""
-    base = {"source": "x", "event_id": "1", "at": NOW, "kind": EventKind.DELIVERED}
+    base = {"source": "x", "event_id": "1", "at": NOW, "kind": FeedbackClass.DELIVERED}
     return Event(**{**base, **changes})
 
 

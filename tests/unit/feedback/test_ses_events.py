@@ -7,7 +7,7 @@ import pytest
 
 from mailer.feedback.hooks.receiving import Request, receive
 from mailer.feedback.hooks.ses import SesHook
-from mailer.model.webhooks import EventKind
+from mailer.model.feedback import FeedbackClass, FeedbackReason
 from tests.support import sns
 
 VERP = f"b+{'a' * 40}@bounces.harbor.example.org"
@@ -55,7 +55,7 @@ def test_a_bounce_says_whom_why_and_by_which_mail(name):
     """Nothing of the mail is kept but what finds it again, and no address is in its words."""
     words = "smtp; 550 5.1.1 <olena@example.org>... User unknown"
     (event,) = told(bounce(name=name, status="5.1.1", diagnosticCode=words))
-    assert EventKind.BOUNCE_HARD is event.kind
+    assert FeedbackClass.HARD is event.kind
     assert ("ses", "165545c9-2a5c-472c-8df2-7ff2be2b3b1b:0") == (event.source, event.event_id)
     assert datetime(2026, 11, 20, 9, 29, 0, 500_000, UTC) == event.at
     assert "olena@example.org" == event.recipient
@@ -70,29 +70,28 @@ def test_a_bounce_says_whom_why_and_by_which_mail(name):
 @pytest.mark.parametrize(
     ("kind", "subtype", "status", "words", "wanted"),
     [
-        ("Permanent", "NoEmail", "", "", EventKind.BOUNCE_HARD),
-        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 no such user", EventKind.BOUNCE_HARD),
-        ("Permanent", "General", "5.1.1", "", EventKind.BOUNCE_HARD),
-        ("Permanent", "General", "", "smtp; 550 5.1.10 null MX", EventKind.BOUNCE_HARD),
-        ("Permanent", "General", "5.0.0", "smtp; 550 user unknown", EventKind.BOUNCE_HARD),
+        ("Permanent", "NoEmail", "", "", FeedbackClass.HARD),
+        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 no such user", FeedbackClass.HARD),
+        ("Permanent", "NoEmail", "5.0.0", "smtp; 550 user unknown", FeedbackClass.HARD),
+        ("Permanent", "General", "5.1.1", "", FeedbackClass.HARD),
+        ("Permanent", "General", "", "smtp; 550 5.1.10 null MX", FeedbackClass.HARD),
+        ("Permanent", "General", "5.0.0", "smtp; 550 user unknown", FeedbackClass.SOFT),
         # Permanent for this mail, and no word about the mailbox.
-        ("Permanent", "General", "", "", EventKind.BOUNCE_SOFT),
-        ("Permanent", "General", "5.7.1", "smtp; 550 5.7.1 spam", EventKind.BOUNCE_SOFT),
-        ("Permanent", "NoEmail", "5.7.1", "smtp; 550 5.7.1 blocked", EventKind.BOUNCE_SOFT),
-        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 full", EventKind.BOUNCE_SOFT),
-        ("Permanent", "General", "5.0.0", "smtp; 550 spam rejected", EventKind.BOUNCE_SOFT),
+        ("Permanent", "General", "", "", FeedbackClass.SOFT),
+        ("Permanent", "General", "5.7.1", "smtp; 550 5.7.1 spam", FeedbackClass.SOFT),
+        ("Permanent", "NoEmail", "5.7.1", "smtp; 550 5.7.1 blocked", FeedbackClass.SOFT),
+        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 full", FeedbackClass.SOFT),
+        ("Permanent", "General", "5.0.0", "smtp; 550 spam rejected", FeedbackClass.SOFT),
         # The words are nearer to the mailbox than a status that says nothing.
-        ("Permanent", "General", "5.0.0", "smtp; 550 5.7.1 user unknown", EventKind.BOUNCE_SOFT),
-        ("Permanent", "General", "5.0.0 (other)", "550 5.1.1 x", EventKind.BOUNCE_HARD),
+        ("Permanent", "General", "5.0.0", "smtp; 550 5.7.1 user unknown", FeedbackClass.SOFT),
+        ("Permanent", "General", "5.0.0 (other)", "550 5.1.1 x", FeedbackClass.HARD),
         # SES has not tried.
-        ("Permanent", "Suppressed", "5.1.1", "", EventKind.BOUNCE_SOFT),
-        ("Permanent", "OnAccountSuppressionList", "5.1.1", "", EventKind.BOUNCE_SOFT),
-        ("Transient", "MailboxFull", "5.2.2", "", EventKind.BOUNCE_SOFT),
-        ("Transient", "General", "5.1.1", "user unknown", EventKind.BOUNCE_SOFT),
-        ("Undetermined", "Undetermined", "", "", EventKind.BOUNCE_SOFT),
-        # What SES makes of a vacation notice.
-        ("Transient", "General", "", "", EventKind.OTHER),
-        ("Another", "", "5.1.1", "", EventKind.BOUNCE_SOFT),
+        ("Permanent", "Suppressed", "5.1.1", "", FeedbackClass.SOFT),
+        ("Permanent", "OnAccountSuppressionList", "5.1.1", "", FeedbackClass.SOFT),
+        ("Transient", "MailboxFull", "5.2.2", "", FeedbackClass.SOFT),
+        ("Transient", "General", "5.1.1", "user unknown", FeedbackClass.SOFT),
+        ("Undetermined", "Undetermined", "", "", FeedbackClass.SOFT),
+        ("Another", "", "5.1.1", "", FeedbackClass.SOFT),
     ],
 )
 def test_a_bounce_is_hard_only_where_nobody_is_at_the_address(kind, subtype, status, words, wanted):
@@ -110,17 +109,18 @@ def test_each_recipient_is_an_event_of_its_own():
     ]
     events = told(two)
     assert ["olena@example.org", "rustam@example.net"] == [one.recipient for one in events]
-    assert [EventKind.BOUNCE_HARD, EventKind.OTHER] == [one.kind for one in events]
+    assert [FeedbackClass.HARD, FeedbackClass.DELAYED] == [one.kind for one in events]
     assert 2 == len({one.event_id for one in events})
 
 
 @pytest.mark.parametrize(
     ("feedback_type", "wanted"),
     [
-        ("abuse", EventKind.COMPLAINT), ("Fraud", EventKind.COMPLAINT), (None, EventKind.COMPLAINT),
-        ("other", EventKind.COMPLAINT), ("opt-out", EventKind.OPT_OUT),
-        ("opt-out-list", EventKind.OPT_OUT), ("not-spam", EventKind.OTHER),
-        ("auth-failure", EventKind.OTHER), ("virus", EventKind.OTHER),
+        ("abuse", FeedbackClass.COMPLAINT), ("Fraud", FeedbackClass.COMPLAINT), (None, FeedbackClass.COMPLAINT),
+        ("other", FeedbackClass.COMPLAINT), ("opt-out", FeedbackClass.OPT_OUT),
+        ("opt-out-list", FeedbackClass.OPT_OUT), ("not-spam", FeedbackClass.AUTHENTICATION_REPORT),
+        ("auth-failure", FeedbackClass.AUTHENTICATION_REPORT),
+        ("virus", FeedbackClass.AUTHENTICATION_REPORT),
     ],
 )  # fmt: skip
 def test_a_complaint_is_what_a_person_complains_of(feedback_type, wanted):
@@ -144,7 +144,7 @@ def test_a_delivery_is_noted_with_the_servers_words():
         "processingTimeMillis": 546,
     }
     (event,) = told({"eventType": "Delivery", "delivery": delivery})
-    assert EventKind.DELIVERED is event.kind
+    assert FeedbackClass.DELIVERED is event.kind
     assert ("2.6.0", "250 2.6.0 Message received") == (event.status, event.diagnostic)
 
 
@@ -153,17 +153,39 @@ def test_a_delay_and_a_rejection_are_no_bounces():
     delayed = [{"emailAddress": "olena@example.org", "status": "4.4.1", "diagnosticCode": "x"}]
     delay = {"delayedRecipients": delayed, "delayType": "IPFailure"}
     (event,) = told({"eventType": "DeliveryDelay", "deliveryDelay": delay})
-    assert (EventKind.OTHER, "4.4.1") == (event.kind, event.status)
+    assert (FeedbackClass.DELAYED, "4.4.1") == (event.kind, event.status)
     (event,) = told({"eventType": "Reject", "reject": {"reason": "Bad content"}})
-    assert (EventKind.OTHER, "Bad content") == (event.kind, event.diagnostic)
+    assert (FeedbackClass.SOFT, "Bad content") == (event.kind, event.diagnostic)
 
 
-@pytest.mark.parametrize(("left", "wanted"), [(True, EventKind.OPT_OUT), (False, EventKind.OTHER)])
-def test_leaving_by_a_link_of_ses_is_leaving(left, wanted):
-    """Whoever leaves all topics there has left."""
-    subscription = {"newTopicPreferences": {"unsubscribeAll": left}}
+def test_leaving_by_a_link_of_ses_is_leaving():
+    """Whoever leaves all topics there has left; another choice says nothing that we know of."""
+    subscription = {"newTopicPreferences": {"unsubscribeAll": True}}
     (event,) = told({"eventType": "Subscription", "subscription": subscription})
-    assert (wanted, "olena@example.org") == (event.kind, event.recipient)
+    assert (FeedbackClass.OPT_OUT, "olena@example.org") == (event.kind, event.recipient)
+    subscription = {"newTopicPreferences": {"unsubscribeAll": False}}
+    assert () == told({"eventType": "Subscription", "subscription": subscription})
+
+
+def test_what_ses_makes_of_a_vacation_notice_is_not_kept():
+    """A bounce of no known kind without any report behind it; it tells where a person is."""
+    assert () == told(bounce("Transient", "General"))
+
+
+@pytest.mark.parametrize(
+    ("subtype", "words", "reason"),
+    [
+        ("MailboxFull", "", FeedbackReason.MAILBOX_FULL),
+        ("MessageTooLarge", "", FeedbackReason.TOO_BIG),
+        ("ContentRejected", "", FeedbackReason.BLOCKED_AS_SPAM),
+        ("General", "smtp; 452 4.2.2 mailbox full", FeedbackReason.MAILBOX_FULL),
+        ("ContentRejected", "smtp; 452 4.2.2 mailbox full", FeedbackReason.MAILBOX_FULL),
+    ],
+)
+def test_the_reason_is_the_servers_else_the_providers(subtype, words, reason):
+    """By it the circuit breaker learns that a mail is taken for spam."""
+    (event,) = told(bounce("Transient", subtype, diagnosticCode=words))
+    assert (FeedbackClass.SOFT, reason) == (event.kind, event.reason)
 
 
 @pytest.mark.parametrize("name", ["Open", "Click", "Send", "Rendering Failure", "Received", "", 7])
