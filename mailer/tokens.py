@@ -46,6 +46,12 @@ class Purpose(StrEnum):
     UNDO = "undo"
     #: Opens the preferences of one supporter.
     PREFERENCES = "preferences"
+    #: Shows, erases or moves what is held of one supporter, within the hour.
+    FRESH_LINK = "fresh-link"
+    #: Moves a supporter to a new address, from there.
+    ADDRESS_CHANGE = "address-change"
+    #: Confirms a wish to be on lists.
+    SIGN_UP = "sign-up"
     #: The part of a Message-ID that is ours to recognise.
     MESSAGE_ID = "message-id"
     #: Finds the service mail a bounce is about.

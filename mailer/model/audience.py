@@ -41,6 +41,8 @@ class UnsubscriptionSource(StrEnum):
     ONE_CLICK = "one_click"
     #: The button on our page.
     PAGE = "page"
+    #: A mail to the address in List-Unsubscribe.
+    MAIL = "mail"
 
 
 class SuppressionReason(StrEnum):

@@ -91,6 +91,21 @@ class MatchedBy(StrEnum):
     NOTHING = ""
 
 
+class FeedbackEffect(StrEnum):
+    """What was done for what a message says of one recipient."""
+
+    #: It is on record, and nothing else.
+    STORED = "stored"
+    #: It counts in the report and for the circuit breaker of its mailing.
+    COUNTED = "counted"
+    #: The address is mailed no more.
+    SUPPRESSED = "suppressed"
+    #: They left the lists that the mail came through.
+    UNSUBSCRIBED = "unsubscribed"
+    #: Staff were told.
+    TOLD_STAFF = "told_staff"
+
+
 @dataclass(frozen=True)
 class Match:
     """The mail of ours that a message is about."""

@@ -49,6 +49,17 @@ class RelatedKind(StrEnum):
 LocalizedText = Mapping[str, str]
 
 
+class Visibility(StrEnum):
+    """What the public pages make of a statement that is public."""
+
+    #: Its page is there, and the archive and its feeds name it.
+    LISTED = "listed"
+    #: Its page is there for who knows its address.
+    UNLISTED = "unlisted"
+    #: Its page says that it was withdrawn, and by what it was corrected.
+    WITHDRAWN = "withdrawn"
+
+
 @dataclass(frozen=True)
 class Supported:
     """An organisation or a person that a statement supports."""
@@ -244,6 +255,7 @@ __all__ = [
     "StoredRevision",
     "Supported",
     "SupportedKind",
+    "Visibility",
     "edition_file",
     "localized",
     "localized_marked",

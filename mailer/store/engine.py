@@ -41,7 +41,7 @@ BUSY_TIMEOUT_S = 15.0
 ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0013"
+NEWEST = "0014"
 
 
 #: Where alembic keeps which migration a database is at.

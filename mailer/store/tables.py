@@ -27,8 +27,9 @@ from sqlalchemy import (
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import LanguageStep, MembershipState, SuppressionReason
 from mailer.model.breaker import Ending, RefusalReason
+from mailer.model.feedback import FeedbackClass, FeedbackEffect, FeedbackReason, MatchedBy
 from mailer.model.service import ServicePurpose
-from mailer.model.statement import StatementKind
+from mailer.model.statement import StatementKind, Visibility
 from mailer.model.states import DeliveryState, MailingState, Outcome, Settlement, SkipReason
 from mailer.model.timing import ShareState
 from mailer.store.types import Digest, Document, Enum, Id, Instant, Sealed
@@ -122,6 +123,8 @@ supporter = Table(
     Column("needs_smtputf8", Boolean, nullable=False, server_default=false()),
     Column("discreet", Boolean, nullable=False, server_default=false()),
     Column("only_urgent", Boolean, nullable=False, server_default=false()),
+    #: Wants mails without HTML.
+    Column("text_only", Boolean, nullable=False, server_default=false()),
     Column("paused_until", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -204,6 +207,17 @@ membership = Table(
     Index("ix_membership_supporter_id", "supporter_id"),
 )
 
+#: Topics of a list that a person on it chose; who chose none gets all.
+membership_topic = Table(
+    "membership_topic",
+    metadata,
+    Column("list_id", Id, ForeignKey("mailing_list.id"), primary_key=True),
+    Column("supporter_id", Id, ForeignKey("supporter.id"), primary_key=True),
+    #: Its key in the list's file.
+    Column("topic", String(60), primary_key=True),
+    Index("ix_membership_topic_supporter_id", "supporter_id"),
+)
+
 suppression = Table(
     "suppression",
     metadata,
@@ -235,6 +249,12 @@ statement = Table(
     Column("published_revision_id", Id),
     #: From when that revision is public.
     Column("published_at", Instant),
+    #: Whether the public pages list it, or say that it was withdrawn.
+    Column("visibility", Enum(Visibility), nullable=False, server_default=Visibility.LISTED.value),
+    #: When that was decided; None while nobody has.
+    Column("visibility_at", Instant),
+    #: The statement that corrects one that was withdrawn; None for none.
+    Column("corrected_by_id", Id),
     Column("created_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -292,6 +312,8 @@ mailing = Table(
     Column("sender", Document, nullable=False),
     #: Its key: which relay takes the mails is looked up by it when they are sent.
     Column("sender_key", String(80), nullable=False, server_default=""),
+    #: It reaches those, too, who want urgent appeals only.
+    Column("urgent", Boolean, nullable=False, server_default=false()),
     #: Scheduled while the workspace was not live: it never leaves the sandbox.
     Column("rehearsal", Boolean, nullable=False, server_default=true()),
     Column("state", Enum(MailingState), nullable=False),
@@ -576,7 +598,7 @@ unsubscription = Table(
     Column("delivery_id", Id, nullable=False),
     Column("supporter_id", Id, nullable=False),
     Column("address_digest", Digest, nullable=False),
-    #: "one_click" or "page".
+    #: "one_click", "page" or "mail".
     Column("source", String(20), nullable=False),
     Column("undone_at", Instant),
     Index("ix_unsubscription_delivery_id", "delivery_id", "supporter_id"),
@@ -719,4 +741,94 @@ pace = Table(
     Column("halvings", Integer, nullable=False, server_default="0"),
     Column("paused_until", Instant),
     Column("reason", String(60), nullable=False, server_default=""),
+)
+
+#: What came back, or was told by a webhook: kept as it came, once, before it is acted on.
+feedback_event = Table(
+    "feedback_event",
+    metadata,
+    _counted_id(),
+    #: "mail", or "hook:KEY".
+    Column("source", String(80), nullable=False),
+    #: The provider's; of a mail, the SHA-256 in hex of what it says.
+    Column("event_id", String(200), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    #: The octets, in a box that only `seal.key` opens; None once they are old.
+    Column("raw_box", LargeBinary),
+    #: When it was acted on; None while it was not.
+    Column("processed_at", Instant),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_feedback_event_received_at", "received_at"),
+    sqlite_autoincrement=True,
+)
+
+#: What an event says of one recipient, and what was done for it: the evidence of each change.
+feedback_finding = Table(
+    "feedback_finding",
+    metadata,
+    _counted_id(),
+    Column("event_id", Id, ForeignKey("feedback_event.id"), nullable=False),
+    #: By the provider's word; never later than it came.
+    Column("happened_at", Instant, nullable=False),
+    Column("kind", Enum(FeedbackClass), nullable=False),
+    Column("reason", Enum(FeedbackReason), nullable=False),
+    Column("status", String(12), nullable=False, server_default=""),
+    Column("smtp_code", Integer, nullable=False, server_default="0"),
+    #: Hostile text, scrubbed of addresses.
+    Column("diagnostic", Text, nullable=False, server_default=""),
+    Column("matched_by", Enum(MatchedBy), nullable=False),
+    #: Of the delivery or the service mail it is about; it may have been cleared away since.
+    Column("delivery_id", Id),
+    Column("service_id", Id),
+    Column("mailing_id", Id),
+    #: Of whom the mail was for; where nothing but an address matched, of that address.
+    Column("address_digest", Digest),
+    Column("effect", Enum(FeedbackEffect), nullable=False),
+    Index("ix_feedback_finding_event_id", "event_id"),
+    Index("ix_feedback_finding_address_digest", "address_digest", "happened_at"),
+    Index("ix_feedback_finding_delivery_id", "delivery_id"),
+    Index("ix_feedback_finding_mailing_id", "mailing_id", "kind"),
+    sqlite_autoincrement=True,
+)
+
+#: A wish to be on lists that waits for its confirmation; gone three days after it was made.
+signup = Table(
+    "signup",
+    metadata,
+    #: From `id_sequence`: its token holds it before the row is written.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("address_digest", Digest, nullable=False),
+    Column("address_sealed", Sealed, nullable=False),
+    #: Keys of lists, languages and whatever else the form asked for; nothing that names a person.
+    Column("wish", Document, nullable=False),
+    #: Which wording of the consent stood beside the button.
+    Column("consent_version", String(80), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+    Index("ix_signup_address_digest", "address_digest"),
+    Index("ix_signup_asked_at", "asked_at"),
+)
+
+#: How many confirmations were sent to an address, whoever asked: it outlives the wishes.
+signup_count = Table(
+    "signup_count",
+    metadata,
+    Column("address_digest", Digest, primary_key=True),
+    Column("sent", Integer, nullable=False, server_default="0"),
+    Column("last_sent_at", Instant, nullable=False),
+)
+
+#: A new address of a supporter that waits until it is confirmed from there.
+address_change = Table(
+    "address_change",
+    metadata,
+    #: From `id_sequence`: its token holds it before the row is written.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("supporter_id", Id, nullable=False),
+    Column("address_digest", Digest, nullable=False),
+    Column("address_sealed", Sealed, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+    Index("ix_address_change_asked_at", "asked_at"),
+    Index("ix_address_change_supporter_id", "supporter_id"),
 )

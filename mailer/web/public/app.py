@@ -6,7 +6,7 @@ neither the sealing key nor anything that reads a supporter's address.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from anyio import to_thread
@@ -21,8 +21,9 @@ from mailer.statements.catalog import Catalog
 from mailer.store.engine import Store, StoreUnavailable, ping
 from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
+from mailer.web.public.ground import READ, RETRY_AFTER_S, Area, Ground, Route
 from mailer.web.public.guard import Guard
-from mailer.web.public.leaving import ANSWER_FLOOR_S, RETRY_AFTER_S, Leaving
+from mailer.web.public.leaving import Leaving
 from mailer.web.public.pages import Pages
 from mailer.web.public.statements import FOREVER_S, Statements
 
@@ -30,9 +31,8 @@ from mailer.web.public.statements import FOREVER_S, Statements
 #: would let an address that someone made public be listed.
 ROBOTS = "User-agent: *\nDisallow:\n"
 _DAY_S = 86_400
-_READ = ("GET", "HEAD")
-_WRITE = ("POST",)
-_Endpoint = Callable[[Request], Awaitable[Response]]
+#: No answer to a form comes sooner: longer than writing to the disk takes.
+ANSWER_FLOOR_S = 0.1
 
 
 def create_public_app(
@@ -44,6 +44,7 @@ def create_public_app(
     log: SuppressionLog,
     base_url: str,
     answer_floor_s: float = ANSWER_FLOOR_S,
+    areas: Sequence[Area] = (),
 ) -> FastAPI:
     """Build the public pages.
 
@@ -55,6 +56,7 @@ def create_public_app(
         log: Keeps who left beside the database.
         base_url: What absolute addresses begin with, and the folder the pages lie under.
         answer_floor_s: No answer to a form comes sooner, so that its time tells nothing.
+        areas: What is answered beside leaving and statements.
 
     Raises:
         FaultsFound: when the English catalog lacks a phrase of these pages.
@@ -74,19 +76,15 @@ def create_public_app(
             "auto_configure": False,
         },
     )
-    leaving = Leaving(store, tokens, pages, clock, log=log, answer_floor_s=answer_floor_s)
-    statements = Statements(store, pages, clock, base_url=base_url)
-    routes: tuple[tuple[str, tuple[str, ...], _Endpoint, str], ...] = (
-        # One route for all its methods, so that 405 names each of them in Allow.
-        ("/u/{token}", (*_READ, *_WRITE), leaving.answer, "unsubscribe"),
-        ("/undo", _WRITE, leaving.undo, "undo"),
-        ("/w/{slug}", _READ, statements.by_accepted_language, "statement"),
-        ("/w/{slug}/{language}", _READ, statements.in_language, "statement in language"),
-        ("/w/{slug}/picture/{digest}/{name}", _READ, statements.picture, "picture"),
-        ("/static/{name}", _READ, _style(pages), "style"),
-        ("/healthz", _READ, _health(store), "health"),
-        ("/robots.txt", _READ, _robots, "robots"),
-        ("/favicon.ico", _READ, _favicon, "icon"),
+    ground = Ground(store, tokens, pages, clock, log, base_url.rstrip("/"), answer_floor_s)
+    routes = (
+        *Leaving(ground).routes(),
+        *Statements(ground).routes(),
+        *(route for area in areas for route in area(ground)),
+        _style(pages),
+        _health(store),
+        Route("/robots.txt", READ, _robots, "robots"),
+        Route("/favicon.ico", READ, _favicon, "icon"),
     )
     for path, methods, endpoint, name in routes:
         app.add_api_route(path, endpoint, methods=list(methods), name=name, response_model=None)
@@ -113,7 +111,7 @@ def _handle_errors(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(StoreUnavailable, unavailable)
 
 
-def _style(pages: Pages) -> _Endpoint:
+def _style(pages: Pages) -> Route:
     async def style(request: Request) -> Response:
         if request.path_params["name"] != pages.style.name:
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -123,10 +121,10 @@ def _style(pages: Pages) -> _Endpoint:
             headers={"Cache-Control": f"public, max-age={FOREVER_S}, immutable"},
         )
 
-    return style
+    return Route("/static/{name}", READ, style, "style")
 
 
-def _health(store: Store) -> _Endpoint:
+def _health(store: Store) -> Route:
     async def health(_request: Request) -> Response:
         try:
             await to_thread.run_sync(ping, store)
@@ -134,7 +132,7 @@ def _health(store: Store) -> _Endpoint:
             return PlainTextResponse("unavailable\n", HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
 
-    return health
+    return Route("/healthz", READ, health, "health")
 
 
 async def _robots(_request: Request) -> Response:

@@ -7,37 +7,22 @@ nothing and do not even read the token. Standards: RFC 8058.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailer.clock import Clock
 from mailer.events import emit, warn
 from mailer.feedback.unsubscribe import UNDO_WINDOW, Unsubscribed, undo, unsubscribe
 from mailer.model.audience import UnsubscriptionSource
-from mailer.store.engine import Store, StoreUnavailable
-from mailer.store.suppression_log import SuppressionLog
-from mailer.tokens import Tokens
+from mailer.store.engine import StoreUnavailable
 from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.pages import Pages
+from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
 
-#: No answer to a form comes sooner, so that its time does not tell a token that is ours from one
-#: that is not: only the first costs a write to the disk.
-ANSWER_FLOOR_S = 0.2
-#: What a visitor or a provider is asked to wait when the database does not answer.
-RETRY_AFTER_S = 30
-#: At most this many unsubscriptions wait for the database at once; the others wait in line.
-_WRITERS = 4
 #: How far the clock of the form's page may seem to be ahead.
 _CLOCK_SLACK = timedelta(minutes=1)
-_T = TypeVar("_T")
 
 
 def wish(fields: Fields) -> UnsubscriptionSource | None:
@@ -80,23 +65,21 @@ def undo_wish(fields: Fields) -> UndoWish | None:
 class Leaving:
     """The routes of the unsubscribe link."""
 
-    def __init__(
-        self,
-        store: Store,
-        tokens: Tokens,
-        pages: Pages,
-        clock: Clock,
-        *,
-        log: SuppressionLog,
-        answer_floor_s: float,
-    ) -> None:
-        self._store = store
-        self._tokens = tokens
-        self._pages = pages
-        self._clock = clock
-        self._log = log
-        self._answer_floor_s = answer_floor_s
-        self._limiter: CapacityLimiter | None = None
+    def __init__(self, ground: Ground) -> None:
+        self._store = ground.store
+        self._tokens = ground.tokens
+        self._pages = ground.pages
+        self._clock = ground.clock
+        self._log = ground.log
+        self._answering = Answering(ground)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return what is answered here."""
+        return (
+            # One route for all its methods, so that 405 names each of them in Allow.
+            Route("/u/{token}", (*READ, *WRITE), self.answer, "unsubscribe"),
+            Route("/undo", WRITE, self.undo, "undo"),
+        )
 
     async def answer(self, request: Request) -> Response:
         """Show the page, or unsubscribe: only POST changes anything."""
@@ -121,7 +104,7 @@ class Leaving:
             return unsubscribe(self._store, self._tokens, token, source, now, self._log)
 
         try:
-            done = await self._not_sooner(lambda: self._in_thread(leave))
+            done = await self._answering.work(leave)
         except StoreUnavailable as error:
             warn("unsubscribing had to wait", problem=error.problem)
             return self._not_yet(request)
@@ -163,7 +146,7 @@ class Leaving:
             return undo(self._store, self._tokens, wished.token, now, self._log)
 
         try:
-            put_back = await self._not_sooner(lambda: self._in_thread(take_back))
+            put_back = await self._answering.work(take_back)
         except StoreUnavailable as error:
             warn("undoing had to wait", problem=error.problem)
             return self._pages.error(
@@ -174,16 +157,3 @@ class Leaving:
         if put_back:
             emit("unsubscription undone", lists=put_back)
         return self._pages.private(request, "undone.html")
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(_WRITERS)
-        # A visitor who closes the page has unsubscribed all the same: a thread is not cancelled.
-        return await to_thread.run_sync(work, limiter=self._limiter)
-
-    async def _not_sooner(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        began = self._clock.monotonic()
-        try:
-            return await work()
-        finally:
-            await asyncio.sleep(began + self._answer_floor_s - self._clock.monotonic())

@@ -22,7 +22,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailer.cldr import is_language
-from mailer.clock import Clock
 from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.model.statement import Revision
 from mailer.statements.languages import (
@@ -31,10 +30,10 @@ from mailer.statements.languages import (
     comma,
     normalize_tag,
 )
-from mailer.store.engine import Store
 from mailer.store.public import PublicRevision, public_revision
 from mailer.store.statements import load_revision
-from mailer.web.public.pages import Pages, root_of
+from mailer.web.public.ground import READ, Ground, Route
+from mailer.web.public.pages import root_of
 from mailer.web.public.reader import accepted_languages, page_language, refused_languages
 from mailer.web.public.views import picture_digest, view_statement
 
@@ -81,14 +80,22 @@ class _Page:
 class Statements:
     """The routes of web views."""
 
-    def __init__(self, store: Store, pages: Pages, clock: Clock, *, base_url: str) -> None:
-        self._store = store
-        self._pages = pages
-        self._clock = clock
-        self._base_url = base_url.rstrip("/")
+    def __init__(self, ground: Ground) -> None:
+        self._store = ground.store
+        self._pages = ground.pages
+        self._clock = ground.clock
+        self._base_url = ground.base_url
         self._limiter: CapacityLimiter | None = None
         self._revision = lru_cache(maxsize=_REVISIONS_KEPT)(self._load)
         self._page = lru_cache(maxsize=_PAGES_KEPT)(self._render)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return what is answered here."""
+        return (
+            Route("/w/{slug}", READ, self.by_accepted_language, "statement"),
+            Route("/w/{slug}/{language}", READ, self.in_language, "statement in language"),
+            Route("/w/{slug}/picture/{digest}/{name}", READ, self.picture, "picture"),
+        )
 
     async def by_accepted_language(self, request: Request) -> Response:
         """Show the edition that suits the visitor's browser."""
