@@ -80,13 +80,18 @@ def make_ground(folder: Path, people: int, ways: tuple[str, ...]) -> Ground:
     return Ground(folder, people)
 
 
+def person_address(number: int) -> str:
+    """Return the address of an invented person, counted from 0."""
+    return f"person{number}@mail{number % 400}.example.org"
+
+
 def _write_people(path: Path, people: int) -> None:
     dice = random.Random(20_261_126)
     with path.open("w", encoding="utf-8") as file:
         file.write("email,name,languages,country,city,tags\n")
         for number in range(people):
             file.write(
-                f"person{number}@mail{number % 400}.example.org,{dice.choice(_NAMES)},"
+                f"{person_address(number)},{dice.choice(_NAMES)},"
                 f"{dice.choice(_LANGUAGES)},MD,Chisinau,press\n"
             )
 

@@ -13,6 +13,7 @@ import re
 import resource
 import ssl
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -24,7 +25,7 @@ from mailer.delivery.claims import Claimer
 from mailer.delivery.engine import DeliveryEngine, EngineParts
 from mailer.delivery.fleet import Fleet
 from mailer.delivery.session import Encryption, RelaySettings
-from mailer.model.routing import single_route
+from mailer.model.routing import Routing, single_route
 from mailer.store.claims import ClaimTerms
 
 _OPEN = text("SELECT 1 FROM delivery WHERE state IN ('due', 'sending', 'deferred') LIMIT 1")
@@ -44,8 +45,8 @@ def peak_mb() -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
-    """Run the engine until nothing is open; return how long that took, in seconds."""
+async def until_sent(workspace: Workspace, engine: DeliveryEngine, for_s: float) -> float:
+    """Run the engine until nothing is open, or so long; return how long that took, in seconds."""
     stop = asyncio.Event()
     begun = time.perf_counter()
     running = asyncio.create_task(Fleet([engine]).run(stop))
@@ -54,7 +55,10 @@ async def until_sent(workspace: Workspace, engine: DeliveryEngine) -> float:
         with workspace.store.read() as connection:
             return connection.execute(_OPEN).first() is not None
 
-    while not running.done() and await asyncio.to_thread(is_open):  # noqa: ASYNC110  (The database is what is waited for.)
+    until = begun + for_s if for_s else float("inf")
+    while (  # noqa: ASYNC110  (The database is what is waited for.)
+        not running.done() and time.perf_counter() < until and await asyncio.to_thread(is_open)
+    ):
         await asyncio.sleep(LOOK_S)
     took = time.perf_counter() - begun
     stop.set()
@@ -73,6 +77,12 @@ def mail_size(workspace: Workspace) -> int:
     return len(claim.material.composer.compose(claim.outgoing, workspace.clock.now()).content)
 
 
+def _routing(per_second: float) -> Routing:
+    route = single_route("sandbox")
+    terms = {key: replace(one, per_second=per_second) for key, one in route.relays.items()}
+    return replace(route, relays=terms)
+
+
 def main() -> None:
     """Send and print."""
     parser = argparse.ArgumentParser()
@@ -81,6 +91,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--tls", type=Path, help="Certificate to trust; TLS from the first byte.")
     parser.add_argument("--size", action="store_true", help="Say how large a mail is.")
+    parser.add_argument("--per-second", type=float, default=0.0, help="Rate; 0: no limit.")
+    parser.add_argument("--for-s", type=float, default=0.0, help="End after so long; 0: when sent.")
     options = parser.parse_args()
     workspace = Workspace.open(options.workspace)
     if options.size:
@@ -97,11 +109,12 @@ def main() -> None:
             store=workspace.store, seal_keys=workspace.seal_keys, tokens=workspace.tokens,
             relay=relay, journal_dir=workspace.config.journal_dir, policy=retry_policy(workspace),
             clock=workspace.clock, material_for=material_for(workspace, None),
+            routing=_routing(options.per_second),
         )
     )  # fmt: skip
     before = cpu_s()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        took_s = runner.run(until_sent(workspace, engine))
+        took_s = runner.run(until_sent(workspace, engine, options.for_s))
     used_s = cpu_s() - before
     with workspace.store.read() as connection:
         counts = dict(connection.execute(_COUNTS).all())

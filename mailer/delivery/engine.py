@@ -56,7 +56,7 @@ SET_BACK_S = 1.0
 SYNC_S = 5.0
 #: How long a transaction whose connection was cut may take to say how it ended.
 CUT_S = 5.0
-SMALLEST_CLAIM, MOST_AHEAD = 8, 1_000
+SMALLEST_CLAIM, MOST_AHEAD = 8, 500
 #: How quickly the estimate of the rate follows what is seen.
 SMOOTHING = 0.05
 #: How long one that joins others leaves them to end connections, so that there are not too many.

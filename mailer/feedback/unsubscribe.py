@@ -16,14 +16,15 @@ from mailer.alerts import raise_alert
 from mailer.events import failed
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
-from mailer.store.engine import Store
+from mailer.store.engine import Connection, Store
 from mailer.store.missing_lines import are_missing, note_missing, take_missing
 from mailer.store.public import (
+    Leaver,
+    LeftLists,
     ListScope,
-    leave_lists,
+    leave_all,
     lists_to_leave,
     lists_to_take_back,
-    may_leave,
     may_take_back,
     take_back,
 )
@@ -59,6 +60,15 @@ class Unsubscribed:
     logged: bool = True
 
 
+@dataclass(frozen=True)
+class LeavingWish:
+    """A request to unsubscribe."""
+
+    #: Exactly as it was sent to us.
+    token: str
+    source: UnsubscriptionSource
+
+
 def unsubscribe(
     store: Store,
     tokens: Tokens,
@@ -67,12 +77,28 @@ def unsubscribe(
     now: datetime,
     log: SuppressionLog,
 ) -> Unsubscribed:
-    """Leave every list that the token's delivery came through; a second time changes nothing.
+    """Leave every list that the token's delivery came through, as `unsubscribe_all` does.
 
-    `log` has it on the disk before it is committed, so that a database put back from a copy does
-    not bring the person back; a line without a commit only bars somebody who asked for it. Where
-    the log cannot be written the person leaves all the same, and staff are alerted; what it lacks
-    is written as soon as it can be, and until then `logged` is false for everybody.
+    Raises:
+        StoreUnavailable: when it could not be put on record; nothing is changed then.
+    """
+    return unsubscribe_all(store, tokens, [LeavingWish(token, source)], now, log)[0]
+
+
+def unsubscribe_all(
+    store: Store,
+    tokens: Tokens,
+    wishes: Sequence[LeavingWish],
+    now: datetime,
+    log: SuppressionLog,
+) -> list[Unsubscribed]:
+    """Leave, for each wish, every list its token's delivery came through; twice is once.
+
+    All of them are written in one transaction: what waits for the disk is the same for one and for
+    many. `log` has them on the disk before they are committed, so that a database put back from a
+    copy does not bring anybody back; a line without a commit only bars somebody who asked for it.
+    Where the log cannot be written they leave all the same, and staff are alerted; what it lacks is
+    written as soon as it can be, and until then `logged` is false for everybody.
 
     A token that is not ours costs the same reading of the database as one that was used before,
     and gives a result of the same shape.
@@ -80,36 +106,51 @@ def unsubscribe(
     Raises:
         StoreUnavailable: when it could not be put on record; nothing is changed then.
     """
-    try:
-        person = tokens.read_person(Purpose.UNSUBSCRIBE, token)
-        known = True
-    except BadToken:
-        person = _nobody_for(token)
-        known = False
-    undo_token = tokens.person(Purpose.UNDO, person.delivery_id, person.supporter_id)
+    read = [_read(tokens, one.token) for one in wishes]
+    leavers = [
+        Leaver(person.delivery_id, person.supporter_id, one.source)
+        for (person, _), one in zip(read, wishes, strict=True)
+    ]
     with store.read() as connection:
         why = "lines are missing" if are_missing(connection) else ""
-        leaving = (
-            lists_to_leave(connection, person.delivery_id, person.supporter_id)
-            if may_leave(connection, person.delivery_id, person.supporter_id)
-            else ()
-        )
+        scopes = lists_to_leave(connection, leavers)
     if why:
         why = write_missing(store, log)
-    left = None
-    if leaving:
-        why = why or _log(log, leaving, Mark.BARRED, now)
+    left: list[LeftLists | None] = [None] * len(leavers)
+    if any(scopes):
+        why = why or _log(log, [one for each in scopes for one in each], Mark.BARRED, now)
         with store.write() as connection:
-            left = leave_lists(connection, person.delivery_id, person.supporter_id, source, now)
-            if left and why:
-                note_missing(connection, left.unsubscription_id)
-                raise_alert(connection, AlertKind.LOG_NOT_WRITTEN, FILE_NAME, now, reason=why)
-    return Unsubscribed(
-        delivery_id=person.delivery_id if known else None,
-        left=len(left.memberships) if left else 0,
-        undo_token=undo_token,
-        logged=not why,
-    )
+            left = _leave(connection, leavers, now, why)
+    return [
+        Unsubscribed(
+            delivery_id=person.delivery_id if known else None,
+            left=len(found.memberships) if found else 0,
+            undo_token=tokens.person(Purpose.UNDO, person.delivery_id, person.supporter_id),
+            logged=not why,
+        )
+        for (person, known), found in zip(read, left, strict=True)
+    ]
+
+
+def _read(tokens: Tokens, token: str) -> tuple[PersonToken, bool]:
+    """Return whom a token names, and whether it is ours."""
+    try:
+        return tokens.read_person(Purpose.UNSUBSCRIBE, token), True
+    except BadToken:
+        return _nobody_for(token), False
+
+
+def _leave(
+    connection: Connection, leavers: Sequence[Leaver], now: datetime, why_not_logged: str
+) -> list[LeftLists | None]:
+    left = leave_all(connection, leavers, now)
+    for one in left if why_not_logged else ():
+        if one:
+            note_missing(connection, one.unsubscription_id)
+            raise_alert(
+                connection, AlertKind.LOG_NOT_WRITTEN, FILE_NAME, now, reason=why_not_logged
+            )
+    return left
 
 
 def write_missing(store: Store, log: SuppressionLog) -> str:

@@ -41,7 +41,7 @@ from mailer.model.states import DeliveryState, SkipReason
 from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.batches import fetch, ids_for, these
 from mailer.store.breaker import canary_rooms
-from mailer.store.deliveries import skip
+from mailer.store.deliveries import skip_all
 from mailer.store.pacing import Purse, open_purse
 from mailer.store.queue import due
 from mailer.store.relays import standing
@@ -148,12 +148,12 @@ def claim(
     refused |= dict.fromkeys(
         set(ids) - {one.delivery_id for one, _ in found}, SkipReason.NO_CONSENT
     )
-    rerouted = []
-    for delivery_id, reason in refused.items():
-        if reason is SkipReason.NO_CONSENT and _reroute(connection, delivery_id):
-            rerouted.append(delivery_id)
-        else:
-            skip(connection, delivery_id, reason, now)
+    gone = [one for one, reason in refused.items() if reason is SkipReason.NO_CONSENT]
+    rerouted = _reroute(connection, gone) if gone else []
+    for reason in sorted(set(refused.values())):
+        of_it = [one for one, why in refused.items() if why is reason and one not in rerouted]
+        if of_it:
+            skip_all(connection, of_it, reason, now)
     claimed = [one for one, reason in found if reason is None]
     if rerouted:
         again = _persons(connection, rerouted, now)
@@ -263,11 +263,41 @@ def _as_text(column: Any) -> Any:  # noqa: ANN401  (A column expression has no n
     return cast(column, String(20))
 
 
-def _reroute(connection: Connection, delivery_id: int) -> bool:
-    """Move a delivery to the next list it came through that the person is still on."""
+def _reroute(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Move deliveries to the next list each came through that the person is still on.
+
+    Returns those that were moved: the others have none.
+    """
+    rows = connection.execute(_routes(connection.dialect.name), ids_for(connection, ids)).all()
+    # The first of each in the order of the lists.
+    first = {row.delivery_id: row for row in reversed(rows)}
+    if first:
+        connection.execute(
+            _REROUTING,
+            [
+                {
+                    "moved": row.delivery_id,
+                    "to_list": row.list_id,
+                    "to_supporter": row.supporter_id,
+                }
+                for row in first.values()
+            ],
+        )
+    return list(first)
+
+
+_REROUTING = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("moved"))
+    .values(list_id=bindparam("to_list"), supporter_id=bindparam("to_supporter"))
+)
+
+
+@cache
+def _routes(dialect: str) -> Select[Any]:
     scope = literal("organisation:") + _as_text(supporter.c.organisation_id)
-    row = connection.execute(
-        select(delivery_list.c.list_id, delivery_list.c.supporter_id)
+    return (
+        select(delivery_list)
         .join(delivery, delivery.c.id == delivery_list.c.delivery_id)
         .join(
             membership,
@@ -281,7 +311,7 @@ def _reroute(connection: Connection, delivery_id: int) -> bool:
             & (mailing_target.c.list_id == delivery_list.c.list_id),
         )
         .where(
-            delivery_list.c.delivery_id == delivery_id,
+            delivery_list.c.delivery_id.in_(these(dialect)),
             membership.c.state == MembershipState.SUBSCRIBED,
             membership.c.consent_basis != "",
             ~exists().where(
@@ -289,17 +319,8 @@ def _reroute(connection: Connection, delivery_id: int) -> bool:
                 suppression.c.scope == scope,
             ),
         )
-        .order_by(mailing_target.c.position)
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return False
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id == delivery_id)
-        .values(list_id=row.list_id, supporter_id=row.supporter_id)
+        .order_by(delivery_list.c.delivery_id, mailing_target.c.position)
     )
-    return True
 
 
 def _persons(

@@ -28,18 +28,33 @@ from mailer.store.tables import attempt, delivery
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
     """Write that a delivery will not go, and why; one that has its outcome stays as it is."""
+    skip_all(connection, [delivery_id], reason, now)
+
+
+def skip_all(
+    connection: Connection, ids: Collection[int], reason: SkipReason, now: datetime
+) -> None:
+    """Write that deliveries will not go, and why, as `skip` does for one."""
     connection.execute(
+        _skipping(connection.dialect.name),
+        {"reason": reason, "now": now, **ids_for(connection, ids)},
+    )
+
+
+@cache
+def _skipping(dialect: str) -> Update:
+    return (
         update(delivery)
         .where(
-            delivery.c.id == delivery_id,
+            delivery.c.id.in_(these(dialect)),
             delivery.c.state.in_(states_before(DeliveryState.SKIPPED)),
         )
         .values(
             state=DeliveryState.SKIPPED,
-            skip_reason=reason,
+            skip_reason=bindparam("reason"),
             next_attempt_at=None,
             claimed_by=None,
-            finished_at=now,
+            finished_at=bindparam("now"),
         )
     )
 

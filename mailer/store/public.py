@@ -10,8 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.store.mailings import list_from_document
@@ -50,41 +61,13 @@ class PublicRevision:
     chain: tuple[str, ...]
 
 
-def _routes(connection: Connection, delivery_id: int, supporter_id: int) -> ColumnElement[bool]:
-    """Return the condition on memberships that a token's delivery came through.
+@dataclass(frozen=True)
+class Leaver:
+    """Whom a token names, and by which way they leave."""
 
-    Where the delivery has been cleared away, these are all of that supporter, whose row belongs to
-    one organisation. The supporter of a token is any that the delivery came through: it may have
-    been merged for another of them at an earlier attempt.
-    """
-    known = connection.execute(
-        select(delivery_list.c.list_id)
-        .where(
-            delivery_list.c.delivery_id == delivery_id,
-            delivery_list.c.supporter_id == supporter_id,
-        )
-        .limit(1)
-    ).first()
-    if known is None:
-        return membership.c.supporter_id == supporter_id
-    return exists().where(
-        delivery_list.c.delivery_id == delivery_id,
-        delivery_list.c.list_id == membership.c.list_id,
-        delivery_list.c.supporter_id == membership.c.supporter_id,
-    )
-
-
-def may_leave(connection: Connection, delivery_id: int, supporter_id: int) -> bool:
-    """Tell whether that token still has a list to leave; takes no lock.
-
-    The second unsubscription of a person, and one with a token that names nobody, end here, so
-    that repeating them cannot keep senders from writing.
-    """
-    routes = _routes(connection, delivery_id, supporter_id)
-    found = select(membership.c.list_id).where(
-        membership.c.state == MembershipState.SUBSCRIBED, routes
-    )
-    return connection.execute(found.limit(1)).first() is not None
+    delivery_id: int
+    supporter_id: int
+    source: UnsubscriptionSource
 
 
 @dataclass(frozen=True)
@@ -96,26 +79,121 @@ class ListScope:
     list_key: str
 
 
+class _Subscribed(NamedTuple):
+    """A membership, whose it is, and what the list is called."""
+
+    list_id: int
+    supporter_id: int
+    address_digest: bytes
+    owner: str
+    key: str
+
+
+#: Made once, as making a statement takes longer than running it.
+_THROUGH = select(
+    delivery_list.c.delivery_id, delivery_list.c.list_id, delivery_list.c.supporter_id
+).where(delivery_list.c.delivery_id.in_(bindparam("deliveries", expanding=True)))
+_SUBSCRIBED = (
+    select(
+        membership.c.list_id,
+        membership.c.supporter_id,
+        supporter.c.address_digest,
+        organisation.c.key.label("owner"),
+        mailing_list.c.key,
+    )
+    .select_from(membership)
+    .join(supporter, supporter.c.id == membership.c.supporter_id)
+    .join(mailing_list, mailing_list.c.id == membership.c.list_id)
+    .join(organisation, organisation.c.id == mailing_list.c.organisation_id)
+    .where(
+        membership.c.state == MembershipState.SUBSCRIBED,
+        membership.c.supporter_id.in_(bindparam("supporters", expanding=True)),
+    )
+    # Locked in one order, so that two tokens of one person cannot wait for each other
+    # (PostgreSQL; SQLite has one writer at a time).
+    .order_by(membership.c.list_id, membership.c.supporter_id)
+)
+_LEAVE = (
+    update(membership)
+    .where(
+        membership.c.list_id == bindparam("of_list"),
+        membership.c.supporter_id == bindparam("of_supporter"),
+    )
+    .values(state=MembershipState.LEFT, left_at=bindparam("at"))
+)
+
+
+def _to_leave(
+    connection: Connection, leavers: Sequence[Leaver], *, lock: bool
+) -> list[list[_Subscribed]]:
+    """Return, for each, the memberships that they have to leave: what their delivery came through.
+
+    Where the delivery has been cleared away, these are all of that supporter, whose row belongs to
+    one organisation. The supporter of a token is any that the delivery came through: it may have
+    been merged for another of them at an earlier attempt.
+    """
+    through: dict[int, set[tuple[int, int]]] = {}
+    deliveries = sorted({one.delivery_id for one in leavers})
+    for row in connection.execute(_THROUGH, {"deliveries": deliveries}):
+        through.setdefault(row.delivery_id, set()).add((row.list_id, row.supporter_id))
+    pairs = [through.get(one.delivery_id, set()) for one in leavers]
+    known = [
+        any(supporter_id == one.supporter_id for _, supporter_id in ways)
+        for one, ways in zip(leavers, pairs, strict=True)
+    ]
+    supporters = {one.supporter_id for one in leavers}.union(
+        *({supporter_id for _, supporter_id in ways} for ways in pairs)
+    )
+    query = _SUBSCRIBED.with_for_update(of=membership) if lock else _SUBSCRIBED
+    rows = [
+        _Subscribed(*row) for row in connection.execute(query, {"supporters": sorted(supporters)})
+    ]
+    return [
+        [
+            row
+            for row in rows
+            if (
+                (row.list_id, row.supporter_id) in ways
+                if came_through
+                else row.supporter_id == one.supporter_id
+            )
+        ]
+        for one, ways, came_through in zip(leavers, pairs, known, strict=True)
+    ]
+
+
 def lists_to_leave(
-    connection: Connection, delivery_id: int, supporter_id: int
-) -> tuple[ListScope, ...]:
-    """Return what `leave_lists` would leave now; takes no lock."""
-    routes = _routes(connection, delivery_id, supporter_id)
-    return _scopes(connection, and_(membership.c.state == MembershipState.SUBSCRIBED, routes))
+    connection: Connection, leavers: Sequence[Leaver]
+) -> list[tuple[ListScope, ...]]:
+    """Return, for each, what `leave_all` would leave now; takes no lock.
+
+    The second unsubscription of a person, and one with a token that names nobody, have nothing, so
+    that repeating them cannot keep senders from writing.
+    """
+    return [
+        tuple(ListScope(row.address_digest, row.owner, row.key) for row in rows)
+        for rows in _to_leave(connection, leavers, lock=False)
+    ]
 
 
 def lists_to_take_back(
     connection: Connection, delivery_id: int, supporter_id: int, since: datetime
 ) -> tuple[ListScope, ...]:
     """Return what `take_back` would put back now; takes no lock."""
-    left = exists().where(
-        unsubscription_list.c.unsubscription_id == unsubscription.c.id,
-        unsubscription_list.c.list_id == membership.c.list_id,
-        unsubscription_list.c.supporter_id == membership.c.supporter_id,
-        membership.c.left_at == unsubscription.c.at,
-        _standing(delivery_id, supporter_id, since),
+    left = connection.execute(
+        select(
+            unsubscription_list.c.list_id, unsubscription_list.c.supporter_id, unsubscription.c.at
+        )
+        .join(unsubscription, unsubscription.c.id == unsubscription_list.c.unsubscription_id)
+        .where(_standing(delivery_id, supporter_id, since))
+    ).all()
+    standing = (
+        and_(_among([(row.list_id, row.supporter_id)]), membership.c.left_at == row.at)
+        for row in left
     )
-    return _scopes(connection, and_(membership.c.state == MembershipState.LEFT, left))
+    return _scopes(
+        connection, and_(membership.c.state == MembershipState.LEFT, or_(false(), *standing))
+    )
 
 
 def _scopes(connection: Connection, which: ColumnElement[bool]) -> tuple[ListScope, ...]:
@@ -138,54 +216,67 @@ def leave_lists(
     source: UnsubscriptionSource,
     now: datetime,
 ) -> LeftLists | None:
-    """Leave every list the delivery came through; None when none was left to leave.
+    """Leave every list one delivery came through, as `leave_all` does for several."""
+    return leave_all(connection, [Leaver(delivery_id, supporter_id, source)], now)[0]
 
-    Memberships, the unsubscription and what it left are written together. Senders stop for the
+
+def leave_all(
+    connection: Connection, leavers: Sequence[Leaver], now: datetime
+) -> list[LeftLists | None]:
+    """Leave every list the delivery of each came through; None where none was left to leave.
+
+    Memberships, the unsubscriptions and what they left are written together. Senders stop for the
     rows of `unsubscription`; deliveries that are due are theirs to skip.
     """
-    # Locked in one order, so that two tokens of one person cannot wait for each other
-    # (PostgreSQL; SQLite has one writer at a time).
-    leaving = connection.execute(
-        select(membership.c.list_id, membership.c.supporter_id)
-        .where(
-            membership.c.state == MembershipState.SUBSCRIBED,
-            _routes(connection, delivery_id, supporter_id),
-        )
-        .order_by(membership.c.list_id, membership.c.supporter_id)
-        .with_for_update()
-    ).all()
-    memberships = tuple((row.list_id, row.supporter_id) for row in leaving)
-    if not memberships:
-        return None
+    found = _to_leave(connection, leavers, lock=True)
+    taken: set[tuple[int, int]] = set()
+    leaving: list[tuple[Leaver, list[tuple[int, int]], bytes]] = []
+    results: list[int | None] = []
+    for one, rows in zip(leavers, found, strict=True):
+        pairs = [pair for row in rows if (pair := (row.list_id, row.supporter_id)) not in taken]
+        taken.update(pairs)
+        results.append(len(leaving) if pairs else None)
+        if pairs:
+            # One person has one digest in all organisations: that of any row left will do.
+            leaving.append((one, pairs, rows[0].address_digest))
+    if not leaving:
+        return [None] * len(leavers)
     connection.execute(
-        update(membership)
-        .where(_among(memberships))
-        .values(state=MembershipState.LEFT, left_at=now)
+        _LEAVE,
+        [
+            {"of_list": list_id, "of_supporter": person, "at": now}
+            for list_id, person in sorted(taken)
+        ],
     )
     keep_ids_in_order(connection)
-    # One person has one digest in all organisations: that of any row left will do.
-    digest = connection.execute(
-        select(supporter.c.address_digest).where(supporter.c.id == memberships[0][1])
-    ).scalar_one()
-    unsubscription_id = connection.execute(
-        unsubscription.insert()
-        .values(
-            at=now,
-            delivery_id=delivery_id,
-            supporter_id=supporter_id,
-            address_digest=digest,
-            source=source.value,
-        )
-        .returning(unsubscription.c.id)
-    ).scalar_one()
+    ids = connection.execute(
+        _UNSUBSCRIBE,
+        [
+            {
+                "at": now,
+                "delivery_id": one.delivery_id,
+                "supporter_id": one.supporter_id,
+                "address_digest": digest,
+                "source": one.source.value,
+            }
+            for one, _, digest in leaving
+        ],
+    ).scalars()
+    left = [
+        LeftLists(row_id, tuple(pairs)) for row_id, (_, pairs, _) in zip(ids, leaving, strict=True)
+    ]
     connection.execute(
         unsubscription_list.insert(),
         [
-            {"unsubscription_id": unsubscription_id, "list_id": list_id, "supporter_id": person}
-            for list_id, person in memberships
+            {"unsubscription_id": one.unsubscription_id, "list_id": list_id, "supporter_id": person}
+            for one in left
+            for list_id, person in one.memberships
         ],
     )
-    return LeftLists(unsubscription_id, memberships)
+    return [None if place is None else left[place] for place in results]
+
+
+_UNSUBSCRIBE = unsubscription.insert().returning(unsubscription.c.id, sort_by_parameter_order=True)
 
 
 def keep_ids_in_order(connection: Connection) -> None:
@@ -297,14 +388,15 @@ def _chain(connection: Connection, mailing_id: int) -> tuple[str, ...]:
 
 
 __all__ = [
+    "Leaver",
     "LeftLists",
     "ListScope",
     "PublicRevision",
     "keep_ids_in_order",
+    "leave_all",
     "leave_lists",
     "lists_to_leave",
     "lists_to_take_back",
-    "may_leave",
     "may_take_back",
     "public_revision",
     "take_back",

@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import event, select
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
-from mailer.store.public import leave_lists, may_leave, may_take_back, take_back
+from mailer.store.public import (
+    Leaver,
+    leave_all,
+    leave_lists,
+    lists_to_leave,
+    may_take_back,
+    take_back,
+)
 from mailer.store.tables import membership, unsubscription
 from tests.support.subscriptions import NOON, Subscriptions
 
@@ -112,12 +119,40 @@ def test_a_supporter_the_delivery_came_through_may_be_another_than_the_merged_on
     assert set() == people.on(ana_lantern)
 
 
+def test_several_leave_at_once_each_their_own(store, people):
+    """In one lot each leaves what their delivery came through; the same person twice is once."""
+    ana = people.add_supporter("ana", "letters", "appeals")
+    boris = people.add_supporter("boris", "letters")
+    mailing = people.add_mailing()
+    of_ana = people.add_delivery(mailing, ("letters", ana))
+    of_boris = people.add_delivery(mailing, ("letters", boris))
+    page = UnsubscriptionSource.PAGE
+    lot = [
+        Leaver(of_ana, ana, ONE_CLICK),
+        Leaver(4_711, 0, ONE_CLICK),
+        Leaver(of_boris, boris, page),
+        Leaver(of_ana, ana, page),
+    ]
+
+    with store.write() as connection:
+        left = leave_all(connection, lot, NOON)
+
+    letters = people.lists["letters"]
+    assert [((letters, ana),), None, ((letters, boris),), None] == [
+        one and one.memberships for one in left
+    ]
+    assert [
+        ("one_click", False, {(letters, ana)}), ("page", False, {(letters, boris)})
+    ] == people.unsubscriptions()  # fmt: skip
+    assert {"appeals"} == people.on(ana)
+
+
 def test_ids_that_name_nobody_leave_nothing(store, people):
     """A delivery and supporter that never were change nothing and put nothing on record."""
     ana = people.add_supporter("ana", "letters")
 
     with store.read() as connection:
-        assert not may_leave(connection, 4_711, 0)
+        assert [()] == lists_to_leave(connection, [Leaver(4_711, 0, ONE_CLICK)])
     assert _leave(store, 4_711, 0) is None
     assert {"letters"} == people.on(ana)
     assert [] == people.unsubscriptions()

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
 
 from mailer.clock import Clock
 from mailer.events import warn
@@ -87,10 +89,18 @@ def create_public_app(
         Route("/favicon.ico", READ, _favicon, "icon"),
     )
     for path, methods, endpoint, name in routes:
-        app.add_api_route(path, endpoint, methods=list(methods), name=name, response_model=None)
+        app.router.routes.append(_Named(path, endpoint, methods=methods, name=name))
     _handle_errors(app, pages)
     app.add_middleware(Guard, clock=clock, base_url=base_url, error=pages.error)
     return app
+
+
+class _Named(StarletteRoute):
+    """A route that the log can name; without what FastAPI would read out of the request."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self
+        await super().handle(scope, receive, send)
 
 
 def _handle_errors(app: FastAPI, pages: Pages) -> None:

@@ -74,9 +74,13 @@ class Answering:
 
         Only a token that is ours costs a write to the disk: the time of an answer must not tell.
         """
+        return await self.not_sooner(self._in_thread(work))
+
+    async def not_sooner(self, work: Awaitable[_T]) -> _T:
+        """Wait for something, and come back no sooner than the floor after it was asked."""
         began = self._clock.monotonic()
         try:
-            return await self._in_thread(work)
+            return await work
         finally:
             await asyncio.sleep(began + self._floor_s - self._clock.monotonic())
 

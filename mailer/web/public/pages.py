@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from mailer.web.public.reader import DEFAULT_LANGUAGE, accepted_languages, page_
 _HERE = Path(__file__).parent
 TEMPLATES_DIR = _HERE / "templates"
 _STYLE = _HERE / "static" / "public.css"
+#: A visitor who invents addresses of many folders cannot have each kept.
+_FIXED_KEPT = 256
 #: Nothing that a token opens, and no error, is kept by a browser or a proxy, or found by a search.
 PRIVATE_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -101,6 +104,10 @@ class Pages:
         self.spoken = tuple(self._catalogs)
         self.style = read_style()
         self._environment = _environment()
+        #: Pages that say the same to everybody: the answer to one click is asked for most.
+        self._fixed = lru_cache(maxsize=_FIXED_KEPT)(
+            lambda template, language, root: self._rendered(template, language, root, {})
+        )
 
     def language_for(self, request: Request) -> str:
         """Return the language that a page without content of its own answers in."""
@@ -116,6 +123,13 @@ class Pages:
             root: Relative address of the folder that all pages lie under, see `root_of`.
             values: What the template names.
         """
+        if not values:
+            return self._fixed(template, language, root)
+        return self._rendered(template, language, root, values)
+
+    def _rendered(
+        self, template: str, language: str, root: str, values: Mapping[str, object]
+    ) -> str:
         catalog = self._catalogs[language]
         return self._environment.get_template(template).render(
             _=catalog.phrase,
