@@ -28,6 +28,7 @@ SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # RFC 2919 §2: at most 255 octets, of which `list@` and brackets leave these.
 _LONGEST_LIST_ID = 240
+_LONGEST_TOPIC = 60
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _KNOWN = frozenset(
     [
@@ -41,6 +42,7 @@ _KNOWN = frozenset(
         "discreet",
         "attributes",
         "columns",
+        "topics",
     ]
 )
 #: Fields every supporter has; no attribute may take their names.
@@ -122,6 +124,11 @@ def is_key(text: str) -> bool:
     return bool(_KEY.fullmatch(text)) and f"{text}.toml" != SEGMENTS_FILE
 
 
+def is_topic(text: str) -> bool:
+    """Tell whether a topic may have this key."""
+    return bool(_KEY.fullmatch(text)) and len(text) <= _LONGEST_TOPIC
+
+
 def block_to_add(key: str, config: Config) -> str:
     """Return the content of `lists/<key>.toml` that a person may start from."""
     owner = config.organisations[0].key if config.organisations else "organisation"
@@ -167,7 +174,7 @@ class _ListReader:
             self.fault(field, "is not a field of a list", f"Known: {', '.join(sorted(_KNOWN))}")
         definition = ListDefinition(
             key=key,
-            name=self._names(data),
+            name=self._names("name", data.get("name")),
             owner=self._text(data, "owner"),
             sender=self._text(data, "sender"),
             list_id=self._text(data, "list_id"),
@@ -177,6 +184,7 @@ class _ListReader:
             discreet=self._flag(data, "discreet"),
             attributes=dict(self._attributes(data)),
             columns=dict(self._columns(data)),
+            topics=dict(self._topics(data)),
         )
         self._check(definition)
         return None if self.faults else definition
@@ -214,20 +222,20 @@ class _ListReader:
             return False
         return value
 
-    def _names(self, data: dict[str, Any]) -> dict[str, str]:
-        value = data.get("name")
+    def _names(self, field: str, value: object) -> dict[str, str]:
         if not isinstance(value, dict) or not value:
-            self.fault("name", "is missing or has no language", 'Write name = { en = "…" }')
+            key = field.rpartition(".")[2]
+            self.fault(field, "is missing or has no language", f'Write {key} = {{ en = "…" }}')
             return {}
         names = {}
         for tag, text in value.items():
             if not isinstance(text, str) or not text.strip():
-                self.fault("name", f"has no text for {tag}")
+                self.fault(field, f"has no text for {tag}")
             elif unwanted_character(text.strip()):
                 problem = f"holds {unwanted_character(text.strip())} in {tag}"
-                self.fault("name", problem, "Delete it: nobody sees it, and it breaks headers")
+                self.fault(field, problem, "Delete it: nobody sees it, and it breaks headers")
             else:
-                names[self._tag("name", tag)] = text.strip()
+                names[self._tag(field, tag)] = text.strip()
         return names
 
     def _tag(self, field: str, text: object) -> str:
@@ -286,6 +294,18 @@ class _ListReader:
         headers = [str(header).strip().lower() for header in table.values()]
         for header in sorted({one for one in headers if headers.count(one) > 1}):
             self.fault("columns", f'two fields come from the column "{header}"', "Keep one")
+
+    def _topics(self, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
+        table = data.get("topics", {})
+        if not isinstance(table, dict):
+            self.fault("topics", "is not a table", 'Write [topics] and press = { en = "…" }')
+            return
+        for key, value in table.items():
+            field = f"topics.{key}"
+            if not is_topic(key):
+                self.fault(field, "cannot be a topic's key", "Use small letters, digits, hyphens")
+            else:
+                yield key, self._names(field, value)
 
     def _check(self, definition: ListDefinition) -> None:
         owners = [one.key for one in self.config.organisations]

@@ -97,6 +97,8 @@ class ListDefinition:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     #: Field → column header, where a CSV names its columns otherwise.
     columns: Mapping[str, str] = field(default_factory=dict)
+    #: What people on it can choose, by key, in the order of the file: names by language.
+    topics: Mapping[str, LocalizedText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,12 @@ def sender_from_document(document: dict[str, Any]) -> Sender:
 
 def list_to_document(definition: ListDefinition) -> dict[str, Any]:
     """Return a list's definition as JSON can hold it."""
-    return {**asdict(definition), "languages": list(definition.languages)}
+    return {
+        **asdict(definition),
+        "languages": list(definition.languages),
+        # In pairs: the database sorts the keys of a document.
+        "topics": [[key, dict(names)] for key, names in definition.topics.items()],
+    }
 
 
 def list_from_document(document: dict[str, Any]) -> ListDefinition:
@@ -126,7 +131,12 @@ def list_from_document(document: dict[str, Any]) -> ListDefinition:
         for name, value in document["attributes"].items()
     }
     return ListDefinition(
-        **{**document, "languages": tuple(document["languages"]), "attributes": attributes}
+        **{
+            **document,
+            "languages": tuple(document["languages"]),
+            "attributes": attributes,
+            "topics": dict(document.get("topics", ())),
+        }
     )
 
 

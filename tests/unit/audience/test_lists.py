@@ -1,5 +1,8 @@
 """Files of lists and segments: what is wrong with them, at its line."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from mailer.audience.lists import block_to_add, load_lists
@@ -7,6 +10,7 @@ from mailer.audience.segments import load_segments, parse_segment
 from mailer.config import load_config, share_dir
 from mailer.model.audience import Attribute, AttributeType
 from mailer.model.faults import FaultsFound
+from mailer.store.mailings import list_from_document, list_to_document
 
 NEWS = (share_dir() / "lists" / "harbor-news.toml").read_text(encoding="utf-8")
 
@@ -110,6 +114,40 @@ def test_attributes_that_are_no_table_are_one_plain_fault(folder, config):
     """And no traceback."""
     text = "attributes = 5\n" + NEWS[: NEWS.index("[attributes")]
     assert [("attributes = 5", "attributes", "is not a table")] == [
+        one[1:] for one in faults(folder, config, a=text)
+    ]
+
+
+def test_topics_are_named_by_language_and_keep_their_order(folder, config):
+    """In the database too, which sorts what it keeps."""
+    (folder / "news.toml").write_text(NEWS, encoding="utf-8")
+    definition = load_lists(folder, config)[0]["news"]
+    assert ["women", "press"] == list(definition.topics)
+    assert "Свобода прессы" == definition.topics["press"]["ru"]
+    document = json.loads(json.dumps(list_to_document(definition), sort_keys=True))
+    assert definition == list_from_document(document)
+    assert ["women", "press"] == list(list_from_document(document).topics)
+    del document["topics"]
+    assert replace(definition, topics={}) == list_from_document(document)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "problem"),
+    [
+        ('"Press!" = { en = "Press" }', "topics.Press!", "cannot be a topic's key"),
+        (f'{"x" * 61} = {{ en = "Press" }}', f"topics.{'x' * 61}", "cannot be a topic's key"),
+        ('press = "Press"', "topics.press", "is missing or has no language"),
+        ("press = {}", "topics.press", "is missing or has no language"),
+        ('press = { en = " " }', "topics.press", "has no text for en"),
+        ('press = { Russian = "x" }', "topics.press", '"Russian" is not a language'),
+    ],
+)
+def test_what_is_wrong_with_a_topic_is_told_at_its_line(folder, config, line, field, problem):
+    """A key is written in statement.toml, and a name is read by people."""
+    text = NEWS[: NEWS.index("women = {")] + line
+    assert [(line, field, problem)] == [one[1:] for one in faults(folder, config, a=text)]
+    text = f"topics = 5\n{NEWS[: NEWS.index('[topics]')]}"
+    assert [("topics = 5", "topics", "is not a table")] == [
         one[1:] for one in faults(folder, config, a=text)
     ]
 
