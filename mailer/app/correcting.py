@@ -1,7 +1,8 @@
 """Plan the correction of a mailing: the newest revision, to those whom it reached.
 
 In: a workspace and the key of a mailing. Out: a `Plan`, like any other, or what stands in the way.
-Statement, lists and sender are those of the mailing that is corrected.
+Statement, lists and sender are those of the mailing that is corrected, and it is urgent where that
+one was.
 """
 
 from __future__ import annotations
@@ -58,9 +59,20 @@ def plan_correction(workspace: Workspace, key: str) -> Plan:
     targets = tuple((ids[one.key], one) for one in chosen)
     with workspace.store.read() as connection:
         rule = correction_of(connection, corrects, stored.revision_id)
-        covered = correction_coverage(connection, targets, rule, now)
+        # Whoever it is for was chosen by the topics that one had, not by those of the newest text.
+        covered = correction_coverage(connection, targets, rule, now, found.concern)
     plan = CorrectionPlan(corrects, got, sent_before=bool(rule.alike))
-    return Plan(wish, stored, design, sender, targets, covered, warnings, correction=plan)
+    return Plan(
+        wish,
+        stored,
+        design,
+        sender,
+        targets,
+        covered,
+        warnings,
+        correction=plan,
+        concern=found.concern,
+    )
 
 
 def _revision_faults(

@@ -29,7 +29,7 @@ from mailer.compose.fixed import check_headers
 from mailer.model.audience import ListDefinition
 from mailer.model.breaker import Breaker, parse_canary
 from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
-from mailer.model.mailing import Corrected, Design, Mailing, Sender
+from mailer.model.mailing import NO_CONCERN, Concern, Corrected, Design, Mailing, Sender
 from mailer.model.statement import Revision, StoredRevision
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import AT_ONCE, LatePolicy
@@ -52,6 +52,8 @@ class Wish:
     sender: str = ""
     segment: str = ""
     exclude: str = ""
+    #: It reaches those, too, who want urgent appeals only.
+    urgent: bool = False
 
 
 def pinned_breaker(workspace: Workspace, canary: str | None, people: int) -> Breaker:
@@ -101,6 +103,7 @@ class Plan:
     #: None for most.
     correction: CorrectionPlan | None = None
     breaker: Breaker | None = None
+    concern: Concern = NO_CONCERN
 
     @property
     def count(self) -> int:
@@ -186,6 +189,9 @@ def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
     chosen = chosen_lists(workspace, wish.lists)
     sender = _sender(workspace, wish, chosen)
     design, warnings = check_mails(workspace, revision, chosen, sender)
+    faults = list(_topic_faults(revision, chosen))
+    if faults:
+        raise FaultsFound(faults)
     segment, exclude = _expressions(workspace, wish, chosen)
     # What is scheduled is the expression as it reads now, whatever happens to the file later.
     wish = replace(
@@ -207,6 +213,7 @@ def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> P
     with workspace.store.write() as connection:
         ids = sync_lists(connection, prepared.lists, now)
     targets = tuple((ids[one.key], one) for one in prepared.lists)
+    concern = Concern(prepared.wish.urgent, stored.revision.topics)
     with workspace.store.read() as connection:
         covered = coverage(
             connection,
@@ -215,6 +222,7 @@ def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> P
             prepared.exclude.segment if prepared.exclude else None,
             resolver(stored.revision),
             now,
+            concern,
         )
     return Plan(
         prepared.wish,
@@ -224,6 +232,7 @@ def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> P
         targets,
         covered,
         prepared.warnings,
+        concern=concern,
     )
 
 
@@ -250,6 +259,31 @@ def check_mails(
         raise FaultsFound(errors_in(found))
     found += _deadline_faults(revision, workspace.clock.now().date())
     return design, tuple(fault for fault in found if fault not in errors_in(found))
+
+
+def _topic_faults(revision: Revision, chosen: tuple[ListDefinition, ...]) -> Iterator[Fault]:
+    """Yield the topics that nobody on these lists could have chosen, and the lists that have others.
+
+    A list without topics is no fault: everybody on it gets everything.
+    """
+    with_topics = [one for one in chosen if one.topics]
+    known = {key for one in with_topics for key in one.topics}
+    file = f"templates/statements/{revision.slug}/statement.toml"
+    keys = ", ".join(one.key for one in chosen)
+    for topic in revision.topics:
+        if topic not in known:
+            yield Fault(
+                file, 0, "topics", f'"{topic}" is not a topic of {keys}',
+                f"There are: {', '.join(sorted(known)) or 'none'}. Declare it under [topics] in "
+                f"lists/{chosen[0].key}.toml, or take it out",
+            )  # fmt: skip
+    for one in with_topics:
+        if revision.topics and not set(revision.topics) & set(one.topics):
+            yield Fault(
+                file, 0, "topics", f"holds none of the topics of {one.key}",
+                f"Add one of: {', '.join(one.topics)}; or declare one of its own in "
+                f"lists/{one.key}.toml",
+            )  # fmt: skip
 
 
 def _deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
@@ -410,4 +444,5 @@ def _new_mailing(
         corrects=plan.correction.corrects if plan.correction else None,
         rehearsal=not workspace.config.workspace.live,
         breaker=plan.breaker or pinned_breaker(workspace, None, plan.count),
+        concern=plan.concern,
     )

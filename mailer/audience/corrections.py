@@ -17,7 +17,7 @@ from mailer.audience.coverage import Coverage
 from mailer.cldr import is_never
 from mailer.model.audience import LanguageStep, ListDefinition
 from mailer.model.faults import Fault
-from mailer.model.mailing import Corrected
+from mailer.model.mailing import NO_CONCERN, Concern, Corrected
 from mailer.model.states import MailingState, SkipReason
 from mailer.model.tags import MalformedTag
 from mailer.store import coverage as counts
@@ -108,6 +108,7 @@ def correction_coverage(
     targets: Sequence[tuple[int, ListDefinition]],
     correction: Correction,
     now: datetime,
+    concern: Concern = NO_CONCERN,
 ) -> Coverage:
     """Count who would be mailed if the correction were frozen at `now`.
 
@@ -116,6 +117,7 @@ def correction_coverage(
         targets: row id and definition of each list, in the order given.
         correction: whom the mailing that is corrected reached.
         now: the instant that pauses are compared with.
+        concern: of the mailing that is corrected.
     """
     rules = make_rules(
         connection,
@@ -125,6 +127,7 @@ def correction_coverage(
         [list_id for list_id, definition in targets if definition.discreet],
         now,
         correction,
+        concern,
     )
     tally = _Tally(Counter(), Counter(), Counter(), Counter())
     for route in rules.lists:

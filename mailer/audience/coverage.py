@@ -13,6 +13,7 @@ from datetime import datetime
 
 from mailer.cldr import script_of
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep, ListDefinition
+from mailer.model.mailing import NO_CONCERN, Concern
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
 from mailer.model.tags import LanguageTag, parse_tag
@@ -56,6 +57,7 @@ def coverage(
     exclude: Segment | None,
     resolve: Resolve,
     now: datetime,
+    concern: Concern = NO_CONCERN,
 ) -> Coverage:
     """Count who would be mailed if the mailing were frozen at `now`.
 
@@ -66,6 +68,7 @@ def coverage(
         exclude: who is left out; None for nobody.
         resolve: chooses the edition for a profile on a list.
         now: the instant that pauses are compared with.
+        concern: what it is about, and whether it is urgent.
     """
     rules = make_rules(
         connection,
@@ -74,6 +77,7 @@ def coverage(
         exclude,
         [list_id for list_id, definition in targets if definition.discreet],
         now,
+        concern=concern,
     )
     tally = _Tally(rules, dict(targets), resolve)
     tally.count(connection)

@@ -151,6 +151,7 @@ def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime)
         correction_of(connection, found.corrects, found.revision_id, found.row_id)
         if found.corrects
         else None,
+        found.concern,
     )
 
 

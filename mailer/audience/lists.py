@@ -23,12 +23,12 @@ from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault
 from mailer.model.tags import normalize_tag
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
+from mailer.model.topics import is_topic
 
 SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # RFC 2919 §2: at most 255 octets, of which `list@` and brackets leave these.
 _LONGEST_LIST_ID = 240
-_LONGEST_TOPIC = 60
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _KNOWN = frozenset(
     [
@@ -122,11 +122,6 @@ def _disagreements(
 def is_key(text: str) -> bool:
     """Tell whether a list may have this key."""
     return bool(_KEY.fullmatch(text)) and f"{text}.toml" != SEGMENTS_FILE
-
-
-def is_topic(text: str) -> bool:
-    """Tell whether a topic may have this key."""
-    return bool(_KEY.fullmatch(text)) and len(text) <= _LONGEST_TOPIC
 
 
 def block_to_add(key: str, config: Config) -> str:

@@ -32,6 +32,7 @@ from mailer.cli.common import (
     print_json,
     shown,
 )
+from mailer.cli.concern import concern_document, print_concern
 from mailer.cli.resolving import doubts_document, print_doubts
 from mailer.model.mailing import Mailing
 from mailer.model.states import (
@@ -67,6 +68,8 @@ _REASONS = {
     SkipReason.NO_ACCEPTABLE_EDITION: "no edition in a language they accept",
     SkipReason.NO_CONSENT: "no consent on record",
     SkipReason.EXPIRED: "their hour had passed",
+    SkipReason.ONLY_URGENT: "they want urgent appeals only",
+    SkipReason.TOPIC_NOT_CHOSEN: "they chose other topics",
 }
 #: What a person may want instead, by the state a mailing is in.
 _NEXT = {
@@ -269,6 +272,7 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
     return {
         "mailing": mailing.key,
         "corrects": mailing.corrects.key if mailing.corrects else None,
+        **concern_document(mailing.concern),
         "state": mailing.state.value,
         "held_reason": mailing.held_reason,
         **paused_document(mailing),
@@ -315,6 +319,7 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     console.print(f"  due {shown(mailing.due_at, mailing.time_zone)}")
     if mailing.corrects:
         console.print(f"  corrects {mailing.corrects.key} of {mailing.corrects.day}")
+    print_concern(mailing.concern)
     if mailing.held_reason:
         console.print(f"  held: {mailing.held_reason}", style="yellow", markup=False)
     print_paused(mailing, zone)

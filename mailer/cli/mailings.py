@@ -11,6 +11,7 @@ from mailer.app.planning import Wish, make_plan
 from mailer.cli.breaker import paused_document, print_breaker, print_paused
 from mailer.cli.clocks import OVER, print_rules, print_shares, shares_document, timing_document
 from mailer.cli.common import console, open_workspace, plain_errors, print_json, shown
+from mailer.cli.concern import Urgent, concern_document, print_concern
 from mailer.cli.plans import (
     AsJson,
     ExcludeText,
@@ -97,6 +98,7 @@ def coverage_command(
     sender: SenderKey = "",
     segment: SegmentText = "",
     exclude: ExcludeText = "",
+    urgent: Urgent = False,
     as_json: AsJson = False,
 ) -> None:
     """Say before sending who would be reached in which language, and which editions are missing.
@@ -104,7 +106,7 @@ def coverage_command(
     Example: mailer mailings coverage --statement her-rights --list harbor-news
     """
     workspace = open_workspace()
-    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    plan = make_plan(workspace, Wish(statement, tuple(lists), sender, segment, exclude, urgent))
     if as_json:
         print_json(coverage_document(plan))
     else:
@@ -140,6 +142,7 @@ def show_command(
                 "corrects": one.corrects.key if one.corrects else None,
                 "segment": one.segment,
                 "exclude": one.exclude,
+                **concern_document(one.concern),
                 "confirmed": one.confirmed_count,
                 "digest": one.digest,
                 **timing_document(one.timing),
@@ -161,6 +164,7 @@ def show_command(
         console.print(f"  only {one.segment}", markup=False)
     if one.exclude:
         console.print(f"  but not {one.exclude}", markup=False)
+    print_concern(one.concern)
     if one.state is not MailingState.DRAFT:
         console.print(f"  {one.confirmed_count} people were confirmed")
     if one.breaker:

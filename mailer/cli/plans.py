@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mailer.app.planning import CorrectionPlan, Plan
 from mailer.cli.common import WRONG_USE, console, errors, fail, report_faults
+from mailer.cli.concern import concern_document, print_concern
 from mailer.cli.control import reason_in_words
 from mailer.model.statement import localized
 from mailer.model.states import SkipReason
@@ -79,6 +80,7 @@ def print_plan(plan: Plan) -> None:
         console.print(f"  only {plan.wish.segment}", markup=False)
     if plan.wish.exclude:
         console.print(f"  but not {plan.wish.exclude}", markup=False)
+    print_concern(plan.concern)
     print_coverage(plan)
     report_faults(plan.warnings)
 
@@ -123,6 +125,7 @@ def coverage_document(plan: Plan) -> dict[str, object]:
         "statement": plan.wish.slug,
         "corrects": plan.correction.corrects.key if plan.correction else None,
         "lists": list(plan.wish.lists),
+        **concern_document(plan.concern),
         "first_language": covered.first,
         "later_language": covered.later,
         "fallback": covered.fallback,

@@ -46,6 +46,7 @@ from mailer.cli.common import (
     print_json,
     shown,
 )
+from mailer.cli.concern import Urgent
 from mailer.cli.control import print_report, progress_bar, report_document
 from mailer.cli.plans import (
     AsJson,
@@ -103,13 +104,15 @@ def schedule(
     quiet_days: QuietDaysText = "",
     late: Late = None,
     canary: CanaryText = None,
+    urgent: Urgent = False,
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
     """Schedule a mailing of a statement's newest revision, after showing who gets it and when.
 
     With --correct it goes to exactly those whom an earlier mailing reached, in the language they
-    got it in, and says that it corrects; statement, lists and sender are those of that mailing.
+    got it in, and says that it corrects; statement, lists and sender are those of that mailing, and
+    it is urgent where that one was.
 
     With --draft it releases a draft that waits, an issue of a newsletter say.
 
@@ -124,7 +127,7 @@ def schedule(
     grace_s = duration_s(grace) if grace else workspace.config.schedule.grace_s
     if not recipient_time:
         refuse_passed(workspace, instant_at(at, zone), zone, grace_s)
-    wish = Wish(statement, tuple(lists), sender, segment, exclude)
+    wish = Wish(statement, tuple(lists), sender, segment, exclude, urgent)
     plan, waiting = _plan(workspace, wish, correct, draft)
     check_ready(workspace, plan.sender)
     now = workspace.clock.now()
@@ -173,6 +176,7 @@ def _plan(
         "--sender": wish.sender,
         "--segment": wish.segment,
         "--exclude": wish.exclude,
+        "--urgent": wish.urgent,
     }
     given = [option for option, value in options.items() if value]
     if correct and draft:
@@ -220,6 +224,7 @@ def send(
     segment: SegmentText = "",
     exclude: ExcludeText = "",
     canary: CanaryText = None,
+    urgent: Urgent = False,
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -228,7 +233,8 @@ def send(
     Example: mailer send --statement her-rights --list harbor-news --segment 'country = MD'
     """
     workspace = open_workspace()
-    plan = _plan_statement(workspace, Wish(statement, tuple(lists), sender, segment, exclude))
+    wish = Wish(statement, tuple(lists), sender, segment, exclude, urgent)
+    plan = _plan_statement(workspace, wish)
     breaker = pinned_breaker(workspace, canary, plan.count)
     plan = replace(plan, breaker=breaker)
     check_ready(workspace, plan.sender)

@@ -167,4 +167,5 @@ class Claimer:
             first_attempt_at=one.first_attempt_at,
             share_id=one.share_id,
             resent_at=one.resent_at,
+            text_only=one.text_only,
         )

@@ -92,6 +92,20 @@ class Corrected:
 
 
 @dataclass(frozen=True)
+class Concern:
+    """What a mailing is about and how much it presses: by this people choose what they get."""
+
+    #: It reaches those, too, who want urgent appeals only.
+    urgent: bool = False
+    #: Keys; a mailing without any is for everyone.
+    topics: tuple[str, ...] = ()
+
+
+#: Nothing that anybody could have chosen by, but that it is not urgent.
+NO_CONCERN = Concern()
+
+
+@dataclass(frozen=True)
 class Mailing:
     """One send of one revision from one sender to one audience."""
 
@@ -135,6 +149,7 @@ class Mailing:
     canary_tried_at: datetime | None = None
     #: When the rest was let go.
     canary_passed_at: datetime | None = None
+    concern: Concern = NO_CONCERN
 
     @property
     def canary_holds(self) -> bool:
@@ -176,6 +191,8 @@ class OutgoingDelivery(NamedTuple):
     share_id: int = 0
     #: When a person had it sent again: how long it is tried counts from then; None for most.
     resent_at: datetime | None = None
+    #: The person wants no HTML.
+    text_only: bool = False
 
 
 class ComposedMail(NamedTuple):

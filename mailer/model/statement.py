@@ -196,6 +196,8 @@ class Revision:
     appeal: Appeal | None = None
     #: What an issue of a newsletter tells of, the newest first; empty for everything else.
     items: tuple[NewsletterItem, ...] = ()
+    #: Keys of topics that lists declare; one without any is for everyone.
+    topics: tuple[str, ...] = ()
 
     @property
     def languages(self) -> tuple[str, ...]:

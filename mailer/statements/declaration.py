@@ -7,6 +7,7 @@ In: the text of the file. Out: a `Declaration`, and every fault with line and fi
     source_language = "en"                   # the edition the others are translated from
     published = 2026-12-01T09:00:00+02:00    # optional; when the public page may show it
     and_others = true                        # optional; "and others" after the signatories
+    topics = ["press"]                       # optional; keys of topics that lists declare
 
     [[supports]]
     kind = "organisation"                    # or "person"
@@ -61,6 +62,7 @@ from mailer.model.statement import (
     SupportedKind,
 )
 from mailer.model.toml_lines import TomlLines, not_toml
+from mailer.model.topics import is_topic
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem
 from mailer.statements.languages import MalformedTag, normalize_tag
@@ -115,6 +117,8 @@ class Declaration:
     #: Every title of something related, for the check of its languages.
     titles: tuple[NamedTitle, ...] = ()
     appeal: Appeal | None = None
+    #: Keys, each once, in the order given.
+    topics: tuple[str, ...] = ()
 
 
 class _Table:
@@ -311,6 +315,7 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
         signatories=table.tables("signatories", lambda row: _signatory(row, source)),
         and_others=table.flag("and_others"),
         appeal=_read_appeal(table, kind, source, titles),
+        topics=_read_topics(table),
         texts=tuple(texts),
         titles=tuple(titles),
     )
@@ -339,6 +344,17 @@ def _read_published(table: _Table) -> datetime | None:
         table.fault("published", "has no zone, so it could be any hour", remedy)
         return None
     return moment
+
+
+def _read_topics(table: _Table) -> tuple[str, ...]:
+    remedy = 'Write keys of topics that lists declare: topics = ["press"]'
+    values = table.value("topics", list, "a row of keys", remedy) or []
+    topics = [one for one in values if isinstance(one, str) and is_topic(one)]
+    if len(topics) < len(values):
+        table.fault("topics", "holds what is no key of a topic", remedy)
+    for one in sorted({one for one in topics if topics.count(one) > 1}):
+        table.fault("topics", f'names "{one}" twice', "Name each topic once")
+    return tuple(dict.fromkeys(topics))
 
 
 def _read_appeal(

@@ -265,5 +265,6 @@ def _assemble(
             editions=editions,
             pictures=dict(sorted(pictures.items())),
             appeal=declaration.appeal,
+            topics=declaration.topics,
         )
     )

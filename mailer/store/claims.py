@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     String,
     Update,
+    and_,
     bindparam,
     case,
     cast,
@@ -49,17 +50,25 @@ from mailer.store.shares import open_lanes
 from mailer.store.tables import (
     delivery,
     delivery_list,
+    mailing,
     mailing_target,
     membership,
     supporter,
     suppression,
 )
+from mailer.store.topics import chose_others_than_mailing
 from mailer.store.types import Instant, instant
 
 #: Columns of a claim that are taken as they are.
-_PLAIN_COLUMNS = 13
+_PLAIN_COLUMNS = 14
 #: Why an address may not be mailed whoever asks: the greater one counts.
-_PAUSED = 2
+_MARKS = {
+    1: SkipReason.DISCREET_NOT_READY,
+    2: SkipReason.ONLY_URGENT,
+    3: SkipReason.SUPPORTER_PAUSED,
+}
+#: What may hold of one list a delivery came through and not of another.
+_OF_LIST = frozenset({SkipReason.NO_CONSENT, SkipReason.TOPIC_NOT_CHOSEN})
 
 
 class ClaimedDelivery(NamedTuple):
@@ -73,6 +82,8 @@ class ClaimedDelivery(NamedTuple):
     fields_sealed: bytes
     country: str
     needs_smtputf8: bool
+    #: The person wants no HTML.
+    text_only: bool
     domain_class: str
     domain_digest: bytes
     list_id: int
@@ -133,8 +144,8 @@ def claim(
 
     Taken are the mailings of those senders whose first relay that can take them is this one, and no
     more than its cap and the paces allow. Whoever left, was suppressed, paused or marked discreet
-    since the audience was frozen, or is on a list that was, is skipped on the way, or reached through
-    another list they are still on.
+    since the audience was frozen, is on a list that was, or chose otherwise, is skipped on the way, or
+    reached through another list they are still on.
     """
     purse = open_purse(connection, terms.relay, terms.routing, now)
     left = purse.left
@@ -148,7 +159,7 @@ def claim(
     refused |= dict.fromkeys(
         set(ids) - {one.delivery_id for one, _ in found}, SkipReason.NO_CONSENT
     )
-    gone = [one for one, reason in refused.items() if reason is SkipReason.NO_CONSENT]
+    gone = [one for one, reason in refused.items() if reason in _OF_LIST]
     rerouted = _reroute(connection, gone) if gone else []
     for reason in sorted(set(refused.values())):
         of_it = [one for one, why in refused.items() if why is reason and one not in rerouted]
@@ -314,6 +325,7 @@ def _routes(dialect: str) -> Select[Any]:
             delivery_list.c.delivery_id.in_(these(dialect)),
             membership.c.state == MembershipState.SUBSCRIBED,
             membership.c.consent_basis != "",
+            ~chose_others_than_mailing(membership),
             ~exists().where(
                 suppression.c.address_digest == delivery.c.address_digest,
                 suppression.c.scope == scope,
@@ -330,16 +342,16 @@ def _persons(
     query = _person_query(connection.dialect.name, tuple(discreet_lists(connection)))
     found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
     for row in fetch(connection, query, {"now": now, **ids_for(connection, ids)}):
-        (*_, attempts, first_us, share_id, resent_us, is_suppressed, flag, member) = row
+        (*_, attempts, first_us, share_id, resent_us, is_suppressed, mark, member, others) = row
         reason = None
         if is_suppressed:
             reason = SkipReason.SUPPRESSED
-        elif flag:
-            reason = (
-                SkipReason.SUPPORTER_PAUSED if flag == _PAUSED else SkipReason.DISCREET_NOT_READY
-            )
+        elif mark:
+            reason = _MARKS[mark]
         elif member != MembershipState.SUBSCRIBED:
             reason = SkipReason.NO_CONSENT
+        elif others:
+            reason = SkipReason.TOPIC_NOT_CHOSEN
         claimed = ClaimedDelivery._make(
             (
                 *row[:_PLAIN_COLUMNS],
@@ -376,10 +388,12 @@ def _person_query(dialect: str, marked: tuple[int, ...]) -> Select[Any]:
         discreet = or_(discreet, on_discreet)
     # Whatever one organisation knows of the address counts for all.
     at = bindparam("now", type_=Instant)
+    not_for_them = and_(other.c.only_urgent.is_(True), mailing.c.urgent.is_(False))
+    mark = case((other.c.paused_until > at, 3), (not_for_them, 2), (discreet, 1), else_=0)
     known = (
-        select(func.max(case((other.c.paused_until > at, _PAUSED), (discreet, 1), else_=0)))
+        select(func.max(mark))
         .where(other.c.address_digest == delivery.c.address_digest)
-        .correlate(delivery)
+        .correlate(delivery, mailing)
         .scalar_subquery()
     )
     return (
@@ -392,6 +406,7 @@ def _person_query(dialect: str, marked: tuple[int, ...]) -> Select[Any]:
             supporter.c.fields_sealed,
             supporter.c.country,
             supporter.c.needs_smtputf8,
+            supporter.c.text_only,
             delivery.c.domain_class,
             supporter.c.domain_digest,
             delivery.c.list_id,
@@ -407,8 +422,10 @@ def _person_query(dialect: str, marked: tuple[int, ...]) -> Select[Any]:
                 (membership.c.consent_basis != "", type_coerce(membership.c.state, String)),
                 else_=null(),
             ).label("member"),
+            chose_others_than_mailing(membership).label("others"),
         )
         .select_from(delivery)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .join(supporter, supporter.c.id == delivery.c.supporter_id)
         .outerjoin(
             membership,

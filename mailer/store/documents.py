@@ -94,6 +94,8 @@ def revision_to_document(revision: Revision) -> dict[str, Any]:
             }
             for item in revision.items
         ]
+    if revision.topics:
+        document["topics"] = list(revision.topics)
     return document
 
 
@@ -162,6 +164,7 @@ def revision_from_document(
         digest=document_digest(document),
         appeal=_appeal_from_document(document["appeal"]) if "appeal" in document else None,
         items=tuple(_item(one) for one in document.get("items", ())),
+        topics=tuple(document.get("topics", ())),
     )
 
 

@@ -19,7 +19,15 @@ from sqlalchemy import Connection, Row, Select, delete, exists, func, select, up
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.breaker import Breaker
-from mailer.model.mailing import Corrected, DkimKey, Mailing, Sender, Target
+from mailer.model.mailing import (
+    NO_CONCERN,
+    Concern,
+    Corrected,
+    DkimKey,
+    Mailing,
+    Sender,
+    Target,
+)
 from mailer.model.states import (
     DeliveryState,
     ForbiddenTransition,
@@ -41,6 +49,7 @@ from mailer.store.shares import (
     write_zones,
 )
 from mailer.store.tables import delivery, lease, mailing, mailing_target, statement
+from mailer.store.topics import topics_of_mailing, write_topics
 
 #: Deliveries whose outcome is still to come.
 OPEN_STATES = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
@@ -81,6 +90,7 @@ class NewMailing:
     rehearsal: bool = True
     #: What goes first, and what it pauses at; None: it never pauses by itself.
     breaker: Breaker | None = None
+    concern: Concern = NO_CONCERN
 
 
 class PausedByItself(Exception):
@@ -141,13 +151,23 @@ def list_from_document(document: dict[str, Any]) -> ListDefinition:
 
 
 def pinned_digest(
-    revision_digest: str, design_digest: str, sender: Sender, corrects: Corrected | None = None
+    revision_digest: str,
+    design_digest: str,
+    sender: Sender,
+    corrects: Corrected | None = None,
+    *,
+    urgent: bool = False,
 ) -> str:
-    """Return the SHA-256 over everything that shapes the mails: what is approved is this."""
+    """Return the SHA-256 over everything that shapes the mails: what is approved is this.
+
+    That a mailing is urgent is part of it: by that it goes to people who want nothing else.
+    """
     parts: list[Any] = [revision_digest, design_digest, sender_to_document(sender)]
     if corrects is not None:
         # Its mails name that day.
         parts.append([corrects.key, corrects.day.isoformat()])
+    if urgent:
+        parts.append("urgent")
     pinned = json.dumps(parts, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(pinned.encode()).hexdigest()
 
@@ -194,14 +214,21 @@ def _pinned(new: NewMailing) -> dict[str, Any]:
         "timing": timing_to_document(new.timing),
         "in_shares": new.timing.in_shares,
         "confirmed_count": new.confirmed_count,
-        "digest": pinned_digest(new.revision_digest, new.design_digest, new.sender, new.corrects),
+        "urgent": new.concern.urgent,
+        "digest": pinned_digest(
+            new.revision_digest,
+            new.design_digest,
+            new.sender,
+            new.corrects,
+            urgent=new.concern.urgent,
+        ),
         "corrects_id": new.corrects.row_id if new.corrects else None,
         **breaker_to_columns(new.breaker),
     }
 
 
 def _write_targets(connection: Connection, row_id: int, new: NewMailing) -> None:
-    """Write to which lists a mailing goes, and its shares."""
+    """Write to which lists a mailing goes, its topics, and its shares."""
     connection.execute(
         mailing_target.insert(),
         [
@@ -214,6 +241,7 @@ def _write_targets(connection: Connection, row_id: int, new: NewMailing) -> None
             for position, (list_id, definition) in enumerate(new.lists)
         ],
     )
+    write_topics(connection, row_id, new.concern.topics)
     write_shares(connection, row_id, new.timing, new.shares)
     write_zones(connection, row_id, new.zones)
 
@@ -273,6 +301,7 @@ def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:
         pause_reason=row.pause_reason,
         canary_tried_at=row.canary_tried_at,
         canary_passed_at=row.canary_passed_at,
+        concern=Concern(row.urgent, topics_of_mailing(connection, row.id)),
     )
 
 

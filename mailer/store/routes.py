@@ -29,6 +29,7 @@ from sqlalchemy import (
     true,
 )
 
+from mailer.model.mailing import NO_CONCERN, Concern
 from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
 from mailer.store.audience import SCOPE_ALL, is_live, organisation_scope
@@ -42,6 +43,7 @@ from mailer.store.tables import (
     supporter,
     suppression,
 )
+from mailer.store.topics import chose_others
 
 #: Makes a clause over one row of `supporter`.
 _ClauseOf = Callable[[FromClause], Clause]
@@ -86,6 +88,7 @@ class Rules:
     now: datetime
     #: None for most mailings.
     correction: Correction | None = None
+    concern: Concern = NO_CONCERN
 
 
 def make_rules(
@@ -96,6 +99,7 @@ def make_rules(
     discreet: Collection[int],
     now: datetime,
     correction: Correction | None = None,
+    concern: Concern = NO_CONCERN,
 ) -> Rules:
     """Return the rules for a mailing to these lists.
 
@@ -107,6 +111,7 @@ def make_rules(
         discreet: lists that the mailing's own pinned definitions call discreet.
         now: the instant until which a pause must have ended.
         correction: whom another mailing reached, where this one corrects it.
+        concern: what it is about, and whether it is urgent.
     """
     rows = connection.execute(
         select(mailing_list.c.id, mailing_list.c.organisation_id, mailing_list.c.definition)
@@ -127,6 +132,7 @@ def make_rules(
         organisations > 1,
         now,
         correction,
+        concern,
     )
 
 
@@ -154,11 +160,13 @@ def reason_not_mailed(
     ]
     if rules.segment is not None or rules.exclude is not None:
         reasons.append((_excluded(row, rules), SkipReason.EXCLUDED))
+    last = case((no_edition, _literal(SkipReason.NO_ACCEPTABLE_EDITION)))
+    if rules.concern.topics:
+        others = chose_others(member, rules.concern.topics)
+        last = case((others, _literal(SkipReason.TOPIC_NOT_CHOSEN)), else_=last)
     return case(
         *((clause, _literal(reason)) for clause, reason in reasons),
-        else_=func.coalesce(
-            _mark(row, rules), case((no_edition, _literal(SkipReason.NO_ACCEPTABLE_EDITION)))
-        ),
+        else_=func.coalesce(_mark(row, rules), last),
     )
 
 
@@ -274,12 +282,10 @@ def _mark(row: FromClause, rules: Rules) -> ColumnElement[str | None]:
         if rules.discreet_lists:
             # Having left a discreet list does not make a person less at risk.
             discreet = or_(discreet, _on_lists(one, rules.discreet_lists, live_only=False))
-        return case(
-            (and_(one.c.paused_until.is_not(None), one.c.paused_until > rules.now), 3),
-            (one.c.only_urgent.is_(True), 2),
-            (discreet, 1),
-            else_=0,
-        )
+        marked = [(and_(one.c.paused_until.is_not(None), one.c.paused_until > rules.now), 3)]
+        if not rules.concern.urgent:
+            marked.append((one.c.only_urgent.is_(True), 2))
+        return case(*marked, (discreet, 1), else_=0)
 
     gravest = gravity(row)
     if rules.shared:

@@ -19,6 +19,7 @@ from mailer.store.tables import (
     mailing,
     mailing_list,
     membership,
+    membership_topic,
     organisation,
     supporter,
     supporter_attribute,
@@ -96,7 +97,8 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
             .with_for_update()
         ).scalars()
     )
-    for table in (supporter_tag, supporter_attribute, membership, import_change):
+    tied = (supporter_tag, supporter_attribute, membership_topic, membership, import_change)
+    for table in tied:
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
     return len(ids)

@@ -373,6 +373,14 @@ mailing_target = Table(
     Column("definition", Document, nullable=False),
 )
 
+#: Topics of a mailing, as its statement had them; one without any is for everyone.
+mailing_topic = Table(
+    "mailing_topic",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("topic", String(60), primary_key=True),
+)
+
 #: A part of a mailing that falls due at one time, in one zone.
 mailing_share = Table(
     "mailing_share",

@@ -22,6 +22,7 @@ from mailer.store.tables import (
     mailing,
     mailing_list,
     membership,
+    membership_topic,
     supporter,
     supporter_attribute,
     supporter_tag,
@@ -122,7 +123,7 @@ def referred_to(connection: Connection, ids: Collection[int]) -> set[int]:
 
 def remove_supporters(connection: Connection, ids: Collection[int]) -> None:
     """Delete supporters to whom nothing refers."""
-    for table in (supporter_tag, supporter_attribute):
+    for table in (supporter_tag, supporter_attribute, membership_topic):
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
 

@@ -12,6 +12,7 @@ from mailer.audience.freezing import freeze_step
 from mailer.audience.segments import parse_segment
 from mailer.clock import SystemClock
 from mailer.model.audience import LanguageStep, MembershipState
+from mailer.model.mailing import Concern
 from mailer.model.states import DeliveryState, SkipReason
 from tests.support.audience_world import (
     ATTRIBUTES,
@@ -60,6 +61,10 @@ def _rows(draw, owner, keys):
         paused=draw(_RARELY),
         discreet=draw(_RARELY),
         only_urgent=draw(_RARELY),
+        topics={
+            key: tuple(draw(st.lists(st.sampled_from(["press", "women"]), unique=True)))
+            for key in keys
+        },
     )
 
 
@@ -116,11 +121,14 @@ def _freeze(store, mailing_id, clock):
     world=_worlds(),
     segment=st.sampled_from(sorted(_SEGMENTS)),
     exclude=st.sampled_from(sorted(_SEGMENTS)),
+    concern=st.builds(
+        Concern, st.booleans(), st.sampled_from([(), ("press",), ("press", "courts")])
+    ),
     range_members=st.integers(1, 5),
     dies_after=st.integers(0, 12),
 )
 def test_freezing_and_coverage_do_what_the_rules_say(
-    store, world, segment, exclude, range_members, dies_after
+    store, world, segment, exclude, concern, range_members, dies_after
 ):
     """Every delivery is the one the rules give; killed on the way or frozen twice, it is the same.
 
@@ -130,8 +138,9 @@ def test_freezing_and_coverage_do_what_the_rules_say(
     wipe(store)
     list_ids, row_ids = world.write(store)
     mailing_id = write_mailing(
-        store, targets, list_ids, segment=segment, exclude=exclude, range_members=range_members
-    )
+        store, targets, list_ids, segment=segment, exclude=exclude, range_members=range_members,
+        concern=concern,
+    )  # fmt: skip
     with store.read() as connection:
         covered = coverage(
             connection,
@@ -140,14 +149,16 @@ def test_freezing_and_coverage_do_what_the_rules_say(
             parse_segment(exclude, ATTRIBUTES) if exclude else None,
             resolve,
             NOW,
+            concern,
         )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(freezing, "FEWEST_PEOPLE", 1)
         patched.setattr(freezing, "MOST_PEOPLE", range_members)
         _freeze(store, mailing_id, _DyingClock(dies_after))
     wanted = expected(
-        world, row_ids, targets, is_meant=_SEGMENTS[segment], is_excluded=_SEGMENTS[exclude]
-    )
+        world, row_ids, targets, is_meant=_SEGMENTS[segment], is_excluded=_SEGMENTS[exclude],
+        concern=concern,
+    )  # fmt: skip
     assert wanted == frozen(store, mailing_id)
     _freeze(store, mailing_id, SystemClock())
     assert wanted == frozen(store, mailing_id)

@@ -19,7 +19,7 @@ from mailer.model.audience import (
     MembershipState,
     SuppressionReason,
 )
-from mailer.model.mailing import Sender
+from mailer.model.mailing import NO_CONCERN, Sender
 from mailer.model.statement import StatementKind
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.statements.languages import choose_edition
@@ -82,6 +82,8 @@ class Row:
     paused: bool = False
     discreet: bool = False
     only_urgent: bool = False
+    #: Key of a list → topics of it that they chose.
+    topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,13 @@ def _write_row(connection, row_id, number, row, owners, list_ids, batch):
                 supporter_id=row_id, name=name, **_columns(ATTRIBUTES[name], text)
             )
         )
+    for key, chosen in row.topics.items():
+        for topic in chosen:
+            connection.execute(
+                tables.membership_topic.insert().values(
+                    list_id=list_ids[key], supporter_id=row_id, topic=topic
+                )
+            )
     for key, member in row.memberships.items():
         connection.execute(
             tables.membership.insert().values(
@@ -195,6 +204,7 @@ def write_mailing(
     confirmed=10,
     slug="s",
     range_members=5000,
+    concern=NO_CONCERN,
 ):
     """Write a freezing mailing to these lists, in this order; return its row id."""
     with store.write() as connection:
@@ -218,6 +228,7 @@ def write_mailing(
             design_id=design, design_digest="b" * 64, sender=SENDER,
             lists=[(list_ids[one.key], one) for one in definitions], segment=segment,
             exclude=exclude, due_at=NOW, time_zone="UTC", grace_s=60, confirmed_count=confirmed,
+            concern=concern,
         )  # fmt: skip
         made = create_mailing(connection, new, NOW)
         change_state(
@@ -241,7 +252,7 @@ class Expected:
     lists: frozenset[str]
 
 
-def expected(world, row_ids, targets, *, is_meant=None, is_excluded=None):
+def expected(world, row_ids, targets, *, is_meant=None, is_excluded=None, concern=NO_CONCERN):
     """Return the delivery each address ought to get, by its number; those on no list have none."""
     deliveries = {}
     for number, rows in world.people.items():
@@ -256,7 +267,7 @@ def expected(world, row_ids, targets, *, is_meant=None, is_excluded=None):
             continue
         outcomes = [
             (one, row, *_outcome(world, number, rows, one, row, member, targets,
-                                 is_meant, is_excluded))
+                                 is_meant, is_excluded, concern))
             for one, row, member in routes
         ]  # fmt: skip
         mailed = [outcome for outcome in outcomes if outcome[2] is None]
@@ -275,7 +286,7 @@ def expected(world, row_ids, targets, *, is_meant=None, is_excluded=None):
     return deliveries
 
 
-def _outcome(world, number, rows, one, row, member, targets, is_meant, is_excluded):
+def _outcome(world, number, rows, one, row, member, targets, is_meant, is_excluded, concern):
     never = tuple(sorted({tag for other in rows for tag in other.never}))
     choice = resolve(LanguageProfile(row.languages, never), one)
     discreet_lists = {definition.key for definition in world.lists if definition.discreet}
@@ -287,6 +298,7 @@ def _outcome(world, number, rows, one, row, member, targets, is_meant, is_exclud
             for target in targets
         )
     ]
+    chosen = row.topics.get(one.key, ())
     checks = (
         (SkipReason.SUPPRESSED,
          (number, "all") in world.suppressed or (number, one.owner) in world.suppressed),
@@ -295,9 +307,12 @@ def _outcome(world, number, rows, one, row, member, targets, is_meant, is_exclud
          (is_meant is not None and not is_meant(row))
          or (is_excluded is not None and any(is_excluded(other) for other in on_targets))),
         (SkipReason.SUPPORTER_PAUSED, any(other.paused for other in rows)),
-        (SkipReason.ONLY_URGENT, any(other.only_urgent for other in rows)),
+        (SkipReason.ONLY_URGENT,
+         not concern.urgent and any(other.only_urgent for other in rows)),
         (SkipReason.DISCREET_NOT_READY,
          any(other.discreet or discreet_lists & set(other.memberships) for other in rows)),
+        (SkipReason.TOPIC_NOT_CHOSEN,
+         bool(concern.topics and chosen) and not set(concern.topics) & set(chosen)),
         (SkipReason.NO_ACCEPTABLE_EDITION, choice.language is None),
     )  # fmt: skip
     return next((reason for reason, holds in checks if holds), None), choice

@@ -81,6 +81,12 @@ def upgrade() -> None:
     op.create_index('ix_feedback_finding_delivery_id', 'feedback_finding', ['delivery_id'])
     op.create_index('ix_feedback_finding_event_id', 'feedback_finding', ['event_id'])
     op.create_index('ix_feedback_finding_mailing_id', 'feedback_finding', ['mailing_id', 'kind'])
+    op.create_table('mailing_topic',
+    sa.Column('mailing_id', _ID, nullable=False),
+    sa.Column('topic', sa.String(length=60), nullable=False),
+    sa.ForeignKeyConstraint(['mailing_id'], ['mailing.id'], name=op.f('fk_mailing_topic_mailing_id')),
+    sa.PrimaryKeyConstraint('mailing_id', 'topic', name=op.f('pk_mailing_topic'))
+    )
     op.create_table('membership_topic',
     sa.Column('list_id', _ID, nullable=False),
     sa.Column('supporter_id', _ID, nullable=False),
@@ -106,6 +112,7 @@ def downgrade() -> None:
     op.drop_column('mailing', 'urgent')
     op.drop_index('ix_membership_topic_supporter_id', table_name='membership_topic')
     op.drop_table('membership_topic')
+    op.drop_table('mailing_topic')
     op.drop_index('ix_feedback_finding_mailing_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_event_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_delivery_id', table_name='feedback_finding')

@@ -1,0 +1,88 @@
+"""Which topics people chose, and whom a mailing misses by it.
+
+In: row ids of lists, supporters and mailings. Out: SQL clauses, and rows. Who chose no topic of a
+list gets everything through it; so does everyone what has no topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+)
+
+from mailer.store.segments import Clause
+from mailer.store.tables import delivery, mailing_topic, membership_topic
+
+
+def chose_others(member: FromClause, topics: Sequence[str]) -> Clause:
+    """Tell whether a member chose topics of a list, and none of these.
+
+    Args:
+        member: their row of `membership`.
+        topics: keys, one at least.
+    """
+    return _misses(member, membership_topic.c.topic.in_(topics)).correlate(member).scalar_subquery()
+
+
+def chose_others_than_mailing(member: FromClause) -> Clause:
+    """Tell whether a member chose topics of a list, and none of those that a delivery's mailing has.
+
+    Args:
+        member: a row with `list_id` and `supporter_id`, beside `delivery`.
+    """
+    of_mailing = mailing_topic.c.mailing_id == delivery.c.mailing_id
+    same = exists().where(of_mailing, mailing_topic.c.topic == membership_topic.c.topic)
+    return and_(
+        exists().where(of_mailing),
+        _misses(member, same.correlate(delivery, membership_topic))
+        .correlate(member, delivery)
+        .scalar_subquery(),
+    )
+
+
+def _misses(member: FromClause, is_one: ColumnElement[bool]) -> Select[tuple[bool]]:
+    """Return the query of whether of a member's topics none is one; nobody's are none."""
+    # One look for both questions: of most people there is no row at all.
+    return select(func.coalesce(func.max(case((is_one, 1), else_=0)), 1) == 0).where(
+        membership_topic.c.list_id == member.c.list_id,
+        membership_topic.c.supporter_id == member.c.supporter_id,
+    )
+
+
+def write_topics(connection: Connection, mailing_id: int, topics: Sequence[str]) -> None:
+    """Write which topics a mailing has, and no others."""
+    connection.execute(delete(mailing_topic).where(mailing_topic.c.mailing_id == mailing_id))
+    if topics:
+        connection.execute(
+            mailing_topic.insert(), [{"mailing_id": mailing_id, "topic": one} for one in topics]
+        )
+
+
+def topics_of_mailing(connection: Connection, mailing_id: int) -> tuple[str, ...]:
+    """Return the topics of a mailing, sorted."""
+    query = select(mailing_topic.c.topic).where(mailing_topic.c.mailing_id == mailing_id)
+    return tuple(connection.execute(query.order_by(mailing_topic.c.topic)).scalars())
+
+
+def topics_of_supporter(connection: Connection, supporter_id: int) -> dict[int, list[str]]:
+    """Return the topics that one row of a person chose, by the row id of the list."""
+    rows = connection.execute(
+        select(membership_topic)
+        .where(membership_topic.c.supporter_id == supporter_id)
+        .order_by(membership_topic.c.list_id, membership_topic.c.topic)
+    )
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.list_id, []).append(row.topic)
+    return found
