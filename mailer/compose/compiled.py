@@ -24,7 +24,8 @@ class CompiledMessage:
     """The body of a mail, ready but for what differs from supporter to supporter."""
 
     reading: Reading
-    content_type: Header
+    #: What the mail's own header says of the body.
+    headers: tuple[Header, ...]
     #: Encoded bytes in order; an empty one where a slot is.
     pieces: tuple[bytes, ...]
     #: Every slot in every way it is written, each once.
@@ -80,7 +81,12 @@ class CompiledMessage:
 
 
 def compile_message(
-    templates: EditionTemplates, vector: TruthVector, reading: Reading, domain: str
+    templates: EditionTemplates,
+    vector: TruthVector,
+    reading: Reading,
+    domain: str,
+    *,
+    text_only: bool = False,
 ) -> CompiledMessage:
     """Render, inline and encode a message.
 
@@ -89,6 +95,7 @@ def compile_message(
         vector: The truth of each of its conditions.
         reading: The reader's language, and whether there is a notice.
         domain: What Content-IDs end with: one of the sender's own.
+        text_only: It is the plain text alone, without HTML and pictures.
 
     Raises:
         FaultsFound: when a slot stands where no value may go.
@@ -97,7 +104,12 @@ def compile_message(
     content_ids = new_content_ids(templates.revision.pictures, domain)
     rendered = templates.render(vector, reading, content_ids)
     body = build_body(
-        rendered, templates.ledger, reading.language, templates.revision.pictures, content_ids
+        rendered,
+        templates.ledger,
+        reading.language,
+        templates.revision.pictures,
+        content_ids,
+        text_only=text_only,
     )
     used = {
         position: piece
@@ -107,7 +119,7 @@ def compile_message(
     uses = tuple(dict.fromkeys(used.values()))
     return CompiledMessage(
         reading=reading,
-        content_type=Header("Content-Type", body.content_type.replace("; ", ";\r\n ").encode()),
+        headers=body.headers,
         pieces=tuple(piece if isinstance(piece, bytes) else b"" for piece in body.segments),
         uses=uses,
         places=tuple((position, uses.index(use)) for position, use in used.items()),

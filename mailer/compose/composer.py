@@ -63,6 +63,26 @@ class Fill(NamedTuple):
     around: tuple[str, str] | None
 
 
+class MessageKey(NamedTuple):
+    """What mails of one compiled message have in common."""
+
+    reading: Reading
+    vector: TruthVector
+    text_only: bool
+
+
+class FrameKey(NamedTuple):
+    """What mails of one frame have in common."""
+
+    language: str
+    #: The language wanted where it is another; else None.
+    wanted: str | None
+    vector: TruthVector
+    list_key: str
+    by_smtputf8: bool
+    text_only: bool
+
+
 class Varying(NamedTuple):
     """Values of the header fields that differ from one supporter to the next."""
 
@@ -91,11 +111,15 @@ class Frame:
     #: The body, and where it is filled.
     pieces: tuple[bytes, ...]
     fills: tuple[Fill, ...]
+    #: A link to the person's preferences is among these.
+    has_preferences: bool
     signings: tuple[Signing, ...]
     #: How many were made.
     messages: int = 0
 
 
+#: Where the pages of one person's own are, below the sender's address; a token follows.
+_PAGES = {SlotKind.UNSUBSCRIBE_URL: "u", SlotKind.PREFERENCES_URL: "p"}
 #: A token like all others: letters and digits stand for themselves wherever a token may.
 _SAMPLE_TOKEN = "t" * UNSUBSCRIBE_TOKEN_CHARACTERS
 
@@ -156,11 +180,8 @@ class MailingComposer:
         self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
         self._templates: dict[str, EditionTemplates] = {}
         self._asked: dict[str, tuple[Sequence[Condition], Collection[str]]] = {}
-        self._messages: OrderedDict[tuple[Reading, TruthVector], CompiledMessage] = OrderedDict()
-        #: By language, language wanted, truths, list and whether it goes by SMTPUTF8.
-        self._frames: OrderedDict[tuple[str, str | None, TruthVector, str, bool], Frame] = (
-            OrderedDict()
-        )
+        self._messages: OrderedDict[MessageKey, CompiledMessage] = OrderedDict()
+        self._frames: OrderedDict[FrameKey, Frame] = OrderedDict()
         self._headers: dict[tuple[str, str, bool], FixedHeaders] = {}
         self._is_verp_sound = False
         #: A minute since 1970, and its Date.
@@ -242,13 +263,18 @@ class MailingComposer:
     def _body(self, frame: Frame, outgoing: OutgoingDelivery, token: str) -> list[bytes]:
         """Return the pieces of a body for one supporter: what is constant, and values between."""
         pieces = list(frame.pieces)
+        tokens = {SlotKind.UNSUBSCRIBE_URL: token}
+        if frame.has_preferences:
+            tokens[SlotKind.PREFERENCES_URL] = self._tokens.person(
+                Purpose.PREFERENCES, outgoing.delivery_id, outgoing.supporter_id
+            )
         for fill in frame.fills:
-            if fill.around is not None:
-                pieces[fill.position] = token.join(fill.around).encode("ascii")
-                continue
             slot, flavor = fill.use
-            if slot.kind is SlotKind.UNSUBSCRIBE_URL:
-                value = f"{self._sender.base_url}/u/{token}"
+            if fill.around is not None:
+                pieces[fill.position] = tokens[slot.kind].join(fill.around).encode("ascii")
+                continue
+            if slot.kind in _PAGES:
+                value = self._link(slot.kind, tokens[slot.kind])
             else:
                 value = clean_value(outgoing.fields.get(slot.field, "")) or clean_value(
                     slot.default
@@ -296,9 +322,9 @@ class MailingComposer:
             if conditions:
                 fields = {name: clean_value(outgoing.fields.get(name, "")) for name in names}
                 vector = truth_vector(conditions, fields)
-            key = (
+            key = FrameKey(
                 outgoing.language, outgoing.wanted, vector, outgoing.list_key,
-                outgoing.needs_smtputf8,
+                outgoing.needs_smtputf8, outgoing.text_only,
             )  # fmt: skip
             frame = self._frames.get(key)
             if frame is None:
@@ -323,8 +349,8 @@ class MailingComposer:
         fixed = self._fixed(outgoing.language, definition, utf8=outgoing.needs_smtputf8)
         # Of the fields that vary only the names count here.
         varying = [Header(name, b"") for name in VARYING]
-        headers = [*fixed.before, fixed.list_id, *fixed.after, message.content_type, *varying]
-        last = (ONE_CLICK, *fixed.after, message.content_type, *self._relay_headers)
+        headers = [*fixed.before, fixed.list_id, *fixed.after, *message.headers, *varying]
+        last = (ONE_CLICK, *fixed.after, *message.headers, *self._relay_headers)
         language = message.reading.reader
         name = clean_value(localized(definition.name, language, outgoing.language))
         slots = {use.slot for use in message.uses if use.slot.kind is SlotKind.LIST_NAME}
@@ -335,7 +361,7 @@ class MailingComposer:
             list_id=fixed.list_id.wire,
             leaving=_around_token(
                 lambda token: (
-                    list_unsubscribe_headers(f"{self._sender.base_url}/u/{token}")[0].value
+                    list_unsubscribe_headers(self._link(SlotKind.UNSUBSCRIBE_URL, token))[0].value
                 )
             )
             or ("", ""),
@@ -344,26 +370,32 @@ class MailingComposer:
             fills=tuple(
                 self._fill(position, message.uses[index]) for position, index in message.places
             ),
+            has_preferences=any(use.slot.kind is SlotKind.PREFERENCES_URL for use in message.uses),
             signings=tuple(signer.prepared(headers, VARYING) for signer in self._signers),
         )
 
     def _fill(self, position: int, use: SlotUse) -> Fill:
         around = None
-        if use.slot.kind is SlotKind.UNSUBSCRIBE_URL:
-            around = _around_token(
-                lambda token: encode_value(f"{self._sender.base_url}/u/{token}", use.flavor)
-            )
+        kind = use.slot.kind
+        if kind in _PAGES:
+            around = _around_token(lambda token: encode_value(self._link(kind, token), use.flavor))
         return Fill(position, use, around)
+
+    def _link(self, kind: SlotKind, token: str) -> str:
+        """Return the address of a page of one person's own."""
+        return f"{self._sender.base_url}/{_PAGES[kind]}/{token}"
 
     def _message(self, outgoing: OutgoingDelivery, vector: TruthVector) -> CompiledMessage:
         """Return the compiled message for a supporter, compiling it if it is the first."""
         templates = self.templates(outgoing.language)
         reading = templates.reading(outgoing.wanted)
-        key = (reading, vector)
+        key = MessageKey(reading, vector, outgoing.text_only)
         message = self._messages.get(key)
         if message is None:
             domain = self._sender.return_path_domain
-            message = compile_message(templates, vector, reading, domain)
+            message = compile_message(
+                templates, vector, reading, domain, text_only=outgoing.text_only
+            )
             self._messages[key] = message
             if len(self._messages) > KEPT_MESSAGES:
                 self._messages.popitem(last=False)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from markupsafe import Markup, escape
 
-from mailer.compose.ledger import LIST_NAME, UNSUBSCRIBE_URL, Ledger
+from mailer.compose.ledger import LIST_NAME, PREFERENCES_URL, UNSUBSCRIBE_URL, Ledger
 from mailer.compose.links import ascii_address
 from mailer.compose.naming import Leaf, Schema
 from mailer.model.mailing import Sender
@@ -99,6 +99,7 @@ SCHEMA: Mapping[str, Schema] = {
     "correction": {"shown": Leaf.FLAG, "date": Leaf.TEXT},
     "web_view": Leaf.TEXT,
     "unsubscribe_url": Leaf.TEXT,
+    "preferences_url": Leaf.TEXT,
 }
 
 
@@ -158,6 +159,7 @@ def make_context(
         },
         "web_view": web_view_address(sender, revision.slug, language),
         "unsubscribe_url": ledger.marker(UNSUBSCRIBE_URL),
+        "preferences_url": ledger.marker(PREFERENCES_URL),
     }
     return context
 

@@ -50,6 +50,7 @@ _SIGNED = (
     "Message-ID",
     "MIME-Version",
     "Content-Type",
+    "Content-Transfer-Encoding",
     "Content-Language",
     "List-Id",
     "Auto-Submitted",

@@ -7,7 +7,7 @@ that nobody made, one that has nothing a statement may be without and one that h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -16,11 +16,11 @@ from itertools import product
 from mailer.compose.conditions import TooManyVectors, TruthVector, possible_vectors
 from mailer.compose.context import Reading, web_view_address
 from mailer.compose.design import sources_of, where_named
-from mailer.compose.ledger import UNSUBSCRIBE_URL
+from mailer.compose.ledger import PERSONAL_LINKS, PREFERENCES_URL, UNSUBSCRIBE_URL, Slot
 from mailer.compose.markup import (
     EmptyDocument,
     has_link,
-    has_unsubscribe_link,
+    has_link_of_slot,
     parse_document,
     shown_text,
 )
@@ -68,6 +68,8 @@ class Essential(Enum):
     BODY = "edition.body"
     #: A link to the person's unsubscribe page.
     UNSUBSCRIBE = "unsubscribe_url"
+    #: A link to the person's preferences page.
+    PREFERENCES = "preferences_url"
     #: A link to where everyone can read the statement.
     WEB_VIEW = "web_view"
     #: A link to what an appeal asks for.
@@ -77,6 +79,7 @@ class Essential(Enum):
 _WORDS = {
     Essential.BODY: "the text of the statement",
     Essential.UNSUBSCRIBE: "a link to unsubscribe",
+    Essential.PREFERENCES: "a link to the preferences",
     Essential.WEB_VIEW: "a link to the page of the statement",
     Essential.ACTION: "a link to what is asked for",
 }
@@ -87,6 +90,10 @@ _REMEDIES = {
         '<a href="{{ unsubscribe_url }}">{{ _("Unsubscribe") }}</a>',
         '{{ _("Unsubscribe") }}: {{ unsubscribe_url }}',
     ),
+    Essential.PREFERENCES: (
+        '<a href="{{ preferences_url }}">{{ _("Your preferences") }}</a>',
+        '{{ _("Your preferences") }}: {{ preferences_url }}',
+    ),
     Essential.WEB_VIEW: (
         '<a href="{{ web_view }}">{{ _("Read this online") }}</a>',
         '{{ _("Read this online") }}: {{ web_view }}',
@@ -96,6 +103,10 @@ _REMEDIES = {
         "{{ appeal.action }}: {{ appeal.address }}",
     ),
 }
+
+
+#: A mail without one of these can be sent: templates of before there was one still do.
+_WARNED_OF = frozenset({Essential.PREFERENCES, Essential.WEB_VIEW})
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ def check_essentials(
         every = [*found[False], *found[True]]
         if not all(one.anything for one in every):
             faults.add(_empty_fault(design, every, html=html))
-        wanted = [Essential.BODY, Essential.UNSUBSCRIBE]
+        wanted = [Essential.BODY, Essential.UNSUBSCRIBE, Essential.PREFERENCES]
         if design.kind == StatementKind.APPEAL:
             wanted.append(Essential.ACTION)
         faults.update(missing_faults(design, every, wanted, html=html))
@@ -174,7 +185,7 @@ def held_by_html(templates: EditionTemplates, page: str, reading: Reading) -> He
     text = shown_text(root)
     return _held(
         text,
-        unsubscribes=has_unsubscribe_link(root, templates.ledger),
+        slots={slot for slot in PERSONAL_LINKS if has_link_of_slot(root, templates.ledger, slot)},
         leads_to_page=has_link(root, _page_address(templates, reading)),
         leads_to_action=has_link(root, _ACTION),
     )
@@ -182,10 +193,9 @@ def held_by_html(templates: EditionTemplates, page: str, reading: Reading) -> He
 
 def held_by_text(templates: EditionTemplates, text: str, reading: Reading) -> Held:
     """Return what a plain-text part holds."""
-    places = templates.ledger.places_in(text)
     return _held(
         text,
-        unsubscribes=any(place.slot == UNSUBSCRIBE_URL for place in places),
+        slots={place.slot for place in templates.ledger.places_in(text)},
         leads_to_page=_page_address(templates, reading) in text,
         leads_to_action=_ACTION in text,
     )
@@ -195,10 +205,13 @@ def _page_address(templates: EditionTemplates, reading: Reading) -> str:
     return web_view_address(templates.sender, templates.revision.slug, reading.language)
 
 
-def _held(text: str, *, unsubscribes: bool, leads_to_page: bool, leads_to_action: bool) -> Held:
+def _held(
+    text: str, *, slots: Collection[Slot], leads_to_page: bool, leads_to_action: bool
+) -> Held:
     answers = {
         Essential.BODY: _BODY in text,
-        Essential.UNSUBSCRIBE: unsubscribes,
+        Essential.UNSUBSCRIBE: UNSUBSCRIBE_URL in slots,
+        Essential.PREFERENCES: PREFERENCES_URL in slots,
         Essential.WEB_VIEW: leads_to_page,
         Essential.ACTION: leads_to_action,
     }
@@ -235,7 +248,7 @@ def missing_faults(
             essential.value,
             problem,
             write,
-            severity=Severity.WARNING if essential is Essential.WEB_VIEW else Severity.ERROR,
+            severity=Severity.WARNING if essential in _WARNED_OF else Severity.ERROR,
         )
 
 

@@ -28,6 +28,8 @@ class SlotKind(StrEnum):
     FIELD = "field"
     #: The address of the person's unsubscribe page.
     UNSUBSCRIBE_URL = "unsubscribe_url"
+    #: The address of the person's preferences page.
+    PREFERENCES_URL = "preferences_url"
     #: The name of the list the delivery came through.
     LIST_NAME = "list.name"
 
@@ -58,6 +60,9 @@ class Place:
 
 
 UNSUBSCRIBE_URL = Slot(SlotKind.UNSUBSCRIBE_URL)
+PREFERENCES_URL = Slot(SlotKind.PREFERENCES_URL)
+#: Slots whose value is a web address of the person's own: they may be the whole of a link.
+PERSONAL_LINKS = frozenset({UNSUBSCRIBE_URL, PREFERENCES_URL})
 LIST_NAME = Slot(SlotKind.LIST_NAME)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from mailer.compose.ledger import UNSUBSCRIBE_URL, Ledger, Place
+from mailer.compose.ledger import PERSONAL_LINKS, Ledger, Place, Slot
 from mailer.compose.links import ascii_address
 
 #: XML 1.0 §2.2 (2): what is no character there; the tree is built by its rules.
@@ -74,7 +74,9 @@ def misplaced_slots(root: etree._Element, ledger: Ledger) -> list[Place]:
         if not isinstance(element.tag, str):
             continue
         for name, value in element.attrib.items():
-            if not (element.tag == "a" and name == "href" and _unsubscribes(value, ledger)):
+            if not (
+                element.tag == "a" and name == "href" and _slot(value, ledger) in PERSONAL_LINKS
+            ):
                 found += ledger.places_in(value)
     return list(dict.fromkeys(found))
 
@@ -84,13 +86,14 @@ def text_slots(root: etree._Element, ledger: Ledger) -> list[Place]:
     return [one for text in root.itertext(with_tail=True) for one in ledger.places_in(str(text))]
 
 
-def has_unsubscribe_link(root: etree._Element, ledger: Ledger) -> bool:
-    """Tell whether a link of the document leads to the person's unsubscribe page."""
-    return any(_unsubscribes(element.get("href", ""), ledger) for element in root.iter("a"))
+def has_link_of_slot(root: etree._Element, ledger: Ledger, slot: Slot) -> bool:
+    """Tell whether a link of the document leads to where a slot says, for each person elsewhere."""
+    return any(_slot(element.get("href", ""), ledger) == slot for element in root.iter("a"))
 
 
-def _unsubscribes(target: str, ledger: Ledger) -> bool:
-    return ledger.is_marker(target) and ledger.places_in(target)[0].slot == UNSUBSCRIBE_URL
+def _slot(target: str, ledger: Ledger) -> Slot | None:
+    """Return the slot that is the whole of a link's target."""
+    return ledger.places_in(target)[0].slot if ledger.is_marker(target) else None
 
 
 def has_link(root: etree._Element, address: str) -> bool:

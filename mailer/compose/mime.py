@@ -1,10 +1,10 @@
 """Build the MIME body of a compiled message, with the slots between its bytes.
 
 In: the rendered parts, the pictures. Out: the body as segments and the Content-Type of the whole:
-multipart/alternative, plain text first, the HTML in multipart/related when it shows pictures.
-Boundaries and content ids are random, and look like nobody's program. Standards: RFC 2045, 2046
-§5.1 (multipart), §5.1.4 (alternative), RFC 2387 (related), RFC 2392 (cid), RFC 3282
-(Content-Language), RFC 2183 (Content-Disposition).
+multipart/alternative, plain text first, the HTML in multipart/related when it shows pictures; or
+text/plain alone, for those who want no HTML. Boundaries and content ids are random, and look like
+nobody's program. Standards: RFC 2045, 2046 §5.1 (multipart), §5.1.4 (alternative), RFC 2387
+(related), RFC 2392 (cid), RFC 3282 (Content-Language), RFC 2183 (Content-Disposition).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mailer.compose.encoding import (
     base64_lines,
     encode_text,
 )
+from mailer.compose.headers import Header, plain_header
 from mailer.compose.ledger import Ledger
 from mailer.compose.rendering import Rendered
 from mailer.model.statement import Picture
@@ -32,8 +33,8 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png"}
 class MimeBody:
     """A body as it goes over the wire, but for the slots."""
 
-    #: Value of the message's Content-Type field, unfolded.
-    content_type: str
+    #: What the message's own header says of it.
+    headers: tuple[Header, ...]
     #: In order; adjacent bytes are joined.
     segments: tuple[Segment, ...]
 
@@ -54,6 +55,8 @@ def build_body(
     language: str,
     pictures: Mapping[str, Picture],
     content_ids: Mapping[str, str],
+    *,
+    text_only: bool = False,
 ) -> MimeBody:
     """Return the body of a message.
 
@@ -63,8 +66,18 @@ def build_body(
         language: Tag of the edition, for Content-Language.
         pictures: Of the revision, by name.
         content_ids: Of the pictures, by name.
+        text_only: It is the plain text alone.
     """
-    text = _text_part("plain", encode_text(rendered.text, ledger, Flavor.TEXT), language)
+    plain = encode_text(rendered.text, ledger, Flavor.TEXT)
+    if text_only:
+        return MimeBody(
+            (
+                plain_header("Content-Type", "text/plain; charset=utf-8"),
+                plain_header("Content-Transfer-Encoding", plain.encoding),
+            ),
+            plain.segments,
+        )
+    text = _text_part("plain", plain, language)
     html = _text_part("html", encode_text(rendered.html, ledger, Flavor.HTML), language)
     if rendered.pictures:
         shown = [
@@ -79,7 +92,8 @@ def build_body(
         html = [head.encode("ascii"), *segments]
     # RFC 2046 §5.1.4: the plainest comes first, what is liked best last.
     boundary, segments = _multipart([text, html])
-    return MimeBody(f'multipart/alternative; boundary="{boundary}"', tuple(_joined(segments)))
+    whole = f'multipart/alternative;\r\n boundary="{boundary}"'
+    return MimeBody((Header("Content-Type", whole.encode("ascii")),), tuple(_joined(segments)))
 
 
 def _multipart(parts: Sequence[Sequence[Segment]]) -> tuple[str, list[Segment]]:

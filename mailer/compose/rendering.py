@@ -25,7 +25,7 @@ from mailer.compose.design import (
     where_named,
 )
 from mailer.compose.environment import LiftedLoader, MailEnvironment, PhraseFunction
-from mailer.compose.ledger import UNSUBSCRIBE_URL, Ledger, Place, condition_name
+from mailer.compose.ledger import PERSONAL_LINKS, Ledger, Place, condition_name
 from mailer.compose.lifting import Lifted, lift
 from mailer.compose.links import ascii_addresses_in
 from mailer.compose.markup import (
@@ -266,8 +266,8 @@ class EditionTemplates:
         for place in dict.fromkeys(places):
             name = str(place.slot)
             remedy = "Put it into the text"
-            if place.slot == UNSUBSCRIBE_URL:
-                remedy += ', or make it the whole of a link: href="{{ unsubscribe_url }}"'
+            if place.slot in PERSONAL_LINKS:
+                remedy += f', or make it the whole of a link: href="{{{{ {name} }}}}"'
             file, line = place.file, place.line
             if not file:
                 file, line = where_named(self._design, name, html=True)

@@ -51,7 +51,7 @@ def chose_others_than_mailing(member: FromClause) -> Clause:
     )
 
 
-def _misses(member: FromClause, is_one: ColumnElement[bool]) -> Select[tuple[bool]]:
+def _misses(member: FromClause, is_one: ColumnElement[bool]) -> Select[bool]:
     """Return the query of whether of a member's topics none is one; nobody's are none."""
     # One look for both questions: of most people there is no row at all.
     return select(func.coalesce(func.max(case((is_one, 1), else_=0)), 1) == 0).where(

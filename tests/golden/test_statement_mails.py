@@ -10,6 +10,7 @@ import re
 import shutil
 from dataclasses import replace
 from datetime import date
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ HOST = "https://mail.harbor.example.org"
 _WILD = (*WILD, "Content-ID")
 #: What else is new in every run, or for every person, wherever it stands: tokens and content ids.
 _NEW = (
-    (re.compile(r"/u/[\w-]{39}(?![\w-])"), "/u/*"),
+    (re.compile(r"/(u|p)/[\w-]{39}(?![\w-])"), r"/\1/*"),
     (re.compile(r"cid:[0-9a-f]{20}@"), "cid:*@"),
     (re.compile(r"\bb\+[a-z2-7]{40}@"), "b+*@"),
 )
@@ -65,7 +66,10 @@ LIBRARY = {
 APPEAL = {"appeal-en": ("en",), "appeal-ru": ("ru",), "appeal-en-for-fa": ("fa",)}
 #: Correction of the sample statement → the edition, and what its reader wanted.
 CORRECTIONS = {"correction-ru": ("ru", None), "correction-en-for-de": ("en", "de")}
-NAMES = (*HER_RIGHTS, *LIBRARY, *APPEAL, *CORRECTIONS)
+WITH_HTML = (*HER_RIGHTS, *LIBRARY, *APPEAL, *CORRECTIONS)
+#: Mail without HTML → the mail with it that says the same.
+TEXT_ONLY = {"text-only-ru": "her-rights-ru"}
+NAMES = (*WITH_HTML, *TEXT_ONLY)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,7 @@ def mails(tmp_path_factory):
             wanted=choice.wanted if choice.notice else None,
         )
         made[name] = sample.compose(reader, NOW)
+    made["text-only-ru"] = sample.compose(outgoing(fields={}, language="ru", text_only=True), NOW)
     for name, (language, wanted) in CORRECTIONS.items():
         correcting = MailingComposer(
             revision, design, sender, [news], tokens, (), corrects=date(2026, 11, 2)
@@ -146,7 +151,7 @@ def test_every_golden_file_has_its_mail():
     assert {path.stem for path in FOLDER.glob("*.json")} == set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_HTML)
 def test_no_mail_has_what_an_editor_would_not_let_pass(mails, name):
     """No blank too many, no gap, nothing of a template or of markup in what is read."""
     text, html = _parts(mails[name])
@@ -161,18 +166,19 @@ def test_no_mail_has_what_an_editor_would_not_let_pass(mails, name):
     assert [len(lines[at]) for at in drawn] == [min(len(lines[at - 1]), 60) for at in drawn]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_HTML)
 def test_both_parts_lead_to_the_same_places(mails, name):
     """Each web address of the HTML stands in the text, and the other way; one unsubscribes."""
     text, html = _parts(mails[name])
     of_html = [one.replace("&amp;", "&") for one in re.findall(r'href="(https?://[^"]+)"', html)]
     of_text = re.findall(r"https?://[^\s<>]+", text)
     assert set(of_html) == set(of_text)
-    assert sum("/u/" in one for one in of_html) == sum("/u/" in one for one in of_text) == 1
+    for page in ("/u/", "/p/"):
+        assert [1, 1] == [sum(page in one for one in links) for links in (of_html, of_text)]
     assert [one for one in of_html if not one.isascii()] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_HTML)
 def test_the_notice_comes_first_and_only_where_it_must(mails, name):
     """Who reads their first language is not told of others; everyone else is, before all else."""
     text, html = _parts(mails[name])
@@ -207,3 +213,17 @@ def test_a_correction_says_so_before_all_else(mails):
         first = html.index('class="notice correction"')
         later = [html.find(one) for one in ('class="notice"', 'class="card')]
         assert all(first < place for place in later if place >= 0)
+
+
+@pytest.mark.parametrize(("name", "twin"), TEXT_ONLY.items())
+def test_who_wants_no_html_gets_the_same_text_alone(mails, name, twin):
+    """One part of plain text, without pictures; its header says as much as that of any other mail."""
+    mail, other = (message_from_bytes(mails[one].content) for one in (name, twin))
+    assert not mail.is_multipart()
+    assert "text/plain" == mail.get_content_type()
+    assert text_of(mails[twin].content) == text_of(mails[name].content)
+    assert b"<html" not in mails[name].content
+    of_body = {"Content-Type", "Content-Transfer-Encoding"}
+    assert {*other.keys()} | of_body == {*mail.keys()}
+    same = {*other.keys()} - of_body
+    assert {one: other[one] for one in same} == {one: mail[one] for one in same}

@@ -26,7 +26,14 @@ from tests.support.mails import NOW, harbor_list, harbor_sender, mail_design, on
 
 FIELDS = ("name", "country", "city", "skills")
 UNSUBSCRIBE = "https://mail.harbor.example.org/u/" + "a" * 39
+PREFERENCES = "https://mail.harbor.example.org/p/" + "b" * 39
 LIST_NAME = "News of the harbor = «Гавань»"
+#: What fills the slots that are no field.
+OF_SYSTEM = {
+    SlotKind.UNSUBSCRIBE_URL: UNSUBSCRIBE,
+    SlotKind.PREFERENCES_URL: PREFERENCES,
+    SlotKind.LIST_NAME: LIST_NAME,
+}
 BODY = """\
 {{ supporter.name | default("friend") }}, from {{ supporter.city }}: {{ supporter.skills }}.
 
@@ -93,12 +100,13 @@ def value_of(slot, fields):
     """Return what fills a slot."""
     if slot.kind is SlotKind.FIELD:
         return fields[slot.field] or slot.default
-    return UNSUBSCRIBE if slot.kind is SlotKind.UNSUBSCRIBE_URL else LIST_NAME
+    return OF_SYSTEM[slot.kind]
 
 
 def parts_of(message, body):
     """Return the decoded text and HTML of a merged body, its line ends single."""
-    whole = message.content_type.wire + b"MIME-Version: 1.0\r\n\r\n" + body
+    (content_type,) = message.headers
+    whole = content_type.wire + b"MIME-Version: 1.0\r\n\r\n" + body
     parsed = message_from_bytes(whole, policy=default)
     assert [part.defects for part in parsed.walk()] == [[], [], []]
     text, html = (part.get_payload(decode=True).decode() for part in parsed.iter_parts())
@@ -156,8 +164,9 @@ def test_no_marker_is_left_and_values_stand_isolated(compiled, person):
         assert fields[name] in text
         assert not fields[name] or f"<bdi>{escape(fields[name])}</bdi>" in html
     assert f"<bdi>{LIST_NAME}</bdi>" in html
-    assert f'href="{UNSUBSCRIBE}"' in html
-    assert text.count(UNSUBSCRIBE) == 1
+    for link in (UNSUBSCRIBE, PREFERENCES):
+        assert f'href="{link}"' in html
+        assert text.count(link) == 1
 
 
 @thorough
