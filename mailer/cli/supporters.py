@@ -128,6 +128,9 @@ def _document(workspace: Workspace, digest: bytes) -> dict[str, list[dict[str, o
                 "country": row.country,
                 "time_zone": row.time_zone,
                 "discreet": row.discreet,
+                "only_urgent": row.only_urgent,
+                "text_only": row.text_only,
+                "paused_until": shown(row.paused_until, zone) if row.paused_until else "",
                 "tags": ", ".join(rows.tags_of(connection, row.id)),
                 "lists": [
                     {
@@ -138,6 +141,7 @@ def _document(workspace: Workspace, digest: bytes) -> dict[str, list[dict[str, o
                             keys, one.consent_source_sealed, one.list_id, row.id
                         ),
                         "since": shown(one.added_at, zone),
+                        "topics": rows.topics_of(connection, row.id, one.list_id),
                     }
                     for one in rows.memberships_of(connection, row.id)
                 ],
@@ -175,9 +179,10 @@ def _print_person(document: dict[str, list[dict[str, object]]]) -> None:
                 console.print(f"{name}: {'yes' if value is True else value}", markup=False)
         for one in lists if isinstance(lists, list) else []:
             source = f" ({one['source']})" if one["source"] else ""
+            topics = f"; topics: {', '.join(one['topics'])}" if one["topics"] else ""
             console.print(
                 f"  list {one['list']}: {one['state']} since {one['since']}; "
-                f"consent: {one['consent']}{source}",
+                f"consent: {one['consent']}{source}{topics}",
                 markup=False,
             )
     for barred in document["suppressions"]:

@@ -65,6 +65,14 @@ def tags_of(connection: Connection, supporter_id: int) -> list[str]:
     return list(connection.execute(query.order_by(supporter_tag.c.tag)).scalars())
 
 
+def topics_of(connection: Connection, supporter_id: int, list_id: int) -> list[str]:
+    """Return the topics of a list that one row of a person chose."""
+    query = select(membership_topic.c.topic).where(
+        membership_topic.c.supporter_id == supporter_id, membership_topic.c.list_id == list_id
+    )
+    return list(connection.execute(query.order_by(membership_topic.c.topic)).scalars())
+
+
 def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Any]:
     """Return key, language, state and reason of every delivery to an address."""
     return connection.execute(

@@ -73,16 +73,3 @@ def topics_of_mailing(connection: Connection, mailing_id: int) -> tuple[str, ...
     """Return the topics of a mailing, sorted."""
     query = select(mailing_topic.c.topic).where(mailing_topic.c.mailing_id == mailing_id)
     return tuple(connection.execute(query.order_by(mailing_topic.c.topic)).scalars())
-
-
-def topics_of_supporter(connection: Connection, supporter_id: int) -> dict[int, list[str]]:
-    """Return the topics that one row of a person chose, by the row id of the list."""
-    rows = connection.execute(
-        select(membership_topic)
-        .where(membership_topic.c.supporter_id == supporter_id)
-        .order_by(membership_topic.c.list_id, membership_topic.c.topic)
-    )
-    found: dict[int, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.list_id, []).append(row.topic)
-    return found

@@ -19,6 +19,8 @@ PLAN = ("--statement", SLUG, "--list", "harbor-news")
 HOUR = ("--at", "2036-12-01T09:00", "--timezone", "Europe/Chisinau")
 CROWD = ("--statement", SLUG, "--list", "crowd")
 KEY = f"{SLUG}-1"
+#: Commands that show one mailing.
+SHOWING = (("mailings", "show"), ("report",))
 
 
 @pytest.fixture
@@ -68,6 +70,33 @@ def test_a_mailing_is_scheduled_by_typing_its_number(mailer, workspace, count):
     assert f"{count} people were confirmed" in shown
     told = mailer(workspace, "schedule", *PLAN, *HOUR, "--yes", count, "--json").json()
     assert (f"{SLUG}-2", "2036-12-01T07:00:00+00:00") == (told["mailing"], told["due_at"])
+
+
+def test_an_urgent_mailing_about_a_topic_says_so_at_each_step(mailer, workspace, change, count):
+    """In the plan, on record and in the report; topics nobody could have chosen stop it."""
+    declared = workspace / "templates" / "statements" / SLUG / "statement.toml"
+    change(declared, "and_others = true", 'and_others = true\ntopics = ["women"]')
+    assert 0 == mailer(workspace, "statements", "load", SLUG).status
+    ended = mailer(workspace, "schedule", *PLAN, *HOUR, "--urgent", "--yes", count)
+    assert 0 == ended.status, ended.text
+    words = ("urgent: also to those who want urgent appeals only",
+             "about women: not to those who chose other topics only")  # fmt: skip
+    for shown in (ended.out, *(mailer(workspace, *one, KEY).out for one in SHOWING)):
+        assert [] == [one for one in words if one not in shown]
+    told = mailer(workspace, "report", KEY, "--json").json()
+    assert (True, ["women"]) == (told["urgent"], told["topics"])
+    ended = mailer(workspace, "schedule", "--correct", KEY, *HOUR, "--urgent")
+    assert (2, True) == (ended.status, "--urgent: cannot be chosen with --correct" in ended.err)
+    ended = mailer(
+        workspace, "mailings", "coverage", "--statement", SLUG, "--list", "harbor-volunteers"
+    )
+    assert 2 == ended.status
+    assert 'topics: "women" is not a topic of harbor-volunteers.' in ended.err
+    change(declared, '["women"]', '["women", "courts"]')
+    assert 0 == mailer(workspace, "statements", "load", SLUG).status
+    ended = mailer(workspace, "mailings", "coverage", *PLAN)
+    assert 'topics: "courts" is not a topic of harbor-news.' in ended.err
+    assert "There are: press, women." in ended.err
 
 
 def test_another_number_schedules_nothing(mailer, workspace, count):

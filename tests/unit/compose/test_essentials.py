@@ -131,6 +131,18 @@ def test_a_mail_without_a_link_to_its_page_is_worth_a_look():
     ]
 
 
+def test_a_mail_without_a_link_to_the_preferences_is_worth_a_look():
+    """Templates of before there was one can be sent as they are."""
+    design = changed(
+        layout_html=('<a href="{{ preferences_url }}">', "<a>"),
+        layout_text=("{{ preferences_url }}", ""),
+    )
+    problem = "does not hold a link to the preferences"
+    assert told(design) == [
+        (file, "preferences_url", problem, Severity.WARNING) for file in (LAYOUT_HTML, LAYOUT_TEXT)
+    ]
+
+
 def test_what_to_write_is_said():
     """The remedy can be copied."""
     (fault,) = check_design(changed(layout_text=("{{ unsubscribe_url }}", "")), FIELDS)

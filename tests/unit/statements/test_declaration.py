@@ -14,6 +14,7 @@ kind = "statement"
 source_language = "en"
 published = 2026-12-01T09:00:00+02:00
 and_others = true
+topics = ["press", "women-and-work"]
 
 [[supports]]
 kind = "organisation"
@@ -61,6 +62,7 @@ def test_everything_is_read():
     assert {"en": "Steppe", "ky": "Талаа"} == declaration.signatories[1].name
     assert "" == declaration.signatories[0].address
     assert declaration.and_others
+    assert ("press", "women-and-work") == declaration.topics
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,10 @@ def test_everything_is_read():
         ("T09:00:00+02:00", "T09:00:00", (4, "published", "has no zone, so it could be any hour")),
         ("2026-12-01T09:00:00+02:00", "2026-12-01", (4, "published", "is not an hour")),
         ("and_others = true", 'and_others = "yes"', (5, "and_others", "is not true or false")),
+        ('"press",', '"Press!",', (6, "topics", "holds what is no key of a topic")),
+        ('"press",', "7,", (6, "topics", "holds what is no key of a topic")),
+        ('"press",', '"press", "press",', (6, "topics", 'names "press" twice')),
+        ('["press", "women-and-work"]', '"press"', (6, "topics", "is not a row of keys")),
         ("and_others = true", "others = true", (5, "others", "is not a key known here")),
         ('"organisation"', '"group"', (8, "supports[0].kind", 'is "group"')),
         ('ru = "Ива"', 'rus = "Ива"', (9, "supports[0].name.rus", '"rus" is not a language')),
