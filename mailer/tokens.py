@@ -27,12 +27,15 @@ from mailer.keys import KeyFileError, ServiceKeys, derive, load_service_keys
 _TAG_BYTES = 16
 _FEEDBACK_BYTES = 8
 _PERSON_ID_BYTES = 6
+_PERSON_BYTES = 2 * _PERSON_ID_BYTES
 #: 1 + base64url of 24 bytes.
 FEEDBACK_TOKEN_CHARACTERS = 33
 #: 1 + base64url of 28 bytes, without padding.
 UNSUBSCRIBE_TOKEN_CHARACTERS = 39
 #: 1 + base32 of 24 bytes, without padding.
 RETURN_PATH_TOKEN_CHARACTERS = 40
+#: 1 + base32 of 28 bytes, without padding.
+UNSUBSCRIBE_IN_MAIL_CHARACTERS = 46
 
 
 class Purpose(StrEnum):
@@ -172,14 +175,30 @@ class Tokens:
 
     def person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> str:
         """Return the 39-character token of a delivery and supporter for `purpose`."""
+        return self._person_in_base64url(self._seal_person(purpose, delivery_id, supporter_id))
+
+    def unsubscribe_in_mail(self, delivery_id: int, supporter_id: int) -> str:
+        """Return the 46-character lower-case base32 form of an unsubscribe token.
+
+        It stands in a mail address, whose case mail systems may change.
+        """
+        return self.unsubscribe(delivery_id, supporter_id)[1]
+
+    def unsubscribe(self, delivery_id: int, supporter_id: int) -> tuple[str, str]:
+        """Return what `person` and `unsubscribe_in_mail` do: one seal, written in two ways."""
+        sealed = self._seal_person(Purpose.UNSUBSCRIBE, delivery_id, supporter_id)
+        octets = sealed.to_bytes(_TAG_BYTES + _PERSON_BYTES, "big")
+        in_mail = base64.b32encode(octets).decode("ascii").rstrip("=").lower()
+        return self._person_in_base64url(sealed), self._current + in_mail
+
+    def _person_in_base64url(self, sealed: int) -> str:
+        return self._current + _to_base64url(sealed, _TAG_BYTES + _PERSON_BYTES)
+
+    def _seal_person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> int:
         if not 0 <= supporter_id < 1 << 8 * _PERSON_ID_BYTES:
             raise OverflowError("the id of a supporter does not fit")
         plain = delivery_id << 8 * _PERSON_ID_BYTES | supporter_id
-        sealed = self._sealers[purpose].seal(plain, 2 * _PERSON_ID_BYTES)
-        written = base64.urlsafe_b64encode(
-            sealed.to_bytes(_TAG_BYTES + 2 * _PERSON_ID_BYTES, "big")
-        )
-        return self._current + written.decode("ascii").rstrip("=")
+        return self._sealers[purpose].seal(plain, _PERSON_BYTES)
 
     def read_person(self, purpose: Purpose, token: str) -> PersonToken:
         """Return what a token made by `person` for the same purpose holds.
@@ -189,8 +208,19 @@ class Tokens:
         """
         if len(token) != UNSUBSCRIBE_TOKEN_CHARACTERS:
             raise BadToken
-        sealed = _from_base64url(token[1:] + "==")
-        plain = self._open(token[0], purpose, sealed, 2 * _PERSON_ID_BYTES)
+        return self._open_person(token[0], purpose, _from_base64url(token[1:] + "=="))
+
+    def read_unsubscribe_in_mail(self, token: str) -> PersonToken:
+        """Return what a token made by `unsubscribe_in_mail` holds, in small or capital letters.
+
+        Raises:
+            BadToken: for anything else.
+        """
+        key_id, sealed = _split_base32(token, UNSUBSCRIBE_IN_MAIL_CHARACTERS)
+        return self._open_person(key_id, Purpose.UNSUBSCRIBE, sealed)
+
+    def _open_person(self, key_id: str, purpose: Purpose, sealed: bytes) -> PersonToken:
+        plain = self._open(key_id, purpose, sealed, _PERSON_BYTES)
         return PersonToken(
             delivery_id=int.from_bytes(plain[:_PERSON_ID_BYTES], "big"),
             supporter_id=int.from_bytes(plain[_PERSON_ID_BYTES:], "big"),
@@ -220,6 +250,11 @@ class ServiceTokens(Tokens):
         """Return a token like those of supporters that names no delivery and no supporter."""
         del delivery_id, supporter_id
         return super().person(purpose, NOBODY, NOBODY)
+
+    def unsubscribe(self, delivery_id: int, supporter_id: int) -> tuple[str, str]:
+        """Return unsubscribe tokens that name no delivery and no supporter."""
+        del delivery_id, supporter_id
+        return super().unsubscribe(NOBODY, NOBODY)
 
     def read_feedback(self, token: str) -> int:
         """Return the service mail's id of a token made by `feedback` or `return_path`.
@@ -369,8 +404,8 @@ _HALVES = tuple(
 _GROUPS = tuple(_repeated(5, 8, 40) << 5 * one for one in range(5))
 
 
-def _split_base32(token: str) -> tuple[str, bytes]:
-    if len(token) != RETURN_PATH_TOKEN_CHARACTERS or not token.isascii():
+def _split_base32(token: str, characters: int = RETURN_PATH_TOKEN_CHARACTERS) -> tuple[str, bytes]:
+    if len(token) != characters or not token.isascii():
         raise BadToken
     body = token[1:].upper()
     try:

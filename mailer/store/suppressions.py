@@ -130,6 +130,31 @@ def lift(connection: Connection, entries: Sequence[Suppressed]) -> int:
     )
 
 
+#: What says that mail did not arrive, wherever it was seen.
+_BOUNCES = frozenset({SuppressionReason.BOUNCED, SuppressionReason.SOFT_BOUNCES})
+#: What a person did at one organisation, here or with the system it used before.
+_LEFT = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.IMPORTED})
+
+
+def lift_bounces(
+    connection: Connection, address_digest: bytes, organisation_id: int
+) -> list[Suppressed]:
+    """Take away what a confirmed sign-up proves to be over; return it, for `suppressions.log`.
+
+    Who confirms from an address gets mail there: no bounce stands any longer. That they left this
+    organisation is over as well, since they come back. A complaint, an erasure and what staff
+    decided stay, and so does that they left another organisation.
+    """
+    own = organisation_scope(organisation_id)
+    over = [
+        one
+        for one in standing(connection, address_digest)
+        if one.reason in _BOUNCES or (one.reason in _LEFT and one.scope == own)
+    ]
+    lift(connection, over)
+    return over
+
+
 def of_batch(connection: Connection, batch_id: int, limit: int) -> list[Suppressed]:
     """Return some of the suppressions that stand because of one import alone."""
     query = select(suppression).where(suppression.c.batch_id == batch_id)

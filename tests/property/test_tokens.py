@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.keys import derive
-from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
+from mailer.tokens import BadToken, PersonToken, Purpose, ServiceTokens, Tokens
 
 ids = st.integers(1, 2**47)
 quick = settings(
@@ -27,6 +27,37 @@ def test_a_persons_token_is_read_again_for_its_purpose_only(tokens, delivery, su
     for purpose in set(Purpose) - {Purpose.UNSUBSCRIBE}:
         with pytest.raises(BadToken):
             tokens.read_person(purpose, token)
+
+
+@quick
+@given(delivery=ids, supporter=ids)
+def test_an_unsubscribe_token_stands_in_a_mail_address(tokens, delivery, supporter):
+    """46 characters whose case does not matter; one seal, in the form of links and of addresses."""
+    in_link, in_mail = tokens.unsubscribe(delivery, supporter)
+    assert in_link == tokens.person(Purpose.UNSUBSCRIBE, delivery, supporter)
+    assert in_mail == tokens.unsubscribe_in_mail(delivery, supporter)
+    assert re.fullmatch(r"[a-z2-7]{46}", in_mail)
+    for spelling in (in_mail, in_mail.upper(), in_mail.title()):
+        assert tokens.read_unsubscribe_in_mail(spelling) == PersonToken(delivery, supporter)
+
+
+@quick
+@given(delivery=ids, supporter=ids, at=st.integers(0, 45), to=st.sampled_from("abcxyz2357"))
+def test_a_changed_unsubscribe_address_is_refused(tokens, delivery, supporter, at, to):
+    """Whichever character is another one; nor is a return path's token one of these."""
+    token = tokens.unsubscribe_in_mail(delivery, supporter)
+    changed = token[:at] + to + token[at + 1 :]
+    for other in {changed, tokens.return_path(delivery), token[:-1], token + "a"} - {token}:
+        with pytest.raises(BadToken):
+            tokens.read_unsubscribe_in_mail(other)
+
+
+def test_the_unsubscribe_address_of_a_service_mail_names_nobody(service_keys):
+    """Whoever it is made for."""
+    made = ServiceTokens(service_keys)
+    assert Tokens(service_keys).read_unsubscribe_in_mail(made.unsubscribe_in_mail(7, 9)) == (
+        PersonToken(0, 0)
+    )
 
 
 @quick
