@@ -7,7 +7,7 @@ ARGS ?=
 # One more than cores: a third of the tests wait for processes and clocks of their own.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: help dev demo check test bench bench-freezing chaos lock catalogs pictures clean
+.PHONY: help dev demo check test bench bench-leaving bench-freezing chaos lock catalogs pictures clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -31,6 +31,10 @@ check: $(VENV)/.dev
 ## make bench   how near the limit of the wire mailings go out (ARGS=--json; needs Debian's postfix)
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench.sending $(ARGS)
+
+## make bench-leaving  10,000 people unsubscribe while a mailing runs; part of make bench
+bench-leaving: $(VENV)/.dev
+	@$(BIN)/python -m bench.leaving $(ARGS)
 
 ## make bench-freezing  how long freezing a mailing takes, and who unsubscribes waits (ARGS="--people 1000000")
 bench-freezing: $(VENV)/.dev

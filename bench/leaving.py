@@ -4,17 +4,22 @@ The web process, a sender at full speed or at one mail a second, a relay that ke
 each DATA, and who presses the buttons, as four processes on one SQLite database. In: counts. Out:
 how long answers took, whether each person left, and how long after their unsubscription was begun
 to be written the last of them was given DATA: 250 ms are allowed, counted from the commit. People
-are taken in the order in which they are mailed, so that the sender is always close to them.
+are taken from those who are mailed meanwhile, so that the sender is close to them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import random
+import secrets
 import shutil
 import signal
 import sqlite3
+import statistics
+import string
 import subprocess
 import sys
 import tempfile
@@ -116,9 +121,12 @@ def _wanted(
             "SELECT id, supporter_id, address_digest FROM delivery WHERE state = 'due' ORDER BY id"
         ).all()
     workspace.store.close()
-    # At one mail a second those who come next press first, while they are next.
-    step = 1 if per_second else max(len(rows) // requests, 1)
-    chosen = rows[::step][:requests]
+    if per_second:
+        # Those who come next, in any order: some have pressed when their turn comes, some have not.
+        chosen = rows[:requests]
+        random.Random(requests).shuffle(chosen)
+    else:
+        chosen = rows[:: max(len(rows) // requests, 1)][:requests]
     by_delivery = {row.id: numbers[row.address_digest] for row in rows}
     return [
         f"{by_delivery[row.id]} {tokens.person(Purpose.UNSUBSCRIBE, row.id, row.supporter_id)}"
@@ -155,6 +163,63 @@ def _judge(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Told:
+    """Whether answers tell a token of ours from one that is not."""
+
+    #: Tokens drawn at random, and as many of people who leave for the first time.
+    each: int
+    #: Different answers, the date aside.
+    answers: int
+    median_ours_ms: float
+    median_random_ms: float
+    #: Of the times of both (Mann-Whitney): that they differ so much by chance.
+    probability: float
+
+    def line(self) -> str:
+        """Return it as a person reads it."""
+        return (
+            f"{self.each} tokens of ours and as many random ones: {self.answers} different "
+            f"answer(s), median {self.median_ours_ms:.1f} and {self.median_random_ms:.1f} ms, "
+            f"p = {self.probability:.3f}"
+        )
+
+
+def tell_apart(ground: Ground, each: int, rate: float) -> Told:
+    """Press with tokens of ours and with random ones, in turn, while nothing else goes on."""
+    folder = ground.workspace("none")
+    port = free_port()
+    _set_port(folder, port)
+    wanted, _ = _wanted(folder, ground.people, each, 0.0)
+    alphabet = string.ascii_letters + string.digits + "-_"
+    mixed = []
+    for line in wanted:
+        drawn = "".join(secrets.choice(alphabet) for _ in line.split()[1])
+        mixed += [line, f"-1 {drawn}"]
+    with _child("bench.leaving", "--web", str(folder)) as web:
+        await_port(port)
+        # What a process does for the first time takes longer.
+        _press([f"-1 {'x' * 39}"] * 100, port, rate)
+        pressed = _press(mixed, port, rate)
+        _stop(web)
+    ours = [one[3] for one in pressed if one[0] >= 0]
+    others = [one[3] for one in pressed if one[0] < 0]
+    return Told(
+        each, len({one[4] for one in pressed}), statistics.median(ours),
+        statistics.median(others), _mann_whitney(ours, others),
+    )  # fmt: skip
+
+
+def _mann_whitney(ours: Sequence[float], others: Sequence[float]) -> float:
+    """Return the two-sided probability of the rank-sum test, by its normal approximation."""
+    ranked = sorted([(one, True) for one in ours] + [(one, False) for one in others])
+    ranks = sum(rank for rank, (_, is_ours) in enumerate(ranked, 1) if is_ours)
+    count, other = len(ours), len(others)
+    over = ranks - count * (count + 1) / 2 - count * other / 2
+    deviation = math.sqrt(count * other * (count + other + 1) / 12)
+    return math.erfc(abs(over) / deviation / math.sqrt(2))
+
+
 @contextmanager
 def _child(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", module, *arguments]
@@ -188,11 +253,12 @@ def _set_port(folder: Path, port: int) -> None:
     path.write_text(text.replace("port = 8025", f"port = {port}"), encoding="utf-8")
 
 
-def measure(folder: Path, people: int, requests: int, rate: float) -> Iterator[Left]:
-    """Yield what came of a run at full speed, and of one at a mail a second."""
+def measure(folder: Path, people: int, requests: int, rate: float) -> Iterator[Left | Told]:
+    """Yield what came of a run at full speed, of one at a mail a second, and of random tokens."""
     ground = make_ground(folder, people, ("none",))
     for per_second in (0.0, 1.0):
         yield run(ground, per_second, requests, rate)
+    yield tell_apart(ground, requests, rate / 2)
 
 
 def main() -> None:

@@ -247,6 +247,10 @@ def main() -> None:
         result = measure(folder, options.people, options.runs, say)
     finally:
         shutil.rmtree(folder)
+    # Who leaves meanwhile is the other half of how fast mailings may go out.
+    command = [sys.executable, "-m", "bench.leaving", "--json"]
+    left = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    result["leaving"] = [json.loads(line) for line in left]
     if options.json:
         print(json.dumps(result, indent=2))
         return
@@ -261,6 +265,8 @@ def main() -> None:
     for name, one in result["ratios"].items():
         held = "reached" if one["ratio"] >= one["target"] else "missed"
         print(f"  {name:<10} {one['ratio']:>9.2f} {one['what']}, to reach {one['target']}: {held}")
+    for one in result["leaving"]:
+        print("  leaving    " + ", ".join(f"{name} {value:g}" for name, value in one.items()))
 
 
 if __name__ == "__main__":

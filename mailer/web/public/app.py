@@ -6,6 +6,7 @@ neither the sealing key nor anything that reads a supporter's address.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -23,7 +24,7 @@ from mailer.statements.catalog import Catalog
 from mailer.store.engine import Store, StoreUnavailable, ping
 from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
-from mailer.web.public.ground import READ, RETRY_AFTER_S, Area, Ground, Route
+from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Area, Endpoint, Ground, Route
 from mailer.web.public.guard import Guard
 from mailer.web.public.leaving import Leaving
 from mailer.web.public.pages import Pages
@@ -78,7 +79,7 @@ def create_public_app(
             "auto_configure": False,
         },
     )
-    ground = Ground(store, tokens, pages, clock, log, base_url.rstrip("/"), answer_floor_s)
+    ground = Ground(store, tokens, pages, clock, log, base_url.rstrip("/"))
     routes = (
         *Leaving(ground).routes(),
         *Statements(ground).routes(),
@@ -89,10 +90,30 @@ def create_public_app(
         Route("/favicon.ico", READ, _favicon, "icon"),
     )
     for path, methods, endpoint, name in routes:
-        app.router.routes.append(_Named(path, endpoint, methods=methods, name=name))
+        answer = _not_sooner(endpoint, clock, answer_floor_s) if WRITE[0] in methods else endpoint
+        app.router.routes.append(_Named(path, answer, methods=methods, name=name))
     _handle_errors(app, pages)
     app.add_middleware(Guard, clock=clock, base_url=base_url, error=pages.error)
     return app
+
+
+def _not_sooner(endpoint: Endpoint, clock: Clock, floor_s: float) -> Endpoint:
+    """Return what answers a form no sooner than the floor after it was asked.
+
+    Only a token that is ours costs a write to the disk and a line in the log: the time of an answer
+    must not tell. All of it is inside, so that the last that is done is to wait.
+    """
+
+    async def answer(request: Request) -> Response:
+        if request.method not in WRITE:
+            return await endpoint(request)
+        began = clock.monotonic()
+        try:
+            return await endpoint(request)
+        finally:
+            await asyncio.sleep(began + floor_s - clock.monotonic())
+
+    return answer
 
 
 class _Named(StarletteRoute):

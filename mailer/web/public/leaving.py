@@ -81,7 +81,7 @@ class Leaving:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering(ground)
+        self._answering = Answering()
         self._together = Together(self._leave, _MOST_AT_ONCE)
 
     def _leave(self, wishes: Sequence[LeavingWish]) -> list[Unsubscribed]:
@@ -113,7 +113,7 @@ class Leaving:
             return self._pages.error(request, HTTPStatus.BAD_REQUEST)
         wished = LeavingWish(request.path_params["token"], source)
         try:
-            done = await self._answering.not_sooner(self._together.ask(wished))
+            done = await self._together.ask(wished)
         except StoreUnavailable as error:
             warn("unsubscribing had to wait", problem=error.problem)
             return self._not_yet(request)
