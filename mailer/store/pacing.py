@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 
 from mailer.model.domain_classes import OTHER
 from mailer.model.pacing import (
@@ -125,12 +125,12 @@ class Purse:
         if rows:
             _write(self._connection, rows, ("tokens", "filled_at"))
         self._connection.execute(
-            update(relay_day)
-            .where(
-                relay_day.c.relay == self._relay,
-                relay_day.c.day == self._routing.day_of(self._now).isoformat(),
-            )
-            .values(claimed=relay_day.c.claimed + self._spent[WHOLE_RELAY])
+            _CLAIMED,
+            {
+                "of_relay": self._relay,
+                "of_day": self._routing.day_of(self._now).isoformat(),
+                "more": self._spent[WHOLE_RELAY],
+            },
         )
 
     def _is_limited(self, key: PaceKey) -> bool:
@@ -143,22 +143,27 @@ class Purse:
         return bool(limit) or key in self._slowed
 
 
+# Statements that are executed several times a second are kept: building one takes longer than
+# executing it.
+_IS_DAY = (relay_day.c.relay == bindparam("of_relay")) & (relay_day.c.day == bindparam("of_day"))
+#: PostgreSQL: one claims for a relay at a time, or two would spend the same. SQLite has one writer
+#: anyhow.
+_OF_DAY = select(relay_day.c.claimed).where(_IS_DAY).with_for_update()
+_CLAIMED = update(relay_day).where(_IS_DAY).values(claimed=relay_day.c.claimed + bindparam("more"))
+_PACES = select(pace).where(
+    pace.c.relay == bindparam("of_relay"), or_(pace.c.domain_digest == b"", pace.c.halvings > 0)
+)
+
+
 def open_purse(connection: Connection, relay: str, routing: Routing, now: datetime) -> Purse:
     """Return what may be claimed for a relay, and keep others from claiming for it meanwhile."""
     day = routing.day_of(now).isoformat()
-    connection.execute(insert_or_ignore(connection, relay_day).values(relay=relay, day=day))
-    # PostgreSQL: one claims for a relay at a time, or two would spend the same. SQLite has one
-    # writer anyhow.
-    claimed = connection.execute(
-        select(relay_day.c.claimed)
-        .where(relay_day.c.relay == relay, relay_day.c.day == day)
-        .with_for_update()
-    ).scalar_one()
-    rows = connection.execute(
-        select(pace).where(
-            pace.c.relay == relay, or_(pace.c.domain_digest == b"", pace.c.halvings > 0)
-        )
-    ).all()
+    of_day = {"of_relay": relay, "of_day": day}
+    claimed = connection.execute(_OF_DAY, of_day).scalar_one_or_none()
+    if claimed is None:
+        connection.execute(insert_or_ignore(connection, relay_day).values(relay=relay, day=day))
+        claimed = connection.execute(_OF_DAY, of_day).scalar_one()
+    rows = connection.execute(_PACES, {"of_relay": relay}).all()
     slowed = {_key(row): one for row in rows if (one := _slowed(row)) and one.halvings_left(now)}
     buckets = {_key(row): _bucket(row) for row in rows if row.tokens is not None}
     cap = routing.relays[relay].cap.on(routing.day_of(now))
