@@ -6,9 +6,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
+from mailer.model.states import SkipReason
+from mailer.store.deliveries import skip_all
 from mailer.store.public import (
     Leaver,
     leave_all,
@@ -18,6 +20,7 @@ from mailer.store.public import (
     take_back,
 )
 from mailer.store.tables import membership, unsubscription
+from tests.support.plans import scans
 from tests.support.subscriptions import NOON, Subscriptions
 
 ONE_CLICK = UnsubscriptionSource.ONE_CLICK
@@ -62,19 +65,22 @@ def test_what_is_left_is_looked_up_by_its_key(sqlite_store):
     people.add_list("appeals", "harbor")
     ana = people.add_supporter("ana", "letters", "appeals")
     delivery_id = people.add_delivery(people.add_mailing(), ("letters", ana), ("appeals", ana))
-    asked = []
+    leaver = Leaver(delivery_id, ana, ONE_CLICK)
 
-    def note(_connection, _cursor, statement, parameters, _context, _many):
-        if statement.startswith("UPDATE membership"):
-            asked.append((statement, parameters))
+    with scans(sqlite_store) as found, sqlite_store.write() as connection:
+        ((*lists,),) = lists_to_leave(connection, [leaver])
+        (left,) = leave_all(connection, [leaver], NOON)
 
-    event.listen(sqlite_store.engine, "before_cursor_execute", note)
-    assert len(_leave(sqlite_store, delivery_id, ana).memberships) == 2
-    event.remove(sqlite_store.engine, "before_cursor_execute", note)
-    ((statement, parameters),) = asked
-    with sqlite_store.read() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    assert [] == [row[3] for row in plan if row[3].startswith("SCAN membership")]
+    assert (2, 2) == (len(lists), len(left.memberships))
+    assert [] == found
+
+
+def test_who_is_skipped_is_looked_up_by_id(sqlite_store):
+    """However many are due: a few that are skipped are not looked for among all of them."""
+    with scans(sqlite_store) as found, sqlite_store.write() as connection:
+        skip_all(connection, [1, 2], SkipReason.NO_CONSENT, NOON)
+
+    assert [] == found
 
 
 def test_nobody_else_leaves(store, people):
