@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailer.app.planning import CorrectionPlan, Plan, Wish, check_mails, chosen_lists
+from mailer.app.planning import (
+    CorrectionPlan,
+    Plan,
+    Wish,
+    check_mails,
+    chosen_lists,
+    refuse_withdrawn,
+)
 from mailer.app.workspace import Workspace
 from mailer.audience.corrections import corrected_faults, correction_coverage, correction_of
 from mailer.compose.correcting import correction_faults
@@ -48,6 +55,7 @@ def plan_correction(workspace: Workspace, key: str) -> Plan:
     wish = Wish(stored.revision.slug, lists, found.sender.key)
     chosen = chosen_lists(workspace, lists)
     sender = _sender(workspace, found)
+    refuse_withdrawn(workspace, stored.revision.slug)
     design, warnings = check_mails(workspace, stored.revision, chosen, sender)
     fields = frozenset(name for one in chosen for name in one.attributes)
     faults = correction_faults(stored.revision, design, fields)

@@ -30,10 +30,11 @@ from mailer.model.audience import ListDefinition
 from mailer.model.breaker import Breaker, parse_canary
 from mailer.model.faults import Fault, FaultsFound, Severity, errors_in
 from mailer.model.mailing import NO_CONCERN, Concern, Corrected, Design, Mailing, Sender
-from mailer.model.statement import Revision, StoredRevision
+from mailer.model.statement import Revision, StoredRevision, Visibility
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import AT_ONCE, LatePolicy
 from mailer.statements.checks import check_revision
+from mailer.store.archive import visibility_of
 from mailer.store.audience import sync_lists
 from mailer.store.corrections import Reached
 from mailer.store.designs import save_design
@@ -208,6 +209,7 @@ def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> P
     Raises:
         FaultsFound: with everything that stops it.
     """
+    refuse_withdrawn(workspace, stored.revision.slug)
     prepared = prepare(workspace, wish, stored.revision)
     now = workspace.clock.now()
     with workspace.store.write() as connection:
@@ -284,6 +286,20 @@ def _topic_faults(revision: Revision, chosen: tuple[ListDefinition, ...]) -> Ite
                 f"Add one of: {', '.join(one.topics)}; or declare one of its own in "
                 f"lists/{one.key}.toml",
             )  # fmt: skip
+
+
+def refuse_withdrawn(workspace: Workspace, slug: str) -> None:
+    """Plan nothing that leads to a page which says that the statement was withdrawn.
+
+    Raises:
+        FaultsFound: when it was.
+    """
+    with workspace.store.read() as connection:
+        withdrawn = visibility_of(connection, slug) is Visibility.WITHDRAWN
+    if withdrawn:
+        problem = f'"{slug}" was withdrawn: the page that its mails lead to would say so'
+        remedy = f"Take that back first: mailer statements relist {slug}"
+        raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
 
 
 def _deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""`mailer statements`: check, load, list, show and publish what is said.
+"""`mailer statements`: check, load, list and show what is said, publish it, unlist or withdraw it.
 
 In: folders with `statement.toml` and one `<language>.md` per edition. Out: faults by file, line and
 field; immutable revisions in the database.
@@ -16,10 +16,13 @@ from mailer.app.checking import check_statement_folder, statement_folders
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
+    WRONG_USE,
+    Yes,
     console,
     errors,
     fail,
     folder_meant,
+    meant,
     open_workspace,
     plain_errors,
     print_json,
@@ -27,11 +30,12 @@ from mailer.cli.common import (
     shown,
 )
 from mailer.model.faults import errors_in
-from mailer.model.statement import Revision, StoredRevision, localized
+from mailer.model.statement import Revision, StoredRevision, Visibility, localized
 from mailer.statements.changes import ChangeKind, source_changes
 from mailer.statements.editions import SHORT_HASH
 from mailer.statements.source import read_folder
 from mailer.store import statements as store_statements
+from mailer.store.archive import open_mailings_of, set_visibility, visibility_of
 from mailer.store.documents import revision_to_document
 from mailer.store.public import public_revision
 
@@ -196,6 +200,8 @@ def list_command(as_json: AsJson = False) -> None:
     zone = workspace.config.workspace.time_zone
     for one in found:
         public = "" if one.published is None else f"revision {one.published}"
+        if one.visibility is not Visibility.LISTED:
+            public = f"{public}, {one.visibility}" if public else one.visibility.value
         loaded = shown(one.loaded_at, zone)
         table.add_row(
             one.slug, str(one.latest), loaded, ", ".join(one.languages), public, one.title
@@ -218,6 +224,11 @@ def publish(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
     planned = stored.revision.published
     at = planned if planned is not None and planned > now else now
     with workspace.store.write() as connection:
+        if visibility_of(connection, slug) is Visibility.WITHDRAWN:
+            fail(
+                f"{slug} was withdrawn: its page goes on saying so. Nothing was changed.",
+                f"Take that back first: mailer statements relist {slug}",
+            )
         if at > now and public_revision(connection, slug, now) is not None:
             hour = shown(at, workspace.config.workspace.time_zone)
             fail(
@@ -233,6 +244,113 @@ def publish(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
     begin = "is public now" if at == now else f"will be public from {shown(at, zone)}"
     console.print(f"{slug}, revision {stored.number}, {begin}.", markup=False)
     console.print(f"  {workspace.config.web.base_url}/w/{slug}", markup=False)
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def unlist(slug: Slug, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Take a statement off the archive and its feeds; who knows its address can read it still.
+
+    Do so before its first mailing, and it is never listed. Search engines are told to forget it.
+
+    Example: mailer statements unlist her-rights
+    """
+    _decide(slug, Visibility.UNLISTED, yes=yes, as_json=as_json)
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def withdraw(
+    slug: Slug,
+    corrected_by: Annotated[
+        str,
+        typer.Option(
+            "--corrected-by", metavar="SLUG", help="Statement that its page then leads to."
+        ),
+    ] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show no word or picture of a statement any more: its page says that it was withdrawn.
+
+    Mails that went out stay where they are, and a mailing that runs goes on: it is named here, with
+    the command that stops it.
+
+    Example: mailer statements withdraw her-rights --corrected-by her-rights-again
+    """
+    _decide(slug, Visibility.WITHDRAWN, corrected_by, yes=yes, as_json=as_json)
+
+
+@app.command(no_args_is_help=True)
+@plain_errors
+def relist(slug: Slug, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Take back that a statement was unlisted or withdrawn.
+
+    Example: mailer statements relist her-rights
+    """
+    _decide(slug, Visibility.LISTED, yes=yes, as_json=as_json)
+
+
+#: What is asked before, and what is said after.
+_QUESTIONS = {
+    Visibility.LISTED: "Everybody will be able to find and read {slug}.",
+    Visibility.UNLISTED: "The archive and its feeds will not name {slug}.",
+    Visibility.WITHDRAWN: "Nobody will be able to read {slug} on its page.",
+}
+_DONE = {
+    Visibility.LISTED: "{slug} is shown and listed again, as far as it is public.",
+    Visibility.UNLISTED: "{slug} is not listed. Its page is there for who knows the address:",
+    Visibility.WITHDRAWN: "{slug} is withdrawn. Its page says so, and shows nothing else of it:",
+}
+
+
+def _decide(
+    slug: str, visibility: Visibility, corrected_by: str = "", *, yes: bool, as_json: bool
+) -> None:
+    workspace = open_workspace()
+    now = workspace.clock.now()
+    before = _visibility(workspace, slug)
+    awaited = bool(corrected_by) and _is_awaited(workspace, slug, corrected_by)
+    if before is visibility and visibility is not Visibility.WITHDRAWN:
+        fail(f"{slug} is {visibility} already. Nothing was changed.")
+    meant(_QUESTIONS[visibility].format(slug=slug), yes=yes)
+    with workspace.store.write() as connection:
+        set_visibility(connection, slug, visibility, now, corrected_by)
+        running = open_mailings_of(connection, slug)
+    if as_json:
+        mailings = [{"key": key, "state": state} for key, state in running]
+        print_json({"slug": slug, "visibility": visibility, "open_mailings": mailings})
+        return
+    console.print(_DONE[visibility].format(slug=slug), markup=False)
+    console.print(f"  {workspace.config.web.base_url}/w/{slug}", markup=False)
+    console.print("Copies that others keep may be shown for five minutes more, pictures for a day.")
+    if awaited:
+        console.print(f"It leads to {corrected_by} once that is public.", markup=False)
+    if visibility is Visibility.WITHDRAWN:
+        for key, state in running:
+            errors.print(
+                f"{key} is {state.value} and is not stopped by this. Stop it: mailer cancel {key}",
+                markup=False,
+                style="yellow",
+            )
+
+
+def _visibility(workspace: Workspace, slug: str) -> Visibility:
+    try:
+        with workspace.store.read() as connection:
+            return visibility_of(connection, slug)
+    except store_statements.StatementNotFound as error:
+        fail(str(error))
+
+
+def _is_awaited(workspace: Workspace, slug: str, corrected_by: str) -> bool:
+    """Tell whether what takes a statement's place is still to become public; refuse what cannot."""
+    if corrected_by == slug:
+        fail("A statement that is withdrawn cannot correct itself.", "Name another one.", WRONG_USE)
+    if _visibility(workspace, corrected_by) is Visibility.WITHDRAWN:
+        fail(f"{corrected_by} was withdrawn too. Nothing was changed.", "Name another one.")
+    with workspace.store.read() as connection:
+        return public_revision(connection, corrected_by, workspace.clock.now()) is None
 
 
 @app.command(no_args_is_help=True)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, not_, or_, select, update
 
 from mailer.model.newsletter import Issue, Newsletter, StoredNewsletter
-from mailer.model.statement import Edition, StatementKind, StoredRevision
+from mailer.model.statement import Edition, StatementKind, StoredRevision, Visibility
 from mailer.model.states import MailingState
 from mailer.store.audience import insert_or_ignore
 from mailer.store.documents import EDITION_FIELDS
@@ -264,7 +264,8 @@ def news(
     """Return what has come since a newsletter's last issue.
 
     Of each statement it is the revision that the public sees now, unless an issue told of it. What
-    the public cannot see yet is never told of: its title alone could harm.
+    the public cannot see yet is never told of: its title alone could harm. Nor is what is unlisted
+    or withdrawn.
 
     Args:
         connection: Reads it in one go.
@@ -282,7 +283,7 @@ def news(
     rows = connection.execute(
         select(statement.c.slug, statement.c.latest_revision_id, revision.c.loaded_at)
         .join(revision, revision.c.id == statement.c.latest_revision_id)
-        .where(statement.c.kind.in_(list(kinds)))
+        .where(statement.c.kind.in_(list(kinds)), statement.c.visibility == Visibility.LISTED)
         .order_by(statement.c.slug)
     ).all()
     for row in rows:

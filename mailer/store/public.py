@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     and_,
     bindparam,
     false,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
+from mailer.model.statement import Visibility
 from mailer.store.mailings import list_from_document
 from mailer.store.tables import (
     delivery_list,
@@ -59,6 +61,11 @@ class PublicRevision:
     revision_id: int
     #: Languages that the lists of the last started mailing try, in the order they were given.
     chain: tuple[str, ...]
+    visibility: Visibility = Visibility.LISTED
+    #: When that was decided; None while nobody has.
+    visibility_at: datetime | None = None
+    #: Slug of the statement that corrects one that was withdrawn; "" for none.
+    corrected_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -356,23 +363,44 @@ def public_revision(connection: Connection, slug: str, now: datetime) -> PublicR
     The one that was fixed for publication, from its hour on; else that of the mailing which
     started last. Loading a revision changes nothing here.
     """
-    fixed = connection.execute(
-        select(statement.c.id, statement.c.published_revision_id, statement.c.published_at).where(
-            statement.c.slug == slug
+    correction = statement.alias("correction")
+    found = connection.execute(
+        select(
+            statement.c.id,
+            statement.c.published_revision_id,
+            statement.c.published_at,
+            statement.c.visibility,
+            statement.c.visibility_at,
+            correction.c.slug.label("corrected_by"),
         )
+        .outerjoin(correction, correction.c.id == statement.c.corrected_by_id)
+        .where(statement.c.slug == slug)
     ).one_or_none()
-    if fixed is None:
+    if found is None:
         return None
     started = connection.execute(
         select(mailing.c.id, mailing.c.revision_id)
-        .where(mailing.c.statement_id == fixed.id, mailing.c.started_at <= now)
+        .where(mailing.c.statement_id == found.id, mailing.c.started_at <= now)
         .order_by(mailing.c.started_at.desc(), mailing.c.id.desc())
         .limit(1)
     ).one_or_none()
-    chain = _chain(connection, started.id) if started else ()
-    if fixed.published_revision_id and fixed.published_at and fixed.published_at <= now:
-        return PublicRevision(fixed.published_revision_id, chain)
-    return PublicRevision(started.revision_id, chain) if started else None
+    revision_id = fixed_revision(found, now) or (started.revision_id if started else None)
+    if revision_id is None:
+        return None
+    return PublicRevision(
+        revision_id,
+        _chain(connection, started.id) if started else (),
+        found.visibility,
+        found.visibility_at,
+        found.corrected_by or "",
+    )
+
+
+def fixed_revision(row: Row[*tuple[Any, ...]], now: datetime) -> int | None:
+    """Return the revision that was fixed for publication, of a statement's row; None before then."""
+    if row.published_revision_id and row.published_at and row.published_at <= now:
+        return int(row.published_revision_id)
+    return None
 
 
 def _chain(connection: Connection, mailing_id: int) -> tuple[str, ...]:
@@ -392,6 +420,7 @@ __all__ = [
     "LeftLists",
     "ListScope",
     "PublicRevision",
+    "fixed_revision",
     "keep_ids_in_order",
     "leave_all",
     "leave_lists",

@@ -15,7 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mailer.model.statement import Edition, Picture, Revision, StatementKind, StoredRevision
+from mailer.model.statement import (
+    Edition,
+    Picture,
+    Revision,
+    StatementKind,
+    StoredRevision,
+    Visibility,
+)
 from mailer.store.documents import revision_from_document, revision_to_document
 from mailer.store.engine import StoreUnavailable
 from mailer.store.tables import revision, revision_picture, statement
@@ -61,6 +68,7 @@ class StatementSummary:
     published: int | None
     #: From when it is public.
     published_at: datetime | None
+    visibility: Visibility
 
 
 def save_revision(connection: Connection, new: Revision, now: datetime) -> StoredRevision:
@@ -160,6 +168,22 @@ def load_revision(connection: Connection, revision_id: int) -> StoredRevision:
     if row is None:
         raise LookupError(f"there is no revision row {revision_id}")
     return _stored(connection, row)
+
+
+def load_text(connection: Connection, revision_id: int) -> Revision:
+    """Return a revision without its pictures, for those who show no more than its words.
+
+    Raises:
+        LookupError: when there is none; ids come from our own rows.
+        RevisionDamaged: when it is not what was loaded.
+    """
+    row = connection.execute(_REVISIONS.where(revision.c.id == revision_id)).one_or_none()
+    if row is None:
+        raise LookupError(f"there is no revision row {revision_id}")
+    found = revision_from_document(row.document, {})
+    if found.digest != row.digest:
+        raise RevisionDamaged(revision_id)
+    return found
 
 
 def _stored(connection: Connection, row: Row[*tuple[Any, ...]]) -> StoredRevision:
@@ -268,6 +292,7 @@ def list_statements(connection: Connection) -> tuple[StatementSummary, ...]:
             statement.c.slug,
             statement.c.kind,
             statement.c.published_at,
+            statement.c.visibility,
             counts.c.revisions,
             latest.c.number,
             latest.c.loaded_at,
@@ -294,4 +319,5 @@ def _summary(row: Row[*tuple[Any, ...]]) -> StatementSummary:
         languages=tuple(edition["language"] for edition in editions),
         published=row.published,
         published_at=row.published_at,
+        visibility=row.visibility,
     )

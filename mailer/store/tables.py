@@ -255,6 +255,8 @@ statement = Table(
     Column("visibility_at", Instant),
     #: The statement that corrects one that was withdrawn; None for none.
     Column("corrected_by_id", Id),
+    #: It was listed until it was withdrawn, so feeds tell that it was.
+    Column("withdrawal_told", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )

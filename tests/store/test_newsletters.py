@@ -18,6 +18,7 @@ from mailer.app.newsletters import IssueDrafter, draft_issue, load_newsletter, n
 from mailer.app.planning import plan_draft, schedule_draft
 from mailer.clock import SYSTEM_CLOCK
 from mailer.model.faults import FaultsFound
+from mailer.model.statement import Visibility
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.statements.issues import items_elsewhere, items_in
@@ -25,6 +26,7 @@ from mailer.statements.newsletters import read_newsletter
 from mailer.store import mailings, newsletters, tables
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision, publish, save_revision
+from tests.support.archive import decide
 from tests.support.clocks import FixedClock
 from tests.support.factories import make_revision
 from tests.support.newsletters import make_public, newsletter_workspace
@@ -147,6 +149,18 @@ def test_what_the_public_cannot_see_is_not_told_of(workspace, store, clock):
     assert [] == all_drafts(workspace)
     tick_at(workspace, clock, MONDAY + WEEK)
     assert [[("later", 1)]] == told(workspace)
+
+
+@pytest.mark.parametrize("visibility", [Visibility.UNLISTED, Visibility.WITHDRAWN])
+def test_what_staff_unlisted_or_withdrew_is_not_told_of(workspace, store, clock, visibility):
+    """Until it is listed again."""
+    make_public(store, make_revision(), SUNDAY)
+    decide(store, "free-the-library", visibility)
+    tick_at(workspace, clock, MONDAY)
+    assert [] == all_drafts(workspace)
+    decide(store, "free-the-library", Visibility.LISTED)
+    tick_at(workspace, clock, MONDAY + WEEK)
+    assert [[("free-the-library", 1)]] == told(workspace)
 
 
 def test_each_revision_is_told_of_once_and_a_newer_one_again(workspace, store, clock):

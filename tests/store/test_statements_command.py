@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from mailer.app.planning import Wish, make_plan
+from mailer.app.workspace import Workspace
 from mailer.cli import common
 from mailer.cli.statements import app
 from mailer.keys import create_seal_key, create_service_key
+from mailer.model.faults import FaultsFound
 from mailer.statements.catalog import load_catalogs
 from mailer.statements.source import read_folder
 from mailer.store.engine import create_tables, open_store
+from tests.support.archive import a_statement, mail_out
 from tests.support.catalogs import write_complete_catalogs
+from tests.support.subscriptions import NOON
 
 ROOT = Path(__file__).parents[2]
 SLUG = "her-rights"
@@ -182,3 +187,74 @@ def test_a_line_number_stays_a_number(workspace):
     filled = text + "\n" * (100 - text.count("\n") - 1) + "[here](relative.html)\n"
     (workspace / "templates" / "statements" / SLUG / "en.md").write_text(filled, encoding="utf-8")
     assert "/en.md:100:" in run("check", SLUG)[2].replace("\n", "")
+
+
+def test_a_statement_is_unlisted_withdrawn_and_relisted(workspace):
+    """Each step asks first, says what it did and where to look, and the list shows it."""
+    assert 0 == run("load", SLUG)[0]
+    assert 0 == run("publish", SLUG)[0]
+    status, _, errors = run("unlist", SLUG)
+    assert (1, True) == (status, "Say it with --yes." in errors)
+    assert "listed" == json.loads(run("list", "--json")[1])[0]["visibility"]
+
+    status, output, _ = run("unlist", SLUG, "--yes")
+    assert 0 == status
+    assert "her-rights is not listed." in output
+    assert "http://127.0.0.1:8025/w/her-rights" in output
+    assert "unlisted" in run("list")[1]
+    assert "is unlisted already" in run("unlist", SLUG, "--yes")[2]
+
+    status, output, errors = run("withdraw", SLUG, "--yes")
+    assert (0, "") == (status, errors)
+    assert "Its page says so, and shows nothing else of it" in output
+    status, _, errors = run("publish", SLUG)
+    assert (1, True) == (status, "mailer statements relist her-rights" in errors)
+
+    assert 0 == run("relist", SLUG, "--yes")[0]
+    assert "listed" == json.loads(run("list", "--json")[1])[0]["visibility"]
+    assert 0 == run("publish", SLUG)[0]
+
+
+def test_what_corrects_a_withdrawn_statement_must_be_another_that_stands(workspace):
+    """Unknown, the same, or withdrawn itself: refused, and nothing is changed."""
+    assert 0 == run("load", SLUG)[0]
+    assert 1 == run("withdraw", "nothing", "--yes")[0]
+    for corrected_by, status, said in (
+        ("nothing", 1, 'There is no statement "nothing"'),
+        (SLUG, 2, "cannot correct itself"),
+    ):
+        found = run("withdraw", SLUG, "--corrected-by", corrected_by, "--yes")
+        assert status == found[0]
+        assert said in found[2]
+    assert "listed" == json.loads(run("list", "--json")[1])[0]["visibility"]
+
+    assert 0 == run("load", "keep-the-line-open")[0]
+    status, output, _ = run("withdraw", SLUG, "--corrected-by", "keep-the-line-open", "--yes")
+    assert 0 == status
+    assert "It leads to keep-the-line-open once that is public." in output
+    found = run("withdraw", "keep-the-line-open", "--corrected-by", SLUG, "--yes")
+    assert (1, True) == (found[0], "was withdrawn too" in found[2])
+
+
+def test_withdrawing_names_the_mailings_that_go_on(workspace):
+    """They are not stopped by it; the command that stops each is said."""
+    store = open_store(f"sqlite:///{workspace}/data/mailer.db")
+    mail_out(store, a_statement(SLUG), NOON)
+    store.close()
+    status, _, errors = run("withdraw", SLUG, "--yes")
+    assert 0 == status
+    assert "her-rights-1 is running and is not stopped by this." in errors
+    assert "mailer cancel her-rights-1" in errors
+    (row,) = json.loads(run("withdraw", SLUG, "--yes", "--json")[1])["open_mailings"]
+    assert {"key": "her-rights-1", "state": "running"} == row
+
+
+def test_what_was_withdrawn_is_not_mailed(workspace):
+    """Planning a mailing of it is refused: its mails would lead to a page that shows nothing."""
+    assert 0 == run("load", SLUG)[0]
+    assert 0 == run("withdraw", SLUG, "--yes")[0]
+    with pytest.raises(FaultsFound) as refused:
+        make_plan(Workspace.open(workspace), Wish(SLUG, ("harbor-news",)))
+    (fault,) = refused.value.faults
+    assert "was withdrawn" in fault.problem
+    assert "mailer statements relist her-rights" in fault.remedy

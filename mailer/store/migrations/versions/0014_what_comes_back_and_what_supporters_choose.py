@@ -100,12 +100,14 @@ def upgrade() -> None:
     op.add_column('statement', sa.Column('visibility', sa.String(length=40), server_default='listed', nullable=False))
     op.add_column('statement', sa.Column('visibility_at', _INSTANT, nullable=True))
     op.add_column('statement', sa.Column('corrected_by_id', _ID, nullable=True))
+    op.add_column('statement', sa.Column('withdrawal_told', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column('supporter', sa.Column('text_only', sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def downgrade() -> None:
     """Take the change back; what came back and who waits to be confirmed is dropped."""
     op.drop_column('supporter', 'text_only')
+    op.drop_column('statement', 'withdrawal_told')
     op.drop_column('statement', 'corrected_by_id')
     op.drop_column('statement', 'visibility_at')
     op.drop_column('statement', 'visibility')
