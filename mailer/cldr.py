@@ -65,14 +65,22 @@ def is_country(code: str) -> bool:
 @lru_cache(maxsize=1024)
 def script_of(tag: LanguageTag) -> str:
     """Return the script a tag says or, by CLDR's likely subtags, implies; "" when unknown."""
-    if tag.script:
-        return tag.script
+    return tag.script or _likely(tag).script
+
+
+def _likely(tag: LanguageTag) -> LanguageTag:
     likely = get_global("likely_subtags")
-    for key in (f"{tag.language}_{tag.region}", tag.language):
+    for key in (f"{tag.language}_{tag.region}", f"{tag.language}_{tag.script}", tag.language):
         full = likely.get(key)
         if full:
-            return parse_tag(full).script
-    return ""
+            return parse_tag(full)
+    return tag
+
+
+@lru_cache(maxsize=1024)
+def region_of(tag: LanguageTag) -> str:
+    """Return the region a tag says or, by CLDR's likely subtags, implies; "" when unknown."""
+    return tag.region or _likely(tag).region
 
 
 def is_never(tag: str, never: Iterable[str]) -> bool:

@@ -29,6 +29,7 @@ TEMPLATES = (
     ("templates/mail", "**/*.html"),
     ("templates/mail", "**/*.txt"),
     ("mailer/web/public/templates", "**/*.html"),
+    ("mailer/web/public/templates", "**/*.atom"),
 )
 CODE = (("mailer/web/public", "**/*.py"), ("mailer/compose", "**/*.py"))
 

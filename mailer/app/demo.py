@@ -32,7 +32,7 @@ from mailer.statements.source import read_statement
 from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import load_mailing
 from mailer.store.reports import Progress, Report, example_delivery, on_lists, progress, report
-from mailer.store.statements import save_revision
+from mailer.store.statements import publish, save_revision
 from mailer.tokens import Purpose
 
 SLUG = "her-rights"
@@ -53,6 +53,7 @@ class Links:
 
     inbox: str
     web_view: str
+    archive: str
     unsubscribe: str
 
 
@@ -147,13 +148,17 @@ def adapt_config(folder: Path) -> None:
 
 
 def load_sample(workspace: Workspace) -> int:
-    """Load the sample statement and return its revision's number."""
+    """Load the sample statement, publish it, and return its revision's number."""
     folder = workspace.config.templates_dir / "statements" / SLUG
     revision, _ = read_statement(folder, workspace.config.root)
     if revision is None:
         raise ValueError("the sample statement has faults; see: mailer statements check")
+    now = workspace.clock.now()
     with workspace.store.write() as connection:
-        return save_revision(connection, revision, workspace.clock.now()).number
+        stored = save_revision(connection, revision, now)
+        # A mailing in the sandbox lists nothing by itself.
+        publish(connection, SLUG, stored.revision_id, now)
+    return stored.number
 
 
 def import_samples(workspace: Workspace) -> Iterator[tuple[str, ImportResult]]:
@@ -263,5 +268,6 @@ def links(workspace: Workspace, mailing: Mailing) -> Links:
     return Links(
         inbox=f"http://127.0.0.1:{config.sandbox.inbox_port}/",
         web_view=f"{config.web.base_url}/w/{SLUG}/ru",
+        archive=f"{config.web.base_url}/",
         unsubscribe=f"{config.web.base_url}/u/{token}",
     )

@@ -20,6 +20,9 @@ import uvloop
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from mailer.config import Config
+    from mailer.model.statement import LocalizedText
+
 from mailer.app.supervisor import HEEDED, STDIN, SUPERVISED, Part, Role
 from mailer.app.workspace import Workspace
 from mailer.events import configure_logging, emit
@@ -130,7 +133,8 @@ def _web(workspace: Workspace, _number: int) -> Serve:
     from mailer.web.public.app import create_public_app
     from mailer.web.public.server import serve_public
 
-    web = workspace.config.web
+    config = workspace.config
+    web = config.web
     app = create_public_app(
         workspace.store,
         workspace.tokens,
@@ -138,6 +142,8 @@ def _web(workspace: Workspace, _number: int) -> Serve:
         workspace.clock,
         log=workspace.suppression_log,
         base_url=web.base_url,
+        organisation=_whose(config),
+        time_zone=config.workspace.time_zone,
     )
 
     async def serve(stop: asyncio.Event) -> None:
@@ -155,6 +161,13 @@ def _web(workspace: Workspace, _number: int) -> Serve:
                 )
 
     return serve
+
+
+def _whose(config: Config) -> LocalizedText:
+    """Return whose public pages these are: the organisation that stands first, by language."""
+    for one in config.organisations:
+        return one.name
+    return {"en": config.workspace.name}
 
 
 def _figures(workspace: Workspace) -> FastAPI:

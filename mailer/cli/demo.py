@@ -108,6 +108,7 @@ def _print_links(workspace: Workspace, mailing: Mailing) -> None:
     console.print("7. Look at it:")
     console.print(f"   the sandbox's inbox   {links.inbox}", markup=False)
     console.print(f"   one mail's web view   {links.web_view}", markup=False)
+    console.print(f"   all statements        {links.archive}", markup=False)
     console.print(f"   one unsubscribe link  {links.unsubscribe}", markup=False)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from mailer.model.audience import LanguageProfile
 from mailer.model.newsletter import DATE_MARK, NUMBER_MARK, Newsletter
 from mailer.model.statement import (
     Edition,
@@ -22,7 +21,7 @@ from mailer.model.statement import (
 )
 from mailer.statements.document import with_digest
 from mailer.statements.editions import content_hash
-from mailer.statements.languages import choose_edition, long_date, own_digits
+from mailer.statements.languages import edition_in, long_date, own_digits
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def make_issue(
     editions = {
         language: _edition(intro, number, day)
         for language, intro in newsletter.intros.items()
-        if any(_own_edition(item, language) for item in items)
+        if any(edition_in(language, tuple(item.texts)) for item in items)
     }
     if not editions:
         return None
@@ -110,17 +109,10 @@ def _edition(intro: Edition, number: int, day: date) -> Edition:
     )
 
 
-def _own_edition(item: NewsletterItem, language: str) -> str | None:
-    """Return the tag of the item's edition that readers of a language read; None without one."""
-    profile = LanguageProfile((language,), ())
-    # No chain and no source: what is not in the language itself is named, not shown.
-    return choose_edition(profile, tuple(item.texts), language, ()).language
-
-
 def items_in(revision: Revision, language: str) -> Iterator[ShownItem]:
     """Yield the items that an edition of an issue holds, in their order."""
     for item in revision.items:
-        own = _own_edition(item, language)
+        own = edition_in(language, tuple(item.texts))
         if own is not None:
             yield ShownItem(item.slug, own, item.texts[own].title, item.texts[own].lead)
 
@@ -128,7 +120,7 @@ def items_in(revision: Revision, language: str) -> Iterator[ShownItem]:
 def items_elsewhere(revision: Revision, language: str) -> Iterator[ShownItem]:
     """Yield the items that an edition only names, since they have none in its language."""
     for item in revision.items:
-        if _own_edition(item, language) is None:
+        if edition_in(language, tuple(item.texts)) is None:
             source = item.source_language
             yield ShownItem(item.slug, source, item.texts[source].title, "")
 

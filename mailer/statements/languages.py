@@ -17,7 +17,7 @@ from typing import Literal
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from mailer.cldr import covered, is_never, script_of
+from mailer.cldr import covered, is_never, region_of, script_of
 from mailer.model.audience import LanguageChoice, LanguageProfile, LanguageStep
 from mailer.model.tags import LanguageTag, MalformedTag, normalize_tag, parse_tag
 
@@ -93,6 +93,15 @@ def choose_edition(
     return LanguageChoice(None, LanguageStep.NONE, first)
 
 
+@lru_cache(maxsize=4096)
+def edition_in(language: str, editions: tuple[str, ...]) -> str | None:
+    """Return the edition that readers of a language have something in; None without one.
+
+    No chain and no source edition are tried: what is in another language is none for them.
+    """
+    return choose_edition(LanguageProfile((language,), ()), editions, language, ()).language
+
+
 def _readable(tags: Iterable[str]) -> list[tuple[str, LanguageTag]]:
     """Take the tags apart, each beside its text; text that is no tag can match no edition."""
     found: list[tuple[str, LanguageTag]] = []
@@ -142,6 +151,16 @@ def direction(tag: str) -> Direction:
         MalformedTag: when it is not a tag.
     """
     return "rtl" if script_of(parse_tag(tag)) in _RIGHT_TO_LEFT else "ltr"
+
+
+def locale_name(tag: str) -> str:
+    """Return a language and its country as Open Graph writes them: "ru_RU" for "ru".
+
+    Where the tag says no country it is the likeliest by CLDR, since the form wants one.
+    """
+    parsed = parse_tag(tag)
+    region = region_of(parsed)
+    return f"{parsed.language}_{region}" if region else parsed.language
 
 
 def has_italics(tag: str) -> bool:

@@ -8,12 +8,15 @@ from itertools import count
 import pytest
 from sqlalchemy import select
 
+from mailer.model.statement import Visibility
 from mailer.store import tables
 from mailer.store.engine import create_tables, open_store
 from mailer.store.statements import save_revision
 from mailer.tokens import Purpose
+from tests.support.archive import a_statement, decide
 from tests.support.browser import axe_violations, contrast, open_page, overflows, screenshot, style
 from tests.support.mails import library_revision
+from tests.support.newsletters import make_public
 from tests.support.public_web import public_site
 from tests.support.subscriptions import NOON, SetClock, Subscriptions, define_list
 
@@ -288,3 +291,48 @@ def test_a_crawler_changes_nothing(browser, site, database, people, reader):
     assert {f"{site.url}/w/library/{one}" for one in RUNS} <= seen
     assert before == everything(database)
     assert {"letters"} == people.on(reader[0])
+
+
+@pytest.fixture
+def listed(database, people):
+    """The library's statement in the archive, beside one that there is in English alone."""
+    made = {"letter": a_statement("letter", "en"), "library": library_revision()}
+    for one in made.values():
+        make_public(database, one, NOON)
+    yield
+    for slug in made:
+        decide(database, slug, Visibility.LISTED)
+
+
+@pytest.mark.parametrize("language", ["ru", "fa"])
+def test_the_archive_is_sound(browser, site, listed, language):
+    """On a phone and dark: no foreign request, nothing that sticks out, and the way to a page."""
+    with open_page(browser, width=320, dark=True, language=language) as page:
+        watch = Watch(page, site)
+        assert_strict(page.goto(f"{site.url}/"))
+        screenshot(page, f"archive-{language}-320-dark")
+        assert_sound(page, watch, language, 320, dark=True)
+        heights = page.eval_on_selector_all(
+            ".archive .editions a, .feed a", "all => all.map(one => one.offsetHeight)"
+        )
+        assert all(height >= 24 for height in heights)
+        page.locator("h2 a", has_text="Title of letter").click()
+        page.wait_for_url("**/w/letter/en")
+        page.locator("footer a").click()
+        page.wait_for_url("**/in/en")
+
+
+@pytest.mark.parametrize("language", ["ru", "fa"])
+def test_a_withdrawn_page_is_sound(browser, site, database, listed, language):
+    """It is shown though its status is 410, and leads to what corrects the statement."""
+    decide(database, "library", Visibility.WITHDRAWN, NOON, "letter")
+    with open_page(browser, width=320, language=language) as page:
+        watch = Watch(page, site)
+        answer = page.goto(f"{site.url}/w/library/{language}")
+        screenshot(page, f"withdrawn-{language}-320-light")
+        assert 410 == answer.status
+        assert_strict(answer)
+        watch.complaints = [one for one in watch.complaints if "410 (Gone)" not in one]
+        assert_sound(page, watch, language, 320)
+        page.get_by_role("link", name="Title of letter").click()
+        page.wait_for_url("**/w/letter/en")

@@ -25,6 +25,8 @@ from mailer.web.public.server import serve_public
 #: Languages that the tests' pages speak.
 SPOKEN = ("en", "ru", "ro", "fa", "de")
 BASE_URL = "https://mail.example.org"
+#: Whose pages these are.
+ORGANISATION = {"en": "Harbor Solidarity", "ru": "«Гавань солидарности»"}
 
 
 @lru_cache(maxsize=1)
@@ -114,6 +116,8 @@ def public_site(
             clock,
             log=SuppressionLog(log or Path(folder) / "suppressions.log"),
             base_url=base_url,
+            organisation=ORGANISATION,
+            time_zone="Europe/Chisinau",
             answer_floor_s=answer_floor_s,
         )
         with serve_app(app) as site:

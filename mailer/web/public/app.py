@@ -1,4 +1,4 @@
-"""Put the public pages together: web views, the unsubscribe link, and little else.
+"""Put the public pages together: statements, their archive, the unsubscribe link, little else.
 
 In: store, tokens, catalogs, clock. Out: an ASGI app without sessions, cookies or scripts. It needs
 neither the sealing key nor anything that reads a supporter's address.
@@ -20,15 +20,21 @@ from starlette.types import Receive, Scope, Send
 
 from mailer.clock import Clock
 from mailer.events import warn
+from mailer.model.statement import LocalizedText
 from mailer.statements.catalog import Catalog
 from mailer.store.engine import Store, StoreUnavailable, ping
 from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
+from mailer.web.public.archive import Archive
+from mailer.web.public.articles import Articles
+from mailer.web.public.caching import FOREVER_S
+from mailer.web.public.cards import Listing
+from mailer.web.public.feeds import Feeds
 from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Area, Endpoint, Ground, Route
 from mailer.web.public.guard import Guard
 from mailer.web.public.leaving import Leaving
 from mailer.web.public.pages import Pages
-from mailer.web.public.statements import FOREVER_S, Statements
+from mailer.web.public.statements import Statements
 
 #: Token pages say noindex, which a crawler only learns if it may fetch them: forbidding them here
 #: would let an address that someone made public be listed.
@@ -46,6 +52,8 @@ def create_public_app(
     *,
     log: SuppressionLog,
     base_url: str,
+    organisation: LocalizedText,
+    time_zone: str,
     answer_floor_s: float = ANSWER_FLOOR_S,
     areas: Sequence[Area] = (),
 ) -> FastAPI:
@@ -58,6 +66,8 @@ def create_public_app(
         clock: The hour, for undoing and publication.
         log: Keeps who left beside the database.
         base_url: What absolute addresses begin with, and the folder the pages lie under.
+        organisation: Whose pages these are, by language.
+        time_zone: By which the day of what has no other is told.
         answer_floor_s: No answer to a form comes sooner, so that its time tells nothing.
         areas: What is answered beside leaving and statements.
 
@@ -79,10 +89,22 @@ def create_public_app(
             "auto_configure": False,
         },
     )
-    ground = Ground(store, tokens, pages, clock, log, base_url.rstrip("/"))
+    ground = Ground(
+        store,
+        tokens,
+        pages,
+        clock,
+        log,
+        base_url.rstrip("/"),
+        organisation,
+        time_zone,
+    )
+    articles, listing = Articles(ground), Listing(ground)
     routes = (
         *Leaving(ground).routes(),
-        *Statements(ground).routes(),
+        *Statements(ground, articles).routes(),
+        *Archive(ground, listing).routes(),
+        *Feeds(ground, listing, articles).routes(),
         *(route for area in areas for route in area(ground)),
         _style(pages),
         _health(store),

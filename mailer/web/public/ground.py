@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailer.clock import Clock
+from mailer.model.statement import LocalizedText
 from mailer.store.engine import Store
 from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Tokens
@@ -26,6 +27,8 @@ WRITE = ("POST",)
 RETRY_AFTER_S = 30
 #: At most this many forms of one part wait for the database at once; the others wait in line.
 _WRITERS = 4
+#: At most this many requests of one part read the database at once.
+_READERS = 6
 _T = TypeVar("_T")
 
 
@@ -56,6 +59,23 @@ class Ground:
     log: SuppressionLog
     #: What absolute addresses begin with, without a final slash.
     base_url: str
+    #: Whose pages these are, by language.
+    organisation: LocalizedText
+    #: Zone by which the day of what has no other is told, as "Europe/Chisinau".
+    time_zone: str
+
+
+class Readers:
+    """Looks at the database in threads, a few at once; the others wait in line."""
+
+    def __init__(self) -> None:
+        self._limiter: CapacityLimiter | None = None
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Do something in a thread."""
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(_READERS)
+        return await to_thread.run_sync(work, limiter=self._limiter)
 
 
 #: A part of the public pages: what it answers, given what it stands on.

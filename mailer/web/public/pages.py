@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 
 from mailer.model.faults import Fault, FaultsFound
 from mailer.statements.catalog import Catalog, complete_catalogs, missing_phrases
-from mailer.statements.languages import direction
+from mailer.statements.languages import direction, locale_name
 from mailer.web.public.reader import DEFAULT_LANGUAGE, accepted_languages, page_language
 
 _HERE = Path(__file__).parent
@@ -29,11 +29,13 @@ TEMPLATES_DIR = _HERE / "templates"
 _STYLE = _HERE / "static" / "public.css"
 #: A visitor who invents addresses of many folders cannot have each kept.
 _FIXED_KEPT = 256
+#: What search engines shall leave out.
+NOT_FOUND_BY_SEARCH: Mapping[str, str] = {"X-Robots-Tag": "noindex, nofollow"}
 #: Nothing that a token opens, and no error, is kept by a browser or a proxy, or found by a search.
 PRIVATE_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language",
-    "X-Robots-Tag": "noindex, nofollow",
+    **NOT_FOUND_BY_SEARCH,
 }
 
 
@@ -61,6 +63,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["direction"] = direction
+    environment.globals["graph_locale"] = locale_name
     return environment
 
 
@@ -68,7 +71,7 @@ def page_phrases() -> tuple[str, ...]:
     """Return every fixed phrase that the public pages' templates speak."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True)
     found: set[str] = set()
-    for name in environment.list_templates(extensions=["html"]):
+    for name in environment.list_templates(extensions=["html", "atom"]):
         source = (TEMPLATES_DIR / name).read_text(encoding="utf-8")
         for _line, _function, said in extract_from_ast(environment.parse(source)):
             msgid = said[0] if isinstance(said, tuple) else said

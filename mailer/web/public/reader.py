@@ -10,7 +10,9 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from mailer.model.audience import LanguageProfile
+from starlette.requests import Request
+
+from mailer.model.audience import LanguageChoice, LanguageProfile
 from mailer.statements.languages import MalformedTag, choose_edition, normalize_tag
 
 #: What a page speaks when the visitor reads nothing it has.
@@ -38,6 +40,37 @@ def accepted_languages(header: str) -> tuple[str, ...]:
 def refused_languages(header: str) -> tuple[str, ...]:
     """Return the tags that an Accept-Language header gives the weight 0: "not acceptable"."""
     return tuple(dict.fromkeys(tag for weight, tag in _ranges(header) if weight == 0))
+
+
+def spoken_language(tag: str, spoken: Sequence[str]) -> str | None:
+    """Return the language of an address where pages speak it; else None."""
+    with contextlib.suppress(MalformedTag):
+        tag = normalize_tag(tag)
+        return tag if tag in spoken else None
+    return None
+
+
+def accepted_profile(request: Request) -> LanguageProfile:
+    """Return what a visitor's browser says of languages."""
+    said = request.headers.get("accept-language", "")
+    return LanguageProfile(accepted_languages(said), refused_languages(said))
+
+
+def best_edition(
+    profile: LanguageProfile,
+    editions: Sequence[str],
+    source_language: str,
+    chain: Sequence[str],
+) -> LanguageChoice:
+    """Return the edition that a visitor is shown; there always is one.
+
+    RFC 9110 §12.5.4: where nothing acceptable is there, showing what is beats refusing.
+    """
+    choice = choose_edition(profile, editions, source_language, chain)
+    if choice.language is None:
+        profile = LanguageProfile(profile.languages, ())
+        choice = choose_edition(profile, editions, source_language, chain)
+    return choice
 
 
 def _ranges(header: str) -> Iterator[tuple[float, str]]:

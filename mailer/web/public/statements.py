@@ -8,45 +8,39 @@ language and for conditional requests.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-from anyio import CapacityLimiter, to_thread
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mailer.cldr import is_language
 from mailer.model.audience import LanguageChoice, LanguageProfile
-from mailer.model.statement import Revision
+from mailer.model.statement import Revision, StatementKind, Visibility, localized
 from mailer.statements.languages import (
     MalformedTag,
-    choose_edition,
     comma,
+    direction,
+    language_name,
+    long_date,
     normalize_tag,
 )
+from mailer.store.archive import not_listed
 from mailer.store.public import PublicRevision, public_revision
-from mailer.store.statements import load_revision
-from mailer.web.public.ground import READ, Ground, Route
-from mailer.web.public.pages import root_of
-from mailer.web.public.reader import accepted_languages, page_language, refused_languages
-from mailer.web.public.views import picture_digest, view_statement
+from mailer.web.public.articles import Articles
+from mailer.web.public.caching import HTML, PICTURE_MAX_AGE_S, cached, etag_of
+from mailer.web.public.ground import READ, Ground, Readers, Route
+from mailer.web.public.pages import NOT_FOUND_BY_SEARCH, root_of
+from mailer.web.public.reader import accepted_profile, best_edition, page_language
+from mailer.web.public.views import picture_digest, statement_path
 
-#: How long a copy of a page may be shown after a newer revision has gone out, in seconds.
-PAGE_MAX_AGE_S = 300
-#: An address that names its content never changes: as long as caches keep anything.
-FOREVER_S = 31_536_000
-#: Revisions and pages kept ready; each is immutable, so that none of them can be out of date.
-_REVISIONS_KEPT = 8
+#: Pages kept ready; a page's key holds all it is made of, so that none can be out of date.
 _PAGES_KEPT = 256
-#: At most this many requests read the database at once.
-_READERS = 6
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,10 @@ class _PageKey:
     root: str
     #: The day, since a day of publication that is still to come is not shown.
     day: str
+    #: Whether the archive names it too.
+    listed: bool
+    #: Slugs of what an issue tells of and staff unlisted or withdrew since.
+    left_out: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -77,16 +75,44 @@ class _Page:
     languages: str
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What of a statement the public sees."""
+
+    public: PublicRevision
+    revision: Revision
+    #: See `_PageKey`.
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether nothing of it is shown any more."""
+        return self.public.visibility is Visibility.WITHDRAWN
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """The statement that takes the place of one that was withdrawn."""
+
+    title: str
+    #: Relative to the folder all pages lie under.
+    path: str
+    language: str
+    direction: str
+    #: What its language is called in that of the page.
+    language_name: str
+
+
 class Statements:
     """The routes of web views."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, articles: Articles) -> None:
+        self._ground = ground
+        self._articles = articles
         self._store = ground.store
         self._pages = ground.pages
         self._clock = ground.clock
-        self._base_url = ground.base_url
-        self._limiter: CapacityLimiter | None = None
-        self._revision = lru_cache(maxsize=_REVISIONS_KEPT)(self._load)
+        self._readers = Readers()
         self._page = lru_cache(maxsize=_PAGES_KEPT)(self._render)
 
     def routes(self) -> tuple[Route, ...]:
@@ -99,9 +125,7 @@ class Statements:
 
     async def by_accepted_language(self, request: Request) -> Response:
         """Show the edition that suits the visitor's browser."""
-        said = request.headers.get("accept-language", "")
-        profile = LanguageProfile(accepted_languages(said), refused_languages(said))
-        return await self._show(request, profile, {"Vary": "Accept-Language"})
+        return await self._show(request, accepted_profile(request), {"Vary": "Accept-Language"})
 
     async def in_language(self, request: Request) -> Response:
         """Show the edition in the language of the address, or say that there is none in it."""
@@ -116,104 +140,131 @@ class Statements:
     async def picture(self, request: Request) -> Response:
         """Show a picture of the public revision; its address names its content."""
         slug, name = request.path_params["slug"], request.path_params["name"]
-        _, revision = await self._public(slug)
-        picture = revision.pictures.get(name)
+        seen = await self._readers.run(lambda: self._find(slug))
+        picture = seen.revision.pictures.get(name) if seen and not seen.withdrawn else None
         if picture is None or picture_digest(picture) != request.path_params["digest"]:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return Response(
             picture.content,
             media_type=picture.media_type,
-            headers={"Cache-Control": f"public, max-age={FOREVER_S}, immutable"},
+            headers={"Cache-Control": f"public, max-age={PICTURE_MAX_AGE_S}"},
         )
 
     async def _show(
         self, request: Request, profile: LanguageProfile, headers: dict[str, str]
     ) -> Response:
-        found, revision = await self._public(request.path_params["slug"])
-        # RFC 9110 §12.5.4: where nothing acceptable is there, showing what is beats refusing.
-        for never in (profile.never, ()):
-            choice = choose_edition(
-                LanguageProfile(profile.languages, never),
-                revision.languages,
-                revision.source_language,
-                found.chain,
-            )
-            if choice.language is not None:
-                break
-        key = self._key(found.revision_id, revision, choice, root_of(request))
-        page = await self._in_thread(lambda: self._page(key))
-        headers = {
-            **headers,
-            "Cache-Control": f"public, max-age={PAGE_MAX_AGE_S}",
-            "Content-Language": page.languages,
-            "ETag": page.etag,
-        }
-        if _matches(request.headers.get("if-none-match", ""), page.etag):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(page.content, media_type="text/html; charset=utf-8", headers=headers)
-
-    async def _public(self, slug: str) -> tuple[PublicRevision, Revision]:
-        """Return the revision that may be seen.
-
-        Raises:
-            HTTPException: with 404 when there is none, or none yet.
-        """
-
-        def find() -> tuple[PublicRevision, Revision] | None:
-            with self._store.read() as connection:
-                found = public_revision(connection, slug, self._clock.now())
-            return (found, self._revision(found.revision_id)) if found else None
-
-        seen = await self._in_thread(find)
+        seen = await self._readers.run(lambda: self._find(request.path_params["slug"]))
         if seen is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return seen
+        if seen.withdrawn:
+            return await self._show_withdrawn(request, seen, profile, headers)
+        choice = best_edition(
+            profile,
+            seen.revision.languages,
+            seen.revision.source_language,
+            seen.public.chain,
+        )
+        key = self._key(seen, choice, root_of(request))
+        page = await self._readers.run(lambda: self._page(key))
+        headers["Content-Language"] = page.languages
+        if not key.listed:
+            headers |= NOT_FOUND_BY_SEARCH
+        return cached(request, page.content, page.etag, HTML, headers)
 
-    def _load(self, revision_id: int) -> Revision:
+    async def _show_withdrawn(
+        self,
+        request: Request,
+        seen: _Seen,
+        profile: LanguageProfile,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Say that it was withdrawn, and what to read instead; nothing of it is shown."""
+        language = page_language(profile.languages, self._pages.spoken)
+
+        def replacement() -> _Replacement | None:
+            instead = self._find(seen.public.corrected_by)
+            if instead is None or instead.withdrawn:
+                return None
+            return _replacement(instead, profile, language)
+
+        at = seen.public.visibility_at or self._clock.now()
+        content = self._pages.render(
+            "withdrawn.html",
+            language,
+            root_of(request),
+            is_newsletter=seen.revision.kind is StatementKind.NEWSLETTER,
+            day=long_date(_day_in(at, self._ground.time_zone), language),
+            replacement=await self._readers.run(replacement),
+            organisation=localized(self._ground.organisation, language, language),
+        ).encode()
+        headers = {**headers, **NOT_FOUND_BY_SEARCH, "Content-Language": language}
+        # RFC 9110 §15.5.11: gone, and likely for good. Browsers show what the page says.
+        return cached(request, content, etag_of(content), HTML, headers, status=HTTPStatus.GONE)
+
+    def _find(self, slug: str) -> _Seen | None:
+        """Return what may be seen of a statement; None when there is none, or none yet."""
         with self._store.read() as connection:
-            return load_revision(connection, revision_id).revision
+            public = public_revision(connection, slug, self._clock.now())
+        if public is None:
+            return None
+        seen = _Seen(public, self._articles.revision(public.revision_id))
+        if not seen.revision.items:
+            return seen
+        with self._store.read() as connection:
+            named = frozenset(one.slug for one in seen.revision.items)
+            return replace(seen, left_out=not_listed(connection, named))
 
-    def _key(
-        self, revision_id: int, revision: Revision, choice: LanguageChoice, root: str
-    ) -> _PageKey:
-        edition = choice.language or revision.source_language
+    def _key(self, seen: _Seen, choice: LanguageChoice, root: str) -> _PageKey:
+        edition = choice.language or seen.revision.source_language
         wanted = (choice.wanted,) if choice.notice and choice.wanted else ()
         return _PageKey(
-            revision_id=revision_id,
+            revision_id=seen.public.revision_id,
             edition=edition,
             frame=page_language((*wanted, edition), self._pages.spoken),
             notice=choice.notice,
             root=root,
             day=self._clock.now().date().isoformat(),
+            listed=seen.public.visibility is Visibility.LISTED,
+            left_out=seen.left_out,
         )
 
     def _render(self, key: _PageKey) -> _Page:
-        view = view_statement(
-            self._revision(key.revision_id), key.edition, key.frame, key.root, self._clock.now()
+        article = self._articles.article(
+            key.revision_id, key.edition, key.frame, key.root, key.left_out
         )
-        # What belongs to the statement speaks its language, where that has a catalog.
-        inner = page_language((key.edition, key.frame), self._pages.spoken)
-        article = self._pages.render("_article.html", inner, key.root, statement=view)
         content = self._pages.render(
             "statement.html",
             key.frame,
             key.root,
-            statement=view,
-            article=Markup(article),  # noqa: S704  (the line above made it, escaping all values)
+            statement=article.view,
+            article=article.html,
             notice=key.notice,
             frame_comma=comma(key.frame),
-            base_url=self._base_url,
+            base_url=self._ground.base_url,
+            organisation=localized(self._ground.organisation, key.frame, key.frame),
+            feed_language=article.language,
+            listed=key.listed,
         ).encode()
-        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        return _Page(content, etag, ", ".join(dict.fromkeys((key.frame, key.edition))))
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(_READERS)
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        languages = ", ".join(dict.fromkeys((key.frame, key.edition)))
+        return _Page(content, etag_of(content), languages)
 
 
-def _matches(header: str, etag: str) -> bool:
-    # RFC 9110 §13.1.2: any of the tags listed, compared weakly.
-    tags = (tag.strip().removeprefix("W/") for tag in header.split(","))
-    return any(tag in (etag, "*") for tag in tags)
+def _replacement(seen: _Seen, profile: LanguageProfile, language: str) -> _Replacement:
+    revision = seen.revision
+    edition = (
+        best_edition(
+            profile, revision.languages, revision.source_language, seen.public.chain
+        ).language
+        or revision.source_language
+    )
+    return _Replacement(
+        title=revision.editions[edition].title,
+        path=statement_path(revision.slug, edition),
+        language=edition,
+        direction=direction(edition),
+        language_name=language_name(edition, language),
+    )
+
+
+def _day_in(moment: datetime, zone: str) -> date:
+    return moment.astimezone(ZoneInfo(zone)).date()

@@ -106,6 +106,17 @@ class ItemView:
 
 
 @dataclass(frozen=True)
+class PictureView:
+    """A picture that stands for the statement where others link to it."""
+
+    #: Relative to the folder all pages lie under.
+    path: str
+    media_type: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
 class StatementView:
     """All that the page of a statement shows."""
 
@@ -130,6 +141,10 @@ class StatementView:
     published: str
     #: The same as ISO 8601 day.
     published_day: str
+    #: The same to the second, with its offset.
+    published_at: str
+    #: The first one in the text; None without any.
+    picture: PictureView | None
     #: None but for appeals.
     appeal: AppealView | None
     #: It is a newsletter; then these two are its items, in its language and in others.
@@ -166,8 +181,10 @@ def view_statement(
         now: A day of publication that is still to come is not shown.
     """
     edition = revision.editions[language]
+    shown: list[Picture] = []
 
     def picture_address(name: str) -> str:
+        shown.append(revision.pictures[name])
         return root + picture_path(revision.slug, revision.pictures[name])
 
     def link(name: LocalizedText, address: str) -> Link:
@@ -183,7 +200,9 @@ def view_statement(
         hashtags=revision.hashtags,
         pictures=revision.pictures,
     )
-    published, published_day = _published(revision, language, now)
+    published = revision.published
+    if published is not None and published > now:
+        published = None
     return StatementView(
         title=edition.title,
         preheader=edition.preheader,
@@ -202,9 +221,11 @@ def view_statement(
         and_others=revision.and_others,
         hashtags=tuple(link({language: one.tag}, one.address) for one in revision.hashtags),
         related=_related(revision, link),
-        editions=_edition_links(revision.slug, revision.languages, language, frame_language),
-        published=published,
-        published_day=published_day,
+        editions=edition_links(revision.slug, revision.languages, language, frame_language),
+        published=long_date(published.date(), language) if published else "",
+        published_day=published.date().isoformat() if published else "",
+        published_at=published.isoformat(timespec="seconds") if published else "",
+        picture=_picture(revision.slug, shown[0]) if shown else None,
         appeal=_appeal(revision, language),
         is_newsletter=revision.kind is StatementKind.NEWSLETTER,
         items=tuple(_item(one, language) for one in items_in(revision, language)),
@@ -237,11 +258,10 @@ def _item(item: ShownItem, language: str) -> ItemView:
     )
 
 
-def _published(revision: Revision, language: str, now: datetime) -> tuple[str, str]:
-    if revision.published is None or revision.published > now:
-        return "", ""
-    day = revision.published.date()
-    return long_date(day, language), day.isoformat()
+def _picture(slug: str, picture: Picture) -> PictureView:
+    return PictureView(
+        picture_path(slug, picture), picture.media_type, picture.width_px, picture.height_px
+    )
 
 
 def _related(
@@ -257,9 +277,10 @@ def _related(
     )
 
 
-def _edition_links(
+def edition_links(
     slug: str, languages: Sequence[str], shown: str, frame_language: str
 ) -> tuple[EditionLink, ...]:
+    """Return links to the pages of a statement's editions, named for readers of the frame's."""
     return tuple(
         EditionLink(
             language=language,
