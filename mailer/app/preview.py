@@ -84,6 +84,7 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
         signers,
         handling_for(relay),
         corrects=mailing.corrects.day if mailing.corrects else None,
+        takes_mail=workspace.config.feedback.takes_mail,
     )
     reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)
     return Preview(composer.compose(reader, workspace.clock.now()).content, choice)

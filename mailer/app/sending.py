@@ -204,6 +204,7 @@ def material_for(workspace: Workspace, relay: RelaySection | None) -> MaterialFo
             signers_for(mailing.sender, relay),
             handling_for(relay),
             corrects=mailing.corrects.day if mailing.corrects else None,
+            takes_mail=workspace.config.feedback.takes_mail,
         )
         keys = {target.list_row_id: target.definition.key for target in mailing.targets}
         return Material(composer, keys)

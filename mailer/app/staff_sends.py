@@ -259,6 +259,7 @@ def _write(
         ServiceTokens(workspace.service_keys),
         service_signers(workspace, plan.sender, relay),
         service_handling(workspace, relay),
+        takes_mail=workspace.config.feedback.takes_mail,
     )
     # Opened before the database is written: that they belong to it is looked up there.
     seal_keys = workspace.seal_keys

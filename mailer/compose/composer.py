@@ -41,7 +41,12 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
-from mailer.tokens import UNSUBSCRIBE_TOKEN_CHARACTERS, Purpose, Tokens
+from mailer.tokens import (
+    UNSUBSCRIBE_IN_MAIL_CHARACTERS,
+    UNSUBSCRIBE_TOKEN_CHARACTERS,
+    Purpose,
+    Tokens,
+)
 
 #: Compiled messages kept; the one unused for longest is forgotten and compiled anew when needed.
 KEPT_MESSAGES = 128
@@ -49,6 +54,8 @@ KEPT_MESSAGES = 128
 
 #: One message in so many is looked at whole before it may leave.
 LOOK_AT_ONE_IN = 100
+#: The mailbox, of the return path's domain, that takes wishes to leave; a plus sign and a token follow.
+UNSUBSCRIBE_LOCAL = "u"
 #: Header fields that differ from one supporter to the next.
 VARYING = ("To", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
 
@@ -104,8 +111,8 @@ class Frame:
     #: The header fields before To.
     first: bytes
     list_id: bytes
-    #: What stands before and after the token in List-Unsubscribe.
-    leaving: tuple[str, str]
+    #: What stands before, between and after the tokens in List-Unsubscribe.
+    leaving: tuple[str, ...]
     #: The header fields after it, and the empty line.
     last: bytes
     #: The body, and where it is filled.
@@ -122,6 +129,7 @@ class Frame:
 _PAGES = {SlotKind.UNSUBSCRIBE_URL: "u", SlotKind.PREFERENCES_URL: "p"}
 #: A token like all others: letters and digits stand for themselves wherever a token may.
 _SAMPLE_TOKEN = "t" * UNSUBSCRIBE_TOKEN_CHARACTERS
+_SAMPLE_IN_MAIL = "m" * UNSUBSCRIBE_IN_MAIL_CHARACTERS
 
 
 def _around_token(write: Callable[[str], bytes]) -> tuple[str, str] | None:
@@ -153,6 +161,7 @@ class MailingComposer:
         handling: RelayHandling = AS_IT_IS,
         *,
         corrects: date | None = None,
+        takes_mail: bool = False,
     ) -> None:
         """Keep what a mailing pins; nothing is rendered yet.
 
@@ -165,6 +174,8 @@ class MailingComposer:
             signers: Make the DKIM signatures; none when the relay signs.
             handling: What the relay asks of the mails it is handed.
             corrects: The day on which what it corrects was sent; None for most.
+            takes_mail: What is mailed to the domain of the return path is read, so that one can
+                unsubscribe by it; where the relay has mails return elsewhere, it is not said.
         """
         self._revision = revision
         self._design = design
@@ -175,6 +186,7 @@ class MailingComposer:
         self._signers = tuple(signers)
         self._corrects = corrects
         self._return_path = handling.return_path
+        self._leaves_by_mail = takes_mail and self._return_path is ReturnPath.VERP
         # Not signed: they are for the relay, which takes them out.
         self._relay_headers = tuple(plain_header(*one) for one in handling.headers)
         self._relay_names = frozenset(name.encode("ascii") for name, _ in handling.headers)
@@ -223,13 +235,13 @@ class MailingComposer:
         address, delivery_id = outgoing.address, outgoing.delivery_id
         to = address_header("To", address, utf8=outgoing.needs_smtputf8)
         frame = self._frame(outgoing)
-        token = self._tokens.person(Purpose.UNSUBSCRIBE, delivery_id, outgoing.supporter_id)
+        token, leaving = self._leaving(frame, outgoing)
         message_id = self._tokens.message_id(delivery_id)
         varying = Varying(
             to.value,
             self._date(outgoing.first_attempt_at or now),
             f"<{message_id}@{self._sender.return_path_domain}>".encode("ascii"),
-            token.join(frame.leaving).encode("ascii"),
+            leaving.encode("ascii"),
         )
         body = self._body(frame, outgoing, token)
         signatures: Sequence[bytes] = ()
@@ -259,6 +271,31 @@ class MailingComposer:
         )  # fmt: skip
         self._look_once_more(frame, mail, outgoing)
         return mail
+
+    def _leaving(self, frame: Frame, outgoing: OutgoingDelivery) -> tuple[str, str]:
+        """Return the token of the page to unsubscribe, and the value of List-Unsubscribe."""
+        ids = outgoing.delivery_id, outgoing.supporter_id
+        if not self._leaves_by_mail:
+            token = self._tokens.person(Purpose.UNSUBSCRIBE, *ids)
+            return token, token.join(frame.leaving)
+        token, in_mail = self._tokens.unsubscribe(*ids)
+        before, between, after = frame.leaving
+        return token, f"{before}{token}{between}{in_mail}{after}"
+
+    def _around_leaving(self) -> tuple[str, ...]:
+        """Return what stands before, between and after the tokens in List-Unsubscribe.
+
+        No line of it is ever broken within an address, however long that is.
+        """
+        link = self._link(SlotKind.UNSUBSCRIBE_URL, _SAMPLE_TOKEN)
+        domain = self._sender.return_path_domain
+        mailbox = f"{UNSUBSCRIBE_LOCAL}+{_SAMPLE_IN_MAIL}@{domain}" if self._leaves_by_mail else ""
+        value = list_unsubscribe_headers(link, mailbox)[0].value.decode("ascii")
+        before, _, rest = value.partition(_SAMPLE_TOKEN)
+        if not self._leaves_by_mail:
+            return before, rest
+        between, _, after = rest.partition(_SAMPLE_IN_MAIL)
+        return before, between, after
 
     def _body(self, frame: Frame, outgoing: OutgoingDelivery, token: str) -> list[bytes]:
         """Return the pieces of a body for one supporter: what is constant, and values between."""
@@ -359,12 +396,7 @@ class MailingComposer:
         return Frame(
             first=b"".join(one.wire for one in fixed.before),
             list_id=fixed.list_id.wire,
-            leaving=_around_token(
-                lambda token: (
-                    list_unsubscribe_headers(self._link(SlotKind.UNSUBSCRIBE_URL, token))[0].value
-                )
-            )
-            or ("", ""),
+            leaving=self._around_leaving(),
             last=b"".join(one.wire for one in last) + b"\r\n",
             pieces=message.pieces,
             fills=tuple(

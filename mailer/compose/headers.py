@@ -143,14 +143,15 @@ def list_id_header(phrase: str, list_id: str, *, utf8: bool = False) -> Header:
     return Header("List-Id", value if phrase else f"<{list_id}>".encode("ascii"))
 
 
-def list_unsubscribe_headers(address: str) -> tuple[Header, Header]:
-    """Return List-Unsubscribe with one web address, whole on its line, and List-Unsubscribe-Post.
+def list_unsubscribe_headers(address: str, mailbox: str = "") -> tuple[Header, Header]:
+    """Return List-Unsubscribe, each address whole on its line, and List-Unsubscribe-Post.
 
     Args:
-        address: ASCII; POST to it unsubscribes at once (RFC 8058 §3.1).
+        address: of the web, ASCII; POST to it unsubscribes at once (RFC 8058 §3.1).
+        mailbox: a mail to it does so too; "" for none.
 
     Raises:
-        UnfitForHeader: when it is not one plain web address.
+        UnfitForHeader: when one of them is not a plain address.
     """
     # RFC 2369 §2: no white space inside the angle brackets.
     if not _WEB_ADDRESS.fullmatch(address):
@@ -158,6 +159,10 @@ def list_unsubscribe_headers(address: str) -> tuple[Header, Header]:
     value = f"<{address}>".encode("ascii")
     if len("List-Unsubscribe: ") + len(value) > _LINE_CHARACTERS:
         value = b"\r\n " + value
+    if mailbox:
+        check_address("List-Unsubscribe", mailbox, utf8=False)
+        # RFC 2369 §2: what stands first is preferred. RFC 6068 §5: a plus sign is one.
+        value += f",\r\n <mailto:{mailbox}?subject=unsubscribe>".encode("ascii")
     return (
         Header("List-Unsubscribe", value),
         ONE_CLICK,

@@ -65,5 +65,12 @@ class HookSection(Section):
 class FeedbackSection(Section):
     """`[feedback]`: what comes back of mails."""
 
+    #: A mail server hands what comes to the domains of return paths to `mailer feedback`.
+    pipe: bool = False
     #: By the last part of their address.
     hooks: dict[Key, HookSection] = Field(default_factory=dict)
+
+    @property
+    def takes_mail(self) -> bool:
+        """Return whether what is mailed to the domains of return paths is read."""
+        return self.pipe

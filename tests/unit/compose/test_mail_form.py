@@ -3,6 +3,7 @@
 import base64
 import re
 import stat
+from dataclasses import replace
 from email.header import decode_header, make_header
 
 import dkim
@@ -21,8 +22,17 @@ from mailer.compose.composer import CannotCompose
 from mailer.compose.dkim import load_signers
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import DkimKey
+from mailer.model.relays import RelayHandling, ReturnPath
+from mailer.tokens import PersonToken, Purpose, ServiceTokens
 from tests.support.mail import assert_wire_form, html_of, pictures_of, raw_headers, text_of
-from tests.support.mails import NOW, composer, harbor_list, harbor_sender, outgoing
+from tests.support.mails import (
+    NOW,
+    composer,
+    harbor_list,
+    harbor_sender,
+    mail_design,
+    outgoing,
+)
 
 DOMAIN = "harbor.example.org"
 FIELDS = ["From", "Subject", "Reply-To", "To", "Date", "Message-ID", "List-Id", "List-Unsubscribe",
@@ -69,11 +79,10 @@ def _verified(content, records, index):
     return dkim.DKIM(content).verify(idx=index, dnsfunc=answer)
 
 
-def _signed_mail(tokens, keys):
+def _signed_mail(tokens, keys, *, text_only=False, **parts):
     sender = harbor_sender(dkim=keys)
-    return composer(tokens, sender=sender, signers=load_signers(sender)).compose(
-        outgoing(), SYSTEM_CLOCK.now()
-    )
+    made = composer(tokens, sender=sender, signers=load_signers(sender), **parts)
+    return made.compose(outgoing(text_only=text_only), SYSTEM_CLOCK.now())
 
 
 def test_a_mail_has_exactly_the_fields_it_may_have(tokens):
@@ -123,6 +132,67 @@ def test_a_long_unsubscribe_address_stays_whole(tokens):
     content = composer(tokens, sender=sender).compose(outgoing(), NOW).content
     found = re.search(rb"\r\nList-Unsubscribe:\s+<(https://[^>\s]+)>\r\n", content)
     assert found[1].startswith(f"https://{host}/u/".encode())
+
+
+def test_one_can_leave_by_mail_where_what_comes_back_is_read(tokens, signed):
+    """The web address first, each whole and alone on its line; both tokens name one person."""
+    keys, records = signed
+    mail = _signed_mail(tokens, keys, takes_mail=True)
+    found = re.search(
+        rb"\r\nList-Unsubscribe:\s+<https://mail\.harbor\.example\.org/u/([\w-]{39})>,\r\n"
+        rb" <mailto:u\+([a-z2-7]{46})@bounces\.harbor\.example\.org\?subject=unsubscribe>\r\n",
+        mail.content,
+    )
+    link, in_mail = (one.decode() for one in found.groups())
+    assert PersonToken(7, 11) == tokens.read_person(Purpose.UNSUBSCRIBE, link)
+    assert PersonToken(7, 11) == tokens.read_unsubscribe_in_mail(in_mail.upper())
+    assert link in text_of(mail.content)
+    assert [True, True] == [_verified(mail.content, records, index) for index in (0, 1)]
+
+
+def test_one_cannot_leave_by_mail_where_mails_return_elsewhere(tokens):
+    """A relay with a return path of its own says that nobody reads ours, or not by token."""
+    for kind in (ReturnPath.FIXED, ReturnPath.RELAY):
+        made = composer(tokens, handling=RelayHandling(kind), takes_mail=True)
+        assert b"mailto:" not in made.compose(outgoing(), NOW).content
+
+
+def test_each_mail_leads_to_its_persons_preferences(tokens):
+    """By a token for nothing else; a mail to staff leads to nobody's."""
+    for source, person in (
+        (tokens, PersonToken(7, 11)),
+        (ServiceTokens(tokens._keys), PersonToken(0, 0)),
+    ):
+        content = composer(source).compose(outgoing(), NOW).content
+        (link,) = re.findall(r"https://mail\.harbor\.example\.org/p/([\w-]{39})", text_of(content))
+        assert f'href="https://mail.harbor.example.org/p/{link}"' in html_of(content)
+        assert person == source.read_person(Purpose.PREFERENCES, link)
+
+
+def test_a_design_of_before_preferences_is_composed_as_it_was(tokens):
+    """What leads to none of them needs no token for it."""
+    design = mail_design()
+    old = replace(
+        design,
+        layout_html=design.layout_html.replace('<a href="{{ preferences_url }}">', "<a>"),
+        layout_text=design.layout_text.replace("{{ preferences_url }}", ""),
+    )
+    content = composer(tokens, design=old).compose(outgoing(), NOW).content
+    assert "/p/" not in text_of(content) + html_of(content)
+    assert "/u/" in text_of(content)
+
+
+def test_a_mail_without_html_is_signed_as_any_other(tokens, signed):
+    """Its one part is 7-bit, and what says how it is encoded is signed too."""
+    keys, records = signed
+    mail = _signed_mail(tokens, keys, text_only=True)
+    assert_wire_form(mail.content)
+    assert [True, True] == [_verified(mail.content, records, index) for index in (0, 1)]
+    names = [name for name, _ in raw_headers(mail.content)]
+    assert [*FIELDS, "Content-Transfer-Encoding"] == names[2:]
+    whole = mail.content.replace(b"quoted-printable", b"7bit")
+    assert [False, False] == [_verified(whole, records, index) for index in (0, 1)]
+    assert text_of(composer(tokens).compose(outgoing(), NOW).content) == text_of(mail.content)
 
 
 def test_both_parts_say_the_same_and_carry_their_pictures(tokens):

@@ -15,7 +15,6 @@ source_language = "en"
 published = 2026-12-01T09:00:00+02:00
 and_others = true
 topics = ["press", "women-and-work"]
-
 [[supports]]
 kind = "organisation"
 name = { en = "Willow", ru = "Ива" }
