@@ -37,6 +37,8 @@ def test_an_unsubscribe_token_stands_in_a_mail_address(tokens, delivery, support
     assert in_link == tokens.person(Purpose.UNSUBSCRIBE, delivery, supporter)
     assert in_mail == tokens.unsubscribe_in_mail(delivery, supporter)
     assert re.fullmatch(r"[a-z2-7]{46}", in_mail)
+    octets = base64.urlsafe_b64decode(in_link[1:] + "==")
+    assert in_link[0] + base64.b32encode(octets).decode().rstrip("=").lower() == in_mail
     for spelling in (in_mail, in_mail.upper(), in_mail.title()):
         assert tokens.read_unsubscribe_in_mail(spelling) == PersonToken(delivery, supporter)
 
