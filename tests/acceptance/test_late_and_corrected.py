@@ -102,7 +102,8 @@ def test_a_correction_reaches_exactly_those_who_got_the_mistake(mailer, crowd, r
     refused = _correct(crowd, mailer)
     assert (1, True) == (refused.status, "There is no mailing" in refused.err)
     segment = "not (uk in languages)"
-    assert 0 == mailer(crowd, "send", *CROWD, "--segment", segment, "--yes", 4).status
+    sent = mailer(crowd, "send", *CROWD, "--segment", segment, "--urgent", "--yes", 4)
+    assert 0 == sent.status
     refused = _correct(crowd, mailer)
     assert (2, True) == (refused.status, "which is the latest: nothing is corrected" in refused.err)
     _add_romanian(mailer, crowd)
@@ -148,6 +149,8 @@ def test_a_correction_reaches_exactly_those_who_got_the_mistake(mailer, crowd, r
     assert "nu este disponibil" not in texts["falls-back"]
     report = mailer(crowd, "report", SECOND, "--json").json()
     assert (FIRST, {"excluded": 3}) == (report["corrects"], report["not_mailed"])
+    # It is as urgent as what it corrects.
+    assert report["urgent"]
 
 
 def test_what_is_not_known_any_more_is_said(mailer, crowd, relay):

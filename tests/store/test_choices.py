@@ -9,6 +9,7 @@ from mailer.store.claims import claim
 from mailer.store.mailings import load_mailing, pinned_digest
 from mailer.store.reports import report
 from mailer.store.supporters import erase, organisation_ids, topics_of
+from mailer.store.undo import referred_to, remove_supporters
 from tests.support.clocks import NOW
 from tests.support.factories import make_sender
 
@@ -120,6 +121,20 @@ def test_a_mailing_keeps_what_it_is_about(ground, start):
     usual = pinned_digest("a", "b", make_sender())
     assert usual == pinned_digest("a", "b", make_sender(), urgent=False)
     assert usual != pinned_digest("a", "b", make_sender(), urgent=True)
+
+
+def test_who_goes_with_an_import_that_is_taken_back_leaves_no_topics(ground, store, start):
+    """Nothing of theirs keeps their row."""
+    _, anna, boris = start(PRESS)
+    someone = ground.add_supporter("vera@example.org", "harbor-news")
+    choose(ground, someone, "harbor-news", "women")
+    with store.write() as connection:
+        connection.execute(
+            tables.membership.delete().where(tables.membership.c.supporter_id == someone)
+        )
+        assert {anna, boris} == referred_to(connection, [anna, boris, someone])
+        remove_supporters(connection, [someone])
+        assert [] == topics_of(connection, someone, ground.lists["harbor-news"][0])
 
 
 def test_erasing_a_person_leaves_none_of_their_topics(ground, store, start):
