@@ -43,6 +43,7 @@ from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
 from mailer.tokens import (
     UNSUBSCRIBE_IN_MAIL_CHARACTERS,
+    UNSUBSCRIBE_LOCAL_PART,
     UNSUBSCRIBE_TOKEN_CHARACTERS,
     Purpose,
     Tokens,
@@ -54,8 +55,6 @@ KEPT_MESSAGES = 128
 
 #: One message in so many is looked at whole before it may leave.
 LOOK_AT_ONE_IN = 100
-#: The mailbox, of the return path's domain, that takes wishes to leave; a plus sign and a token follow.
-UNSUBSCRIBE_LOCAL = "u"
 #: Header fields that differ from one supporter to the next.
 VARYING = ("To", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
 
@@ -289,7 +288,9 @@ class MailingComposer:
         """
         link = self._link(SlotKind.UNSUBSCRIBE_URL, _SAMPLE_TOKEN)
         domain = self._sender.return_path_domain
-        mailbox = f"{UNSUBSCRIBE_LOCAL}+{_SAMPLE_IN_MAIL}@{domain}" if self._leaves_by_mail else ""
+        mailbox = (
+            f"{UNSUBSCRIBE_LOCAL_PART}+{_SAMPLE_IN_MAIL}@{domain}" if self._leaves_by_mail else ""
+        )
         value = list_unsubscribe_headers(link, mailbox)[0].value.decode("ascii")
         before, _, rest = value.partition(_SAMPLE_TOKEN)
         if not self._leaves_by_mail:
