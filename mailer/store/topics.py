@@ -13,10 +13,10 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
-    and_,
     case,
     delete,
     exists,
+    false,
     func,
     select,
 )
@@ -43,12 +43,13 @@ def chose_others_than_mailing(member: FromClause) -> Clause:
     """
     of_mailing = mailing_topic.c.mailing_id == delivery.c.mailing_id
     same = exists().where(of_mailing, mailing_topic.c.topic == membership_topic.c.topic)
-    return and_(
-        exists().where(of_mailing),
+    misses = (
         _misses(member, same.correlate(delivery, membership_topic))
         .correlate(member, delivery)
-        .scalar_subquery(),
+        .scalar_subquery()
     )
+    # No AND: SQLite would look at both, and most mailings have no topic.
+    return case((exists().where(of_mailing), misses), else_=false())
 
 
 def _misses(member: FromClause, is_one: ColumnElement[bool]) -> Select[bool]:
