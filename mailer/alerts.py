@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mailer.events import scrub
+from mailer.events import scrub, warn
 from mailer.model.alerts import Alert, AlertKind
+from mailer.model.breaker import judge
+from mailer.model.feedback import FeedbackReason
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
 from mailer.store.alerts import lasting_alerts, latest_alert, reopen, resolve, write_alert
+from mailer.store.breaker import to_be_judged
 from mailer.store.engine import Connection
 from mailer.store.mailings import hold, hold_running, load_mailing, pause_by_itself
 
@@ -112,16 +115,31 @@ def mailing_paused(connection: Connection, key: str, now: datetime) -> None:
     raise_alert(connection, AlertKind.MAILING_PAUSED, key, now)
 
 
-def pause_and_tell(
-    connection: Connection, row_id: int, key: str, reason: str, now: datetime
-) -> None:
-    """Pause a running mailing that is beyond a limit of its circuit breaker, and tell staff.
+def judge_and_pause(connection: Connection, mailing_id: int, now: datetime) -> bool:
+    """Hold a mailing against its limits; return whether it paused.
 
-    Raises:
-        ForbiddenTransition: when it does not run; nobody is told then.
+    Call it in the transaction that has counted something more: a refusal, a bounce, a complaint.
     """
-    pause_by_itself(connection, row_id, reason)
-    raise_alert(connection, AlertKind.PAUSED_BY_ITSELF, key, now, reason=reason)
+    judged = to_be_judged(connection, mailing_id)
+    if judged is None:
+        return False
+    tripped = judge(judged.limits, judged.counted, judged.before)
+    if tripped is None:
+        return False
+    pause_by_itself(connection, mailing_id, tripped.reason)
+    raise_alert(connection, AlertKind.PAUSED_BY_ITSELF, judged.key, now, reason=tripped.reason)
+    warn("mailing paused by itself", mailing=judged.key, reason=tripped.reason)
+    return True
+
+
+def mails_come_back(
+    connection: Connection, key: str, now: datetime, reason: FeedbackReason, words: str
+) -> None:
+    """Tell that mails of a mailing come back for a reason that staff can mend, and no supporter."""
+    raise_alert(
+        connection, AlertKind.MAILS_COME_BACK, key, now,
+        reason=reason.value.replace("_", " "), words=words or "none",
+    )  # fmt: skip
 
 
 def deliveries_in_doubt(connection: Connection, key: str, count: int, now: datetime) -> None:

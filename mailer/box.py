@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import stat
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -220,3 +221,59 @@ class BoxReader:
             ) from error
         self._number += 1
         return bool(self._opened)
+
+
+#: Where in a box the id stands of the key that opens it, counted from 1 as SQL does.
+KEY_ID_AT = len(MAGIC) + 1
+KEY_ID_BYTES = _KEY_ID_BYTES
+
+
+class SmallBoxes:
+    """Closes and opens boxes in memory with one key pair, whose private half may be elsewhere."""
+
+    def __init__(self, public: X25519PublicKey, private: X25519PrivateKey | None = None) -> None:
+        self._public = public
+        self._private = private
+
+    @classmethod
+    def of_secret(cls, secret: bytes) -> SmallBoxes:
+        """Return what opens and closes boxes with a private key of 32 bytes."""
+        private = X25519PrivateKey.from_private_bytes(secret)
+        return cls(private.public_key(), private)
+
+    @classmethod
+    def of_public(cls, text: str) -> SmallBoxes:
+        """Return what closes boxes with a key as `public` gives it.
+
+        Raises:
+            ValueError: when it is none.
+        """
+        return cls(X25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
+
+    @property
+    def public(self) -> str:
+        """Return the public key as text."""
+        return base64.b64encode(_raw(self._public)).decode()
+
+    @property
+    def key_id(self) -> bytes:
+        """Return what the boxes of this key say of it."""
+        return _key_id(_raw(self._public))
+
+    def close(self, content: bytes) -> bytes:
+        """Return octets in a box."""
+        file = BytesIO()
+        box = BoxWriter(file, self._public)
+        box.write(content)
+        box.close()
+        return file.getvalue()
+
+    def open(self, box: bytes, name: str) -> bytes:
+        """Return what is in a box; `name` says in errors which one it is.
+
+        Raises:
+            BoxError: when it is another key's, or damaged.
+        """
+        if self._private is None:
+            raise BoxError(name, "cannot be opened here", "It takes seal.key")
+        return BoxReader(BytesIO(box), self._private, name).read()

@@ -82,6 +82,8 @@ class SealKeys:
     fingerprint_of: Mapping[int, str] = field(default_factory=dict)
     #: The file, looked at again when a key is missing: another process may have added one.
     path: Path | None = None
+    #: Of every key, what opens the boxes that processes without this file close.
+    box_secret_of: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def fingerprints(self) -> frozenset[str]:
@@ -242,6 +244,7 @@ def load_seal_keys(path: Path) -> SealKeys:
         _fingerprint(roots[min(roots)]),
         {number: _fingerprint(root) for number, root in roots.items()},
         path,
+        {number: derive(root, "mailer/feedback-box/v1") for number, root in roots.items()},
     )
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mailer.audience.lists import load_lists
+from mailer.box import SmallBoxes
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.config import Config, load_config, share_dir
 from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
@@ -25,6 +26,7 @@ from mailer.store.engine import (
     check_version,
     open_store,
 )
+from mailer.store.settings import FEEDBACK_BOX_KEY, read_setting, write_setting
 from mailer.store.suppression_log import FILE_NAME, SuppressionLog
 from mailer.tokens import Tokens
 
@@ -95,6 +97,7 @@ class Workspace:
         """
         keys = load_seal_keys(self.config.seal_key_path)
         self._check("seal_key", keys.fingerprint, self.config.keys.seal, keys.fingerprints)
+        self._hand_out_box_key(keys)
         return keys
 
     @cached_property
@@ -144,6 +147,15 @@ class Workspace:
             if language in shipped
         }
         return {**shipped, **own, **completed}
+
+    def _hand_out_box_key(self, keys: SealKeys) -> None:
+        """Write what closes boxes of feedback, for the processes that go without `seal.key`."""
+        public = SmallBoxes.of_secret(keys.box_secret_of[keys.current]).public
+        with self.store.read() as connection:
+            known = read_setting(connection, FEEDBACK_BOX_KEY)
+        if known != public:
+            with self.store.write() as connection:
+                write_setting(connection, FEEDBACK_BOX_KEY, public)
 
     def _check(
         self, name: str, fingerprint: str, file_name: str, also: Collection[str] = ()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from mailer.config.relay import Section
 from mailer.config.values import HeaderName, Key, Row, TopicArn, Username
+from mailer.model.feedback_policy import SoftLimits
 
 #: Kind → the keys that are for it. A kind of another package has `settings` of its own.
 _KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -67,6 +69,10 @@ class FeedbackSection(Section):
 
     #: A mail server hands what comes to the domains of return paths to `mailer feedback`.
     pipe: bool = False
+    #: Soft bounces on so many different days suppress an address.
+    soft_bounces: Annotated[int, Field(ge=2, le=100)] = 3
+    #: Within so many days.
+    soft_window_days: Annotated[int, Field(ge=1, le=365)] = 30
     #: By the last part of their address.
     hooks: dict[Key, HookSection] = Field(default_factory=dict)
 
@@ -74,3 +80,8 @@ class FeedbackSection(Section):
     def takes_mail(self) -> bool:
         """Return whether what is mailed to the domains of return paths is read."""
         return self.pipe
+
+    @property
+    def soft_limits(self) -> SoftLimits:
+        """Return how many soft bounces are too many."""
+        return SoftLimits(self.soft_bounces, self.soft_window_days)

@@ -270,6 +270,8 @@ class RetentionSection(Section):
     journal_days: Days = 90
     #: Who got a mailing, after it ended; counts stay.
     deliveries_days: Days = 400
+    #: What came back as it came, in boxes; what it says is kept as long as deliveries.
+    feedback_days: Days = 30
     #: Rows of imports that could not be taken, with the addresses in them.
     rejects_days: Days = 30
     #: What imports overwrote; so long `mailer import --undo` can put it back.

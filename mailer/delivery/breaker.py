@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from mailer.alerts import pause_and_tell
-from mailer.events import warn
-from mailer.model.breaker import judge
+from mailer.alerts import judge_and_pause
 from mailer.model.states import DeliveryState
-from mailer.store.breaker import to_be_judged
 from mailer.store.deliveries import Recorded, record
 from mailer.store.engine import Connection
 
@@ -28,19 +25,3 @@ def record_and_judge(
     ):
         judge_and_pause(connection, mailing_id, now)
     return ended
-
-
-def judge_and_pause(connection: Connection, mailing_id: int, now: datetime) -> bool:
-    """Hold a mailing against its limits; return whether it paused.
-
-    Call it in the transaction that has counted something more: a refusal, a bounce, a complaint.
-    """
-    judged = to_be_judged(connection, mailing_id)
-    if judged is None:
-        return False
-    tripped = judge(judged.limits, judged.counted, judged.before)
-    if tripped is None:
-        return False
-    pause_and_tell(connection, mailing_id, judged.key, tripped.reason, now)
-    warn("mailing paused by itself", mailing=judged.key, reason=tripped.reason)
-    return True

@@ -21,6 +21,8 @@ class AlertKind(StrEnum):
     MAILING_PAUSED = "mailing_paused"
     #: A mailing went beyond a limit of the circuit breaker.
     PAUSED_BY_ITSELF = "paused_by_itself"
+    #: Mails of a mailing come back for what they are or where they come from.
+    MAILS_COME_BACK = "mails_come_back"
     #: A relay takes our login no more, or there is no token for it.
     AUTHENTICATION_LOST = "authentication_lost"
     #: Nobody can know whether some deliveries of a mailing were taken.
@@ -95,6 +97,14 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "Whoever was refused is not mailed again; nobody is suppressed for a refusal as spam."),
         ("See it: mailer report {subject}\nFind out what the provider minds before the rest goes. "
         "Then let it go on: mailer resume {subject} --anyway\nOr end it: mailer cancel {subject}"),
+    ),
+    AlertKind.MAILS_COME_BACK: (
+        "mails of {subject} come back: {reason}",
+        ("At least one mail of {subject} came back, and not for whom it went to. Reason: {reason}.\n"
+        "What the mail system said: {words}\n"
+        "Nobody is suppressed for it. It is told once for each mailing and reason."),
+        ("See how many there are: mailer report {subject}\nSee that the domain is set up: "
+        "mailer domain check"),
     ),
     AlertKind.AUTHENTICATION_LOST: (
         "the relay {subject} refuses our login",

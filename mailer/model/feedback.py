@@ -106,6 +106,23 @@ class FeedbackEffect(StrEnum):
     TOLD_STAFF = "told_staff"
 
 
+class Taken(StrEnum):
+    """What was done with a message that came in; the caller does the rest."""
+
+    #: It is on record, with what was done for it.
+    RECORDED = "recorded"
+    #: It came before: nothing was done.
+    KNOWN = "known"
+    #: A program's answer: nothing of it is kept.
+    IGNORED = "ignored"
+    #: They left the lists of the mail whose unsubscribe address it was sent to.
+    UNSUBSCRIBED = "unsubscribed"
+    #: A person's mail: nothing of it is kept, and the caller passes it on.
+    LETTER = "letter"
+    #: A report of which nothing is understood: counted, and the caller leaves it where it is.
+    UNREAD = "unread"
+
+
 @dataclass(frozen=True)
 class Match:
     """The mail of ours that a message is about."""

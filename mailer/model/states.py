@@ -97,12 +97,14 @@ class Outcome(StrEnum):
 
 
 class Settlement(StrEnum):
-    """What a person decided about a delivery in doubt."""
+    """What was decided about a delivery in doubt."""
 
     #: It is due again. Who got the first mail gets a second copy.
     RESEND = "resend"
     #: It counts as accepted, though no relay said so. Who did not get it gets nothing.
     TAKE_AS_SENT = "take_as_sent"
+    #: A report with our token came back: the relay had taken it.
+    REPORTED = "reported"
 
 
 class ForbiddenTransition(Exception):

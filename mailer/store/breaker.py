@@ -57,13 +57,14 @@ def figures_by_class(connection: Connection, mailing_id: int) -> dict[str, Figur
 
 
 def _figures(ending: Ending, reason: RefusalReason, count: int) -> Figures:
+    spam = count if reason is RefusalReason.SPAM else 0
     if ending is Ending.REFUSED:
-        spam = count if reason is RefusalReason.SPAM else 0
         return Figures(ended=count, refused=count, spam=spam)
     if ending is Ending.ACCEPTED:
         return Figures(ended=count)
     if ending is Ending.BOUNCED:
-        return Figures(bounced=count)
+        # A relay of one's own takes every mail, and tells later whom a provider refused it for.
+        return Figures(bounced=count, spam=spam)
     return Figures(complained=count) if ending is Ending.COMPLAINED else Figures()
 
 

@@ -594,7 +594,7 @@ outcome_count = Table(
     Column("relay", String(60), primary_key=True),
     Column("domain_class", String(20), primary_key=True),
     Column("ending", Enum(Ending), primary_key=True),
-    #: "" but for refusals.
+    #: "" but for refusals and bounces.
     Column("reason", Enum(RefusalReason), primary_key=True),
     Column("deliveries", Integer, nullable=False, server_default="0"),
 )
@@ -799,6 +799,17 @@ feedback_finding = Table(
     Index("ix_feedback_finding_delivery_id", "delivery_id"),
     Index("ix_feedback_finding_mailing_id", "mailing_id", "kind"),
     sqlite_autoincrement=True,
+)
+
+#: How many deliveries came back in which way, counted once for each; kept as long as the mailing.
+feedback_count = Table(
+    "feedback_count",
+    metadata,
+    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
+    Column("kind", Enum(FeedbackClass), primary_key=True),
+    #: "" but for bounces.
+    Column("reason", Enum(FeedbackReason), primary_key=True),
+    Column("deliveries", Integer, nullable=False, server_default="0"),
 )
 
 #: A wish to be on lists that waits for its confirmation; gone three days after it was made.

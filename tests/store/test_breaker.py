@@ -159,7 +159,7 @@ def test_nothing_is_recorded_where_pausing_fails(store, people, monkeypatch):
     def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr("mailer.delivery.breaker.pause_and_tell", fail)
+    monkeypatch.setattr("mailer.alerts.pause_by_itself", fail)
     with pytest.raises(RuntimeError):
         end(store, claims, SPAM)
     assert {} == counts(store)

@@ -87,6 +87,14 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['mailing_id'], ['mailing.id'], name=op.f('fk_mailing_topic_mailing_id')),
     sa.PrimaryKeyConstraint('mailing_id', 'topic', name=op.f('pk_mailing_topic'))
     )
+    op.create_table('feedback_count',
+    sa.Column('mailing_id', _ID, nullable=False),
+    sa.Column('kind', sa.String(length=40), nullable=False),
+    sa.Column('reason', sa.String(length=40), nullable=False),
+    sa.Column('deliveries', sa.Integer(), server_default='0', nullable=False),
+    sa.ForeignKeyConstraint(['mailing_id'], ['mailing.id'], name=op.f('fk_feedback_count_mailing_id')),
+    sa.PrimaryKeyConstraint('mailing_id', 'kind', 'reason', name=op.f('pk_feedback_count'))
+    )
     op.create_table('membership_topic',
     sa.Column('list_id', _ID, nullable=False),
     sa.Column('supporter_id', _ID, nullable=False),
@@ -115,6 +123,7 @@ def downgrade() -> None:
     op.drop_index('ix_membership_topic_supporter_id', table_name='membership_topic')
     op.drop_table('membership_topic')
     op.drop_table('mailing_topic')
+    op.drop_table('feedback_count')
     op.drop_index('ix_feedback_finding_mailing_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_event_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_delivery_id', table_name='feedback_finding')
