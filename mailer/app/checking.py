@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from mailer.app.feedback import workspace_hooks
 from mailer.app.sending import check_relay, relays_for, signers_for
 from mailer.app.workspace import Workspace
 from mailer.audience.mentions import mention_faults
@@ -50,6 +51,7 @@ def check_workspace(workspace: Workspace) -> list[Fault]:
     faults += _guarded("segments", lambda: _check_segments(workspace))
     faults += _guarded("templates", lambda: _check_templates(workspace))
     faults += _guarded("senders", lambda: _check_senders(workspace))
+    faults += _guarded("feedback", lambda: _looked_at(workspace_hooks(workspace)))
     return sorted(set(faults))
 
 

@@ -130,11 +130,14 @@ def _senders(workspace: Workspace, number: int) -> Serve:
 
 
 def _web(workspace: Workspace, _number: int) -> Serve:
+    from mailer.app.feedback import build_taker, served_hooks
     from mailer.web.public.app import create_public_app
     from mailer.web.public.server import serve_public
+    from mailer.web.public.webhooks import Webhooks
 
     config = workspace.config
     web = config.web
+    hooks, taker = served_hooks(workspace), build_taker(workspace)
     app = create_public_app(
         workspace.store,
         workspace.tokens,
@@ -144,6 +147,7 @@ def _web(workspace: Workspace, _number: int) -> Serve:
         base_url=web.base_url,
         organisation=_whose(config),
         time_zone=config.workspace.time_zone,
+        areas=[lambda ground: Webhooks(ground, hooks, taker.take_events).routes()],
     )
 
     async def serve(stop: asyncio.Event) -> None:

@@ -219,4 +219,5 @@ def retry_policy(workspace: Workspace) -> RetryPolicy:
         delivery.first_retry_s,
         delivery.longest_retry_s,
         timedelta(hours=delivery.give_up_after_h),
+        workspace.config.feedback.soft_limits,
     )

@@ -13,6 +13,8 @@ from mailer.delivery.retry import GiveUp, RetryPolicy, next_attempt
 from mailer.delivery.session import Answer
 from mailer.events import emit_each
 from mailer.model.breaker import RefusalReason
+from mailer.model.dead_addresses import trouble_with_address
+from mailer.model.feedback import FeedbackReason
 from mailer.model.mailing import AttemptResult, Reply
 from mailer.model.states import DeliveryState, Outcome
 from mailer.store.deliveries import Recorded, state_of
@@ -64,7 +66,20 @@ def recorded(
         mailing_id=mailing_id,
         domain_class=domain_class,
         reason=reason,
+        trouble=_trouble(decision, reply, state),
+        soft_limits=policy.soft_limits,
     )
+
+
+def _trouble(decision: Decision, reply: Reply, state: DeliveryState) -> FeedbackReason:
+    """Return what a refusal holds against the address; NONE where it holds nothing against it."""
+    if state is not DeliveryState.REFUSED or decision.scope is not Scope.RECIPIENT:
+        return FeedbackReason.NONE
+    found = trouble_with_address(reply.code, reply.enhanced_code)
+    if decision.suppress is not None and found is FeedbackReason.NONE:
+        # It said so in words.
+        return FeedbackReason.UNKNOWN_USER
+    return found
 
 
 def lost(reason: str) -> Answer:

@@ -6,8 +6,10 @@ RFC 5321 §4.5.4.1: the interval grows, and after some days the sender gives up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from mailer.model.feedback_policy import SoftLimits
 
 #: Each pause is this many times the one before.
 GROWTH = 2.0
@@ -24,6 +26,8 @@ class RetryPolicy:
     first_pause_s: float
     longest_pause_s: float
     give_up_after: timedelta
+    #: Beyond which an address that is refused for now is mailed no more.
+    soft_limits: SoftLimits = field(default_factory=SoftLimits)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ _TRACE = (
     "|x-status|x-uid"
 )
 _TRACE_FIELD = re.compile(rf"(?im)^(?:{_TRACE})[ \t]*:.*\n(?:[ \t].*\n)*")
+#: What a program or a person answered is nothing that a webhook may have us keep.
+_NOT_KEPT = frozenset({FeedbackClass.AUTO_REPLY, FeedbackClass.NOT_A_REPORT})
 _PERSONS = frozenset({FeedbackClass.NOT_A_REPORT, FeedbackClass.OPT_OUT})
 
 
@@ -148,6 +150,8 @@ class Taker:
         """
         new = 0
         for one in events:
+            if one.kind in _NOT_KEPT:
+                continue
             match = self._match_of(one)
             finding = FeedbackFinding(
                 one.recipient,

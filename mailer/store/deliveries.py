@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Select, Update, bindparam, case, select, upda
 
 from mailer.model.audience import SuppressionReason
 from mailer.model.breaker import RefusalReason
+from mailer.model.feedback import FeedbackReason
+from mailer.model.feedback_policy import SoftLimits
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
-from mailer.store.audience import SCOPE_ALL
 from mailer.store.batches import fetch, ids_for, insert, these
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
 from mailer.store.pacing import give_back_of_day
-from mailer.store.suppressions import Suppressed, suppress
+from mailer.store.refusals import RefusedAddress, note_refusals
 from mailer.store.tables import attempt, delivery
 
 
@@ -96,6 +97,10 @@ class Recorded(NamedTuple):
     mailing_id: int = NO_MAILING
     domain_class: str = ""
     reason: RefusalReason = RefusalReason.NONE
+    #: What a refusal holds against the address.
+    trouble: FeedbackReason = FeedbackReason.NONE
+    #: Beyond which trouble that may pass suppresses it.
+    soft_limits: SoftLimits = SoftLimits()
 
 
 _STATE_OF = {
@@ -166,7 +171,7 @@ def record(
             for one in ended
         ],
     )
-    _suppress(connection, ended, now)
+    _note_troubles(connection, ended, now)
     count_endings(connection, Counter(map(_counted, ended)))
     return ended
 
@@ -212,20 +217,33 @@ def _holding(dialect: str) -> Select[tuple[int, int]]:
     return query.with_for_update()
 
 
-def _suppress(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:
-    """Suppress the addresses that are dead; what stood for a stronger reason stays."""
-    reasons = {one.result.delivery_id: one.suppress for one in ended if one.suppress is not None}
-    if not reasons:
+def _note_troubles(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:
+    """Write what refusals hold against addresses, and suppress those that are dead."""
+    troubles = {
+        one.result.delivery_id: one
+        for one in ended
+        if one.trouble is not FeedbackReason.NONE or one.suppress is not None
+    }
+    if not troubles:
         return
     rows = connection.execute(
-        select(delivery.c.id, delivery.c.address_digest).where(delivery.c.id.in_(list(reasons)))
+        select(delivery.c.id, delivery.c.address_digest).where(delivery.c.id.in_(list(troubles)))
     )
-    suppress(
+    note_refusals(
         connection,
         [
-            Suppressed(
-                row.address_digest, SCOPE_ALL, reasons[row.id], "smtp", now, delivery_id=row.id
+            RefusedAddress(
+                address_digest=row.address_digest,
+                delivery_id=row.id,
+                mailing_id=one.mailing_id or None,
+                attempt_number=one.attempt_number,
+                reason=one.trouble,
+                reply=one.result.reply,
+                suppress=one.suppress,
+                soft_limits=one.soft_limits,
             )
             for row in rows
+            for one in (troubles[row.id],)
         ],
+        now,
     )

@@ -105,7 +105,7 @@ def serve_app(app) -> Iterator[Site]:
 
 @contextlib.contextmanager
 def public_site(
-    store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0, log=None
+    store, tokens, clock, *, base_url=BASE_URL, answer_floor_s=0.0, log=None, areas=()
 ) -> Iterator[Site]:
     """Serve the public pages over a store; answers come as soon as they can unless told."""
     with tempfile.TemporaryDirectory() as folder:
@@ -119,6 +119,7 @@ def public_site(
             organisation=ORGANISATION,
             time_zone="Europe/Chisinau",
             answer_floor_s=answer_floor_s,
+            areas=areas,
         )
         with serve_app(app) as site:
             yield site

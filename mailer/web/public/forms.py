@@ -46,7 +46,7 @@ async def read_form(request: Request) -> Fields:
             raise FormRefused(HTTPStatus.BAD_REQUEST)
     elif content_type != b"application/x-www-form-urlencoded":
         raise FormRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    body = _once(await _read_body(request))
+    body = _once(await read_body(request, LARGEST_BODY))
     parser: MultiPartParser | FormParser
     if content_type == b"multipart/form-data":
         parser = MultiPartParser(
@@ -68,16 +68,21 @@ async def read_form(request: Request) -> Fields:
     return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request, largest: int) -> bytes:
+    """Return the body of a request, of so many octets at most.
+
+    Raises:
+        FormRefused: for a body that is too large or too slow.
+    """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > LARGEST_BODY:
+    if declared.isdigit() and int(declared) > largest:
         raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_BODY:
+                if len(body) > largest:
                     raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError as error:
         raise FormRefused(HTTPStatus.REQUEST_TIMEOUT) from error
