@@ -111,6 +111,7 @@ def _scheduler(workspace: Workspace, _number: int) -> Serve:
         deliveries=timedelta(days=kept.deliveries_days),
         rejects=timedelta(days=kept.rejects_days),
         undo=timedelta(days=kept.undo_days),
+        feedback=timedelta(days=kept.feedback_days),
         journal_dir=config.journal_dir,
         rejects_dir=config.data_dir / "rejects",
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mailer.app.quiet import check_quiet
-from mailer.app.workspace import Workspace
+from mailer.app.workspace import Workspace, hand_out_box_key
+from mailer.box import SmallBoxes
 from mailer.keyfiles import (
     add_seal_key,
     add_token_key,
@@ -18,9 +20,12 @@ from mailer.keyfiles import (
     put_previous_back,
     remove_seal_key,
 )
-from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
-from mailer.store.resealing import key_ids, reseal_all
+from mailer.keys import KeyFileError, SealKeys, load_seal_keys, load_service_keys
+from mailer.store.resealing import box_counts, close_boxes_anew, key_ids, reseal_all
 from mailer.store.settings import write_setting
+
+#: What an error calls a box that does not open.
+_RAW = "a message that came back"
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,7 @@ def keys_in_use(workspace: Workspace) -> KeysInUse:
     """Return the ids of all keys; counts every sealed value."""
     seal = load_seal_keys(workspace.config.seal_key_path)
     service = load_service_keys(workspace.config.service_key_path)
-    with workspace.store.read() as connection:
-        used = key_ids(connection)
+    used = _used(workspace, seal)
     return KeysInUse(
         seal.current,
         {number: used.get(number, 0) for number in sorted({*seal.ciphers, *used})},
@@ -51,7 +55,9 @@ def keys_in_use(workspace: Workspace) -> KeysInUse:
 def rotate_seal(workspace: Workspace) -> int:
     """Make a new sealing key the current one and return its id; `reseal` uses it for the rest."""
     _ = workspace.seal_keys
-    return add_seal_key(workspace.config.seal_key_path)
+    number = add_seal_key(workspace.config.seal_key_path)
+    hand_out_box_key(workspace.store, load_seal_keys(workspace.config.seal_key_path))
+    return number
 
 
 def reseal(workspace: Workspace, told: Callable[[int], None] | None = None) -> int:
@@ -66,7 +72,17 @@ def reseal(workspace: Workspace, told: Callable[[int], None] | None = None) -> i
     def anew(sealed: bytes, table: str, column: str, row_id: int) -> bytes:
         return keys.seal(keys.unseal(sealed, table, column, row_id), table, column, row_id)
 
-    return reseal_all(workspace.store, keys.current, anew, told)
+    hand_out_box_key(workspace.store, keys)
+    total = reseal_all(workspace.store, keys.current, anew, told)
+    boxes = {number: SmallBoxes.of_secret(one) for number, one in keys.box_secret_of.items()}
+    current = boxes.pop(keys.current)
+    for old in boxes.values():
+        total += close_boxes_anew(workspace.store, old.key_id, partial(_anew, old, current))
+    return total
+
+
+def _anew(old: SmallBoxes, current: SmallBoxes, box: bytes) -> bytes:
+    return current.close(old.open(box, _RAW))
 
 
 def retire_seal(workspace: Workspace, number: int) -> None:
@@ -80,23 +96,33 @@ def retire_seal(workspace: Workspace, number: int) -> None:
     path = workspace.config.seal_key_path
     _ = workspace.seal_keys
     keys = load_seal_keys(path)
-    _check_unused(workspace, number)
+    _check_unused(workspace, keys, number)
     with workspace.store.write() as connection:
         # The database is tied to a key that stays: the old file fits as well as the new one.
         write_setting(connection, "seal_key", keys.fingerprint_of[keys.current])
     remove_seal_key(path, number)
     try:
         # An import that was at work may have written with it between the look and the new file.
-        _check_unused(workspace, number)
+        _check_unused(workspace, keys, number)
     except KeyFileError:
         put_previous_back(path)
         raise
     forget_previous(path)
 
 
-def _check_unused(workspace: Workspace, number: int) -> None:
+def _used(workspace: Workspace, keys: SealKeys) -> dict[int, int]:
+    """Return how many values and boxes each key is needed for."""
     with workspace.store.read() as connection:
-        used = key_ids(connection).get(number, 0)
+        used, boxes = key_ids(connection), box_counts(connection)
+    for number, secret in keys.box_secret_of.items():
+        count = boxes.get(SmallBoxes.of_secret(secret).key_id, 0)
+        if count:
+            used[number] = used.get(number, 0) + count
+    return used
+
+
+def _check_unused(workspace: Workspace, keys: SealKeys, number: int) -> None:
+    used = _used(workspace, keys).get(number, 0)
     if used:
         raise KeyFileError(
             workspace.config.seal_key_path,

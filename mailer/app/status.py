@@ -25,6 +25,7 @@ from mailer.model.states import DeliveryState, MailingState
 from mailer.schedule.ticker import LEASE
 from mailer.store.alerts import last_alerts, lasting_alerts
 from mailer.store.engine import Connection
+from mailer.store.feedback import CameBack, came_back
 from mailer.store.mailings import list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
@@ -117,6 +118,8 @@ class Status:
     in_doubt: dict[str, int]
     #: "alert accepted" → service mails of the last days and those that wait.
     service_mails: dict[str, int]
+    #: In the last day.
+    came_back: CameBack
     alerts: tuple[AlertStatus, ...]
     relays: tuple[RelayStatus, ...]
     #: Name of a key file → what is wrong with it, "" for nothing.
@@ -154,6 +157,7 @@ class _Look:
             )
             doubts = doubts_by_mailing(connection)
             counts = service_counts(connection, self._now - _RECENT)
+            returned = came_back(connection, self._now - _LATELY)
             shown = self._alerts(connection)
             relays = self._relays(connection)
             scheduler = lease_holder(connection, LEASE, self._now) is not None
@@ -177,6 +181,7 @@ class _Look:
                 f"{purpose.value} {state.value}": count
                 for (purpose, state), count in sorted(counts.items())
             },
+            came_back=returned,
             alerts=shown,
             relays=relays,
             keys={name: error.problem if error else "" for name, error in broken.items()},

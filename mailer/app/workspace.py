@@ -97,7 +97,7 @@ class Workspace:
         """
         keys = load_seal_keys(self.config.seal_key_path)
         self._check("seal_key", keys.fingerprint, self.config.keys.seal, keys.fingerprints)
-        self._hand_out_box_key(keys)
+        hand_out_box_key(self.store, keys)
         return keys
 
     @cached_property
@@ -148,17 +148,18 @@ class Workspace:
         }
         return {**shipped, **own, **completed}
 
-    def _hand_out_box_key(self, keys: SealKeys) -> None:
-        """Write what closes boxes of feedback, for the processes that go without `seal.key`."""
-        public = SmallBoxes.of_secret(keys.box_secret_of[keys.current]).public
-        with self.store.read() as connection:
-            known = read_setting(connection, FEEDBACK_BOX_KEY)
-        if known != public:
-            with self.store.write() as connection:
-                write_setting(connection, FEEDBACK_BOX_KEY, public)
-
     def _check(
         self, name: str, fingerprint: str, file_name: str, also: Collection[str] = ()
     ) -> None:
         with self.store.write() as connection:
             check_fingerprint(connection, name, fingerprint, file_name, also)
+
+
+def hand_out_box_key(store: Store, keys: SealKeys) -> None:
+    """Write what closes boxes of feedback, for the processes that go without `seal.key`."""
+    public = SmallBoxes.of_secret(keys.box_secret_of[keys.current]).public
+    with store.read() as connection:
+        known = read_setting(connection, FEEDBACK_BOX_KEY)
+    if known != public:
+        with store.write() as connection:
+            write_setting(connection, FEEDBACK_BOX_KEY, public)

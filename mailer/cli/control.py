@@ -22,6 +22,7 @@ from mailer.cli.clocks import (
     release_held_shares,
     shares_document,
 )
+from mailer.cli.coming_back import print_returned, returned_document
 from mailer.cli.common import (
     Command,
     console,
@@ -292,7 +293,9 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
         "by_relay": figures.by_relay,
         "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
         "refusals": figures.refusals,
+        "reported_as_taken": figures.settled.get(Settlement.REPORTED, 0),
         "in_doubt": doubts_document(figures.in_doubt),
+        "came_back": returned_document(figures.returned),
         "deliveries_gone_at": figures.gone_at.isoformat() if figures.gone_at else None,
     }
 
@@ -369,6 +372,10 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     resent = figures.settled.get(Settlement.RESEND)
     if resent:
         console.print(f"  in doubt, and sent again as a person said: {resent}")
+    reported = figures.settled.get(Settlement.REPORTED)
+    if reported:
+        console.print(f"  in doubt, until a report showed that it was taken: {reported}")
+    print_returned(figures.returned)
     if figures.in_doubt:
         console.print()
         print_doubts(figures.in_doubt, zone)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.status import AlertStatus, MailingStatus, RelayStatus, Status, look_at
+from mailer.cli.coming_back import came_back_line
 from mailer.cli.common import (
     NOT_DONE,
     Command,
@@ -70,6 +71,9 @@ def _print(seen: Status, zone: str) -> None:
     waiting = _waiting(seen)
     if waiting:
         _say("to staff", waiting)
+    returned = came_back_line(seen.came_back)
+    if returned:
+        _say("came back", f"in the last day: {returned}")
     for number, alert in enumerate(seen.alerts):
         _say("" if number else "alerts", _alert(alert, zone))
     if not seen.alerts:

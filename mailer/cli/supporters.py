@@ -15,6 +15,7 @@ from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
 from mailer.audience.consent import opened_source
 from mailer.audience.merging import opened_fields
+from mailer.cli.coming_back import evidence_document, print_evidence
 from mailer.cli.common import (
     WRONG_USE,
     Yes,
@@ -31,10 +32,13 @@ from mailer.model.audience import SuppressionReason
 from mailer.store import supporters as rows
 from mailer.store.audience import SCOPE_ALL, organisation_scope
 from mailer.store.engine import Connection
+from mailer.store.feedback import evidence_of
 from mailer.store.suppression_log import Mark
 from mailer.store.suppressions import Suppressed, lift, log_entries, standing, suppress
 
 _STAFF = "staff"
+#: What came back of a person, the latest first: so much is shown.
+_SHOWN_EVIDENCE = 20
 #: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
 _LIFTABLE = frozenset(
     {
@@ -166,7 +170,13 @@ def _document(workspace: Workspace, digest: bytes) -> dict[str, list[dict[str, o
             }
             for one in rows.mailings_of(connection, digest)
         ]
-    return {"people": people, "suppressions": barred, "mailings": mailings}
+        evidence = evidence_document(evidence_of(connection, digest, _SHOWN_EVIDENCE), zone)
+    return {
+        "people": people,
+        "suppressions": barred,
+        "came_back": evidence,
+        "mailings": mailings,
+    }
 
 
 def _print_person(document: dict[str, list[dict[str, object]]]) -> None:
@@ -190,6 +200,7 @@ def _print_person(document: dict[str, list[dict[str, object]]]) -> None:
             "Not mailed by {for}: {reason}, from {source}, since {since}".format(**barred),
             markup=False,
         )
+    print_evidence(document["came_back"])
     for sent in document["mailings"]:
         console.print("{mailing}: {outcome} {language} {at}".format(**sent).rstrip(), markup=False)
 

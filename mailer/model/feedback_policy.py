@@ -161,7 +161,11 @@ def are_too_many(bounces: Collection[SoftBounce], limits: SoftLimits) -> bool:
         for one in bounces
         if one.reason not in _LASTING and (last - one.on).days <= limits.window_days
     }
-    lasting = {one.on for one in bounces if (last - one.on).days <= limits.looks_back_days}
+    lasting = {
+        one.on
+        for one in bounces
+        if one.reason in _LASTING and (last - one.on).days <= limits.looks_back_days
+    }
     return len(recent) >= limits.bounces or (
         len(lasting) >= limits.bounces and (last - min(lasting)).days >= limits.window_days
     )

@@ -22,8 +22,10 @@ from mailer.store.pacing import forget_paces
 from mailer.store.retention import (
     clear_attempts,
     clear_deliveries,
+    clear_feedback,
     clear_service_mails,
     clear_workers,
+    drop_raw_feedback,
 )
 from mailer.store.undo import forget_old_changes
 
@@ -46,6 +48,8 @@ class Retention:
     rejects: timedelta
     #: What imports overwrote: so long they can be undone.
     undo: timedelta
+    #: What came back, as it came; what it says is kept as long as deliveries.
+    feedback: timedelta
     journal_dir: Path
     rejects_dir: Path
 
@@ -97,6 +101,8 @@ class Housekeeper:
     def _clear_rest(self, connection: Connection, now: datetime) -> int:
         kept = self._retention
         rows = clear_service_mails(connection, now - kept.attempts, CHUNK)
+        rows += drop_raw_feedback(connection, now - kept.feedback, CHUNK)
+        rows += clear_feedback(connection, now - kept.deliveries, CHUNK)
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
         forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)

@@ -7,11 +7,12 @@ that marks it as acted on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, select, update
 
+from mailer.events import scrub
 from mailer.model.feedback import FeedbackClass, FeedbackEffect, FeedbackReason, MatchedBy
 from mailer.model.feedback_policy import SoftBounce, is_against_address
 from mailer.model.service import ServicePurpose
@@ -29,6 +30,8 @@ from mailer.store.tables import (
 MAIL_SOURCE = "mail"
 #: Source of refusals that a relay gave while it was handed the mail.
 SMTP_SOURCE = "smtp"
+#: Longest diagnostic that is kept, in characters.
+_LONGEST_DIAGNOSTIC = 300
 #: A finding is one state change of a person.
 _CHANGES = frozenset({FeedbackEffect.SUPPRESSED, FeedbackEffect.UNSUBSCRIBED})
 _BOUNCES = (FeedbackClass.HARD, FeedbackClass.SOFT)
@@ -158,7 +161,8 @@ class Finding:
 
 def write_finding(connection: Connection, event_row_id: int, one: Finding) -> None:
     """Write what an event says of one recipient."""
-    connection.execute(feedback_finding.insert().values(event_id=event_row_id, **vars(one)))
+    values = {**vars(one), "diagnostic": scrub(one.diagnostic)[:_LONGEST_DIAGNOSTIC]}
+    connection.execute(feedback_finding.insert().values(event_id=event_row_id, **values))
 
 
 @dataclass(frozen=True)
@@ -326,15 +330,28 @@ def came_back(connection: Connection, since: datetime) -> CameBack:
     )
 
 
+def feedback_counts(
+    connection: Connection,
+) -> dict[tuple[FeedbackClass, FeedbackReason], int]:
+    """Return how many deliveries came back in which way, over all mailings."""
+    key = (feedback_count.c.kind, feedback_count.c.reason)
+    rows = connection.execute(
+        select(*key, func.sum(feedback_count.c.deliveries).label("deliveries"))
+        .group_by(*key)
+        .order_by(*key)
+    )
+    return {(row.kind, row.reason): int(row.deliveries) for row in rows}
+
+
 @dataclass(frozen=True)
 class ReturnedMails:
     """What came back of one mailing, each delivery counted once in each way."""
 
     #: Hard or soft → reason → deliveries.
-    bounces: dict[FeedbackClass, dict[FeedbackReason, int]]
-    complaints: int
+    bounces: dict[FeedbackClass, dict[FeedbackReason, int]] = field(default_factory=dict)
+    complaints: int = 0
     #: Left by a report or an answer, and not by the link.
-    opt_outs: int
+    opt_outs: int = 0
 
 
 def returned_mails(connection: Connection, mailing_id: int) -> ReturnedMails:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from mailer.model.breaker import Ending, RefusalReason
+from mailer.model.feedback import FeedbackClass, FeedbackReason
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store.breaker import full_canaries
+from mailer.store.feedback import CameBack, came_back, feedback_counts
 from mailer.store.mailings import OPEN_STATES
 from mailer.store.shares import open_lanes
 from mailer.store.tables import delivery, mailing, outcome_count
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Metrics:
     waiting: dict[DeliveryState, int]
     in_doubt: int
     mailings: dict[MailingState, int]
+    #: Class and reason of what came back → deliveries, since the database was made.
+    feedback: dict[tuple[FeedbackClass, FeedbackReason], int]
+    #: What came back in the last day.
+    came_back: CameBack
     #: How long the one has waited that could go for the longest time, in seconds; 0 without any.
     oldest_due_s: float
 
@@ -63,6 +71,8 @@ def metrics(connection: Connection, now: datetime) -> Metrics:
         waiting=by_state,
         in_doubt=in_doubt,
         mailings=dict.fromkeys(MailingState, 0) | {row.state: row.mailings for row in mailings},
+        feedback=feedback_counts(connection),
+        came_back=came_back(connection, now - _DAY),
         oldest_due_s=_oldest_due_s(connection, now),
     )
 

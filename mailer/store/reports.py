@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, select
 from mailer.model.audience import MembershipState
 from mailer.model.states import DeliveryState, Settlement, SkipReason
 from mailer.store.doubts import Doubt, doubts, settlements, taken_as_sent
+from mailer.store.feedback import ReturnedMails, returned_mails
 from mailer.store.retention import check_deliveries_there, deliveries_gone_at
 from mailer.store.tables import (
     attempt,
@@ -53,8 +54,10 @@ class Report:
     memberships: int
     #: Deliveries in doubt, for a person to settle.
     in_doubt: tuple[Doubt, ...] = ()
-    #: What people decided about those that were.
+    #: What was decided about those that were.
     settled: dict[Settlement, int] = field(default_factory=dict)
+    #: What came back of it.
+    returned: ReturnedMails = field(default_factory=ReturnedMails)
     #: From when on the deliveries are cleared away, and these are counts of what was.
     gone_at: datetime | None = None
 
@@ -122,6 +125,7 @@ def report(connection: Connection, mailing_id: int) -> Report:
         memberships=memberships,
         in_doubt=tuple(doubts(connection, mailing_id)),
         settled=settlements(connection, mailing_id),
+        returned=returned_mails(connection, mailing_id),
         gone_at=deliveries_gone_at(connection, mailing_id),
     )
 

@@ -13,12 +13,15 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, RowMapping, Table, and_, func, select, tuple_, update
 
+from mailer.box import KEY_ID_AT, KEY_ID_BYTES
 from mailer.store.engine import Store
-from mailer.store.tables import metadata
+from mailer.store.tables import feedback_event, metadata
 from mailer.store.types import Sealed
 
 #: Values sealed anew in one transaction: a few milliseconds of write lock.
 CHUNK = 100
+#: Boxes, which may be a quarter of a megabyte each, closed anew in one transaction.
+BOXES = 10
 #: Sealed value, table, column as it is bound, row → the value sealed anew.
 Reseal = Callable[[bytes, str, str, int], bytes]
 
@@ -119,3 +122,34 @@ def _write(
                 .values({one.column: fresh})
             ).rowcount
     return written
+
+
+def box_counts(connection: Connection) -> dict[bytes, int]:
+    """Count the boxes of what came back by the id of the key that opens them."""
+    key = func.substr(feedback_event.c.raw_box, KEY_ID_AT, KEY_ID_BYTES)
+    rows = connection.execute(
+        select(key, func.count()).where(feedback_event.c.raw_box.is_not(None)).group_by(key)
+    )
+    return {bytes(key_id): count for key_id, count in rows}
+
+
+def close_boxes_anew(store: Store, key_id: bytes, anew: Callable[[bytes], bytes]) -> int:
+    """Close the boxes of one key with another; return how many."""
+    box = feedback_event.c.raw_box
+    closed = 0
+    while True:
+        with store.write() as connection:
+            rows = connection.execute(
+                select(feedback_event.c.id, box)
+                .where(func.substr(box, KEY_ID_AT, KEY_ID_BYTES) == key_id)
+                .limit(BOXES)
+            ).all()
+            for row in rows:
+                connection.execute(
+                    update(feedback_event)
+                    .where(feedback_event.c.id == row.id)
+                    .values(raw_box=anew(row.raw_box))
+                )
+        closed += len(rows)
+        if len(rows) < BOXES:
+            return closed

@@ -23,6 +23,8 @@ from mailer.store.tables import (
     delivery,
     delivery_count,
     delivery_list,
+    feedback_event,
+    feedback_finding,
     mailing,
     service_mail,
     worker,
@@ -187,6 +189,29 @@ def clear_service_mails(connection: Connection, before: datetime, limit: int) ->
     old = select(service_mail.c.id).where(service_mail.c.finished_at < before).limit(limit)
     ids = list(connection.execute(old).scalars())
     connection.execute(delete(service_mail).where(service_mail.c.id.in_(ids)))
+    return len(ids)
+
+
+def drop_raw_feedback(connection: Connection, before: datetime, limit: int) -> int:
+    """Drop what came back before, as it came; return of how many events. What it says stays."""
+    old = (
+        select(feedback_event.c.id)
+        .where(feedback_event.c.received_at < before, feedback_event.c.raw_box.is_not(None))
+        .limit(limit)
+    )
+    ids = list(connection.execute(old).scalars())
+    connection.execute(
+        update(feedback_event).where(feedback_event.c.id.in_(ids)).values(raw_box=None)
+    )
+    return len(ids)
+
+
+def clear_feedback(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete events of before with what they say of whom; return how many. Suppressions stay."""
+    old = select(feedback_event.c.id).where(feedback_event.c.received_at < before).limit(limit)
+    ids = list(connection.execute(old).scalars())
+    connection.execute(delete(feedback_finding).where(feedback_finding.c.event_id.in_(ids)))
+    connection.execute(delete(feedback_event).where(feedback_event.c.id.in_(ids)))
     return len(ids)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from mailer.store.audience import is_live
 from mailer.store.tables import (
     delivery,
+    feedback_event,
+    feedback_finding,
     import_change,
     language_profile,
     mailing,
@@ -109,4 +111,24 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
     for table in tied:
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
+    _forget_feedback(connection, address_digest)
     return len(ids)
+
+
+def _forget_feedback(connection: Connection, address_digest: bytes) -> None:
+    """Drop what came back of an address, once no organisation has its person on record."""
+    if rows_of_person(connection, address_digest):
+        return
+    events = list(
+        connection.execute(
+            select(feedback_finding.c.event_id).where(
+                feedback_finding.c.address_digest == address_digest
+            )
+        ).scalars()
+    )
+    connection.execute(
+        delete(feedback_finding).where(feedback_finding.c.address_digest == address_digest)
+    )
+    connection.execute(
+        update(feedback_event).where(feedback_event.c.id.in_(events)).values(raw_box=None)
+    )

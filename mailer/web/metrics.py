@@ -49,6 +49,22 @@ class _Once(Collector):
         yield GaugeMetricFamily(
             "mailer_deliveries_in_doubt", "Deliveries whose reply was lost.", value=seen.in_doubt
         )
+        feedback = CounterMetricFamily(
+            "mailer_feedback",
+            "Deliveries that came back, each once in each way, since the database was made.",
+            labels=("class", "reason"),
+        )
+        for (kind, reason), count in seen.feedback.items():
+            feedback.add_metric((kind.value, reason.value), count)
+        yield feedback
+        lately = GaugeMetricFamily(
+            "mailer_feedback_troubles",
+            "Of the last day: tied to no mail, not understood, waiting to be acted on.",
+            labels=("trouble",),
+        )
+        for trouble in ("unmatched", "unread", "waiting"):
+            lately.add_metric((trouble,), getattr(seen.came_back, trouble))
+        yield lately
         yield GaugeMetricFamily(
             "mailer_oldest_due_seconds",
             "How long the oldest delivery waits that may go out now.",

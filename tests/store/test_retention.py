@@ -17,7 +17,14 @@ from mailer.store.tables import attempt, delivery, delivery_list, mailing, membe
 from mailer.tokens import Purpose
 from tests.support.factories import make_revision
 
-DAYS = {"undo": 30, "attempts": 90, "journals": 90, "deliveries": 400, "rejects": 30}
+DAYS = {
+    "undo": 30,
+    "feedback": 30,
+    "attempts": 90,
+    "journals": 90,
+    "deliveries": 400,
+    "rejects": 30,
+}
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ async def test_ticks_go_on_where_the_clock_of_the_machine_is_set(
     ticker = Ticker(sqlite_store, SYSTEM_CLOCK, lambda _: None, draft_issues=note)
     year = timedelta(days=365)
     housekeeper = Housekeeper(
-        sqlite_store, SYSTEM_CLOCK, Retention(*[year] * 5, tmp_path, tmp_path)
+        sqlite_store, SYSTEM_CLOCK, Retention(*[year] * 6, tmp_path, tmp_path)
     )
     running = asyncio.create_task(runner.run_scheduler(ticker, housekeeper, sqlite_store, stop))
     for step in (timedelta(0), timedelta(days=-1), 30 * year):
