@@ -41,7 +41,7 @@ from mailer.store.feedback import (
 )
 from mailer.store.mailings import load_mailing
 from mailer.store.outcomes import Counted, count_endings
-from mailer.store.public import leave_lists, lists_to_leave
+from mailer.store.public import Leaver, leave_all, lists_to_leave
 from mailer.store.suppression_log import LogEntry, left_list
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 
@@ -219,18 +219,13 @@ class _Actor:
         mail = self._mail
         if not decision.leaves_lists or kind in done.changed or mail.delivery_id is None:
             return None
-        scopes = lists_to_leave(self._connection, mail.delivery_id, mail.supporter_id)
+        leaver = Leaver(mail.delivery_id, mail.supporter_id, UnsubscriptionSource.MAIL)
+        (scopes,) = lists_to_leave(self._connection, [leaver])
         self.lines += [
             left_list(self._now, one.address_digest, one.organisation, one.list_key)
             for one in scopes
         ]
-        leave_lists(
-            self._connection,
-            mail.delivery_id,
-            mail.supporter_id,
-            UnsubscriptionSource.MAIL,
-            self._now,
-        )
+        leave_all(self._connection, [leaver], self._now)
         count_feedback(self._connection, mail.mailing_id or 0, kind, FeedbackReason.NONE)
         return FeedbackEffect.UNSUBSCRIBED
 
