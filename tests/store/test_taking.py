@@ -2,7 +2,9 @@
 
 import pytest
 
+from mailer.model.characters import unwanted_character
 from mailer.model.feedback import FeedbackReason, Taken
+from mailer.model.service import ServicePurpose
 from mailer.model.states import DeliveryState, Settlement
 from mailer.store import tables
 from mailer.store.suppression_log import LogNotWritten
@@ -227,6 +229,68 @@ def test_a_report_that_says_nothing_is_counted_once(sqlite_world):
     )
     assert [world.taker.take(raw) for _ in range(2)] == [Taken.UNREAD] * 2
     assert len(world.rows("feedback_finding")) == 1
+
+
+def test_who_answers_that_they_want_no_more_leaves(world):
+    """By the token in the return path they answer to: the lists of that mail, once, with their lines."""
+    raw = letter(f"b+{world.token()}@bounces.example.org", "Unsubscribe", "")
+    assert [world.taker.take(raw) for _ in range(2)] == [Taken.RECORDED, Taken.KNOWN]
+    assert [(row.supporter_id, row.source) for row in world.rows("unsubscription")] == [
+        (world.people["anna"], "mail")
+    ]
+    assert world.suppressed() == []
+    assert [line.scope for _, line in world.log.read()] == ["list:harbor/harbor-news"]
+    assert world.effects() == [("opt_out", "verp", "unsubscribed")]
+
+
+@pytest.mark.parametrize("purpose", [ServicePurpose.CONFIRMATION, ServicePurpose.ALERT])
+def test_what_comes_back_of_a_service_mail(sqlite_world, purpose):
+    """A confirmation's dead address is suppressed; staff are not, however dead."""
+    world = sqlite_world
+    digest = world.digest("mila")
+    with world.store.write() as connection:
+        connection.execute(
+            tables.service_mail.insert().values(
+                id=7, purpose=purpose, request="x", address_digest=digest, address_sealed=b"s",
+                relay="main", state=DeliveryState.ACCEPTED, created_at=world.clock.now(),
+            )
+        )  # fmt: skip
+    raw = dsn(world.service_tokens.return_path(7), "mila@example.org")
+    assert world.taker.take(raw) is Taken.RECORDED
+    wanted = ["bounced"] if purpose is ServicePurpose.CONFIRMATION else []
+    assert world.suppressed("mila") == wanted
+    (finding,) = world.rows("feedback_finding")
+    assert (finding.service_id, finding.delivery_id) == (7, None)
+
+
+def test_a_kill_in_its_midst_leaves_nothing_or_all(world, monkeypatch):
+    """Whatever step it comes at: the message comes again, and is acted on once."""
+    raw = dsn(world.token(), "anna@example.org")
+    for step in ("write_finding", "count_feedback", "suppress", "judge_and_pause"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"mailer.feedback.acting.{step}", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                world.taker.take(raw)
+        assert world.rows("feedback_event") == world.rows("outcome_count") == []
+        assert world.suppressed() == []
+    assert world.taker.take(raw) is Taken.RECORDED
+    assert [one.deliveries for one in world.rows("outcome_count")] == [1]
+    assert len(world.rows("suppression")) == 1
+
+
+def _killed(*_args, **_kwargs):
+    raise KeyboardInterrupt
+
+
+def test_hostile_words_are_kept_harmless(sqlite_world):
+    """No address, no control character, nothing that turns text around; a script is words."""
+    world = sqlite_world
+    words = "550 5.1.1 <script>alert(1)</script> \x1b[31m\u202egone <anna@example.org>\x07"
+    world.taker.take(dsn(world.token(), "anna@example.org", ("5.1.1", words)))
+    (finding,) = world.rows("feedback_finding")
+    assert "script" in finding.diagnostic
+    assert not unwanted_character(finding.diagnostic)
+    assert "anna" not in finding.diagnostic
 
 
 class TestUnsubscribingByMail:
