@@ -22,8 +22,10 @@ _SPAM = frozenset({_R.BLOCKED_AS_SPAM, _R.POLICY, _R.AUTHENTICATION, _R.TOO_MUCH
 _OURS = frozenset({_R.AUTHENTICATION, _R.SENDER_REFUSED, _R.RELAYING, _R.MALFORMED, _R.TOO_BIG})
 #: Never a word against the address.
 _NOT_THE_ADDRESS = _SPAM | _OURS | {_R.NEEDS_SMTPUTF8}
-#: Not said of the mailbox, or said of one that may have room again: it must last before it counts.
-_LASTING = frozenset({_R.MAILBOX_FULL, _R.DNS, _R.NETWORK, _R.EXPIRED, _R.SYSTEM})
+#: Said of the way there, and not of the mailbox.
+_THE_WAY = frozenset({_R.DNS, _R.NETWORK, _R.EXPIRED, _R.SYSTEM})
+#: A mailbox may have room again, and a way may open: it must last before it counts.
+_LASTING = _THE_WAY | {_R.MAILBOX_FULL}
 _BOUNCES = frozenset({FeedbackClass.HARD, FeedbackClass.SOFT})
 #: Each of them proves that the relay had taken the mail.
 _PROVE_IT_WAS_TAKEN = frozenset(
@@ -120,7 +122,7 @@ def decide(
         _bounced(said, earlier, today, limits),
         ending=Ending.BOUNCED,
         reason=_refusal_reason(said),
-        tells_staff=said.reason in _OURS or _is_about_security(said.status),
+        tells_staff=said.reason in _OURS or _is_refused_by_policy(said.status),
     )
 
 
@@ -137,14 +139,14 @@ def _bounced(
     return None
 
 
-def _is_about_security(status: str) -> bool:
-    # RFC 3463 §3.8: X.7.X is security or policy.
-    return status[1:4] == ".7."
+def _is_refused_by_policy(status: str) -> bool:
+    # RFC 3463 §3.8: X.7.X is security or policy. 4.7.X is greylisting, mostly: nobody's trouble.
+    return status.startswith("5.7.")
 
 
 def is_against_address(reason: FeedbackReason, status: str = "") -> bool:
     """Tell whether a soft bounce counts against the address at all."""
-    return reason not in _NOT_THE_ADDRESS and not _is_about_security(status)
+    return reason not in _NOT_THE_ADDRESS and status[1:4] != ".7."
 
 
 def are_too_many(bounces: Collection[SoftBounce], limits: SoftLimits) -> bool:
@@ -172,6 +174,7 @@ def are_too_many(bounces: Collection[SoftBounce], limits: SoftLimits) -> bool:
 
 
 def _refusal_reason(said: Said) -> RefusalReason:
-    if said.reason in _SPAM or _is_about_security(said.status):
+    if said.reason in _SPAM or _is_refused_by_policy(said.status):
         return RefusalReason.SPAM
-    return RefusalReason.OTHER if said.reason in _NOT_THE_ADDRESS else RefusalReason.ADDRESS
+    is_other = said.reason in _NOT_THE_ADDRESS | _THE_WAY
+    return RefusalReason.OTHER if is_other else RefusalReason.ADDRESS

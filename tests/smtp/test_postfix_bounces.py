@@ -7,8 +7,11 @@ import pytest
 from mailer.feedback.reading.matching import MatchReaders
 from mailer.feedback.reading.reader import read
 from mailer.keys import load_service_keys
-from mailer.model.feedback import FeedbackClass, FeedbackReason, Match, MatchedBy
+from mailer.model.feedback import FeedbackClass, FeedbackReason, Match, MatchedBy, Taken
+from mailer.model.states import DeliveryState
+from mailer.store.feedback import evidence_of
 from mailer.tokens import ServiceTokens, Tokens
+from tests.support.came_back import World
 from tests.support.smtp_server import Misbehaviour
 
 #: Local part → what the server says to who has it.
@@ -79,3 +82,23 @@ def test_what_it_bounces_is_read(bounced, readers):
         ):
             raw = raw.replace(hidden, b"x" * 41 if hidden == b"b+" else b"X-Other")
             assert Match(by, delivery_id=DELIVERY) == read(raw, readers).match
+
+
+def test_what_it_bounces_suppresses_with_its_evidence(bounced, sqlite_ground, tmp_path):
+    """The supporter is not mailed any more, and staff see why, in Postfix's own words."""
+    world = World(sqlite_ground, tmp_path)
+    world.people["nobody"] = sqlite_ground.add_supporter("nobody@example.org", "harbor-news")
+    sqlite_ground.add_delivery(
+        world.mailing, world.people["nobody"], DeliveryState.ACCEPTED, id=DELIVERY
+    )
+    raw = bounced("nobody")
+    assert [world.taker.take(raw) for _ in range(2)] == [Taken.RECORDED, Taken.KNOWN]
+    assert world.suppressed("nobody") == ["bounced"]
+    with world.store.read() as connection:
+        (found,) = evidence_of(connection, world.digest("nobody"), 9)
+    assert (found.reason, found.status, found.matched_by) == (
+        FeedbackReason.UNKNOWN_USER,
+        "5.1.1",
+        MatchedBy.VERP,
+    )
+    assert "said: 550" in found.diagnostic or found.diagnostic.startswith("550")

@@ -76,6 +76,13 @@ def test_a_code_of_security_is_about_us_whatever_the_reason():
     assert (found.suppress, found.reason, found.tells_staff) == (None, RefusalReason.SPAM, True)
 
 
+def test_greylisting_that_lasted_too_long_is_nobodys_trouble():
+    """4.7.x: neither the person's nor staff's, and no spam."""
+    said = Said(K.SOFT, R.SYSTEM, "4.7.1")
+    found = decide(said, earlier(R.SYSTEM, 20, 40), TODAY, LIMITS)
+    assert found == Decision(ending=Ending.BOUNCED, reason=RefusalReason.OTHER)
+
+
 @pytest.mark.parametrize(
     ("reason", "days_ago", "too_many"),
     [
