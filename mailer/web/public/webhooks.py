@@ -35,7 +35,7 @@ class Webhooks:
         self._hooks = hooks
         self._take = take
         self._clock = ground.clock
-        self._answering = Answering(ground)
+        self._answering = Answering()
 
     def routes(self) -> tuple[Route, ...]:
         """Return what is answered here; nothing where no hook is configured."""
