@@ -5,8 +5,13 @@ import json
 
 import pytest
 
+from mailer.app.feedback import served_hooks, workspace_hooks
+from mailer.app.workspace import Workspace
+from mailer.config import Config
+from mailer.config.hooks import FeedbackSection
 from mailer.feedback.hooks.documents import MOST_BYTES
 from mailer.feedback.hooks.postmark import PostmarkHook
+from mailer.model.faults import FaultsFound
 from mailer.web.public.webhooks import Webhooks
 from tests.support.came_back import World
 from tests.support.public_web import public_site
@@ -101,3 +106,17 @@ def test_looking_at_a_hook_changes_nothing(site):
     with site.visitor() as visitor:
         for method in ("GET", "HEAD"):
             assert visitor.request(method, "/hooks/postmark").status_code == 405
+
+
+def test_a_missing_secret_is_a_fault_of_the_check_and_no_end_of_the_pages(world, tmp_path):
+    """It is named; meanwhile every hook asks to come again."""
+    hooks = {"mailgun": {"kind": "mailgun", "secret_file": "missing.secret"}}
+    config = Config(root=tmp_path, feedback=FeedbackSection(hooks=hooks))
+    workspace = Workspace(config)
+    with pytest.raises(FaultsFound) as raised:
+        workspace_hooks(workspace)
+    assert [one.field for one in raised.value.faults] == ["feedback.hooks.mailgun.secret_file"]
+    assert served_hooks(workspace) == {"mailgun": None}
+    (tmp_path / "missing.secret").write_text("a-signing-key-of-mailgun")
+    (tmp_path / "missing.secret").chmod(0o600)
+    assert list(workspace_hooks(workspace)) == ["mailgun"]
