@@ -42,6 +42,7 @@ from mailer.store.settings import FEEDBACK_BOX_KEY, read_setting
 from mailer.store.suppression_log import FILE_NAME, LogNotWritten, SuppressionLog
 from mailer.tokens import (
     UNSUBSCRIBE_IN_MAIL_CHARACTERS,
+    UNSUBSCRIBE_LOCAL_PART,
     BadToken,
     PersonToken,
     Purpose,
@@ -51,8 +52,6 @@ from mailer.tokens import (
 
 #: Whom a message was for, as it says itself. Cc is not among them: people copy what they like.
 _TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
-#: Local part of the addresses that unsubscribe, before their token.
-UNSUBSCRIBE_LOCAL_PART = "u"
 _UNSUBSCRIBE = re.compile(
     rf"(?<![\w.+-]){UNSUBSCRIBE_LOCAL_PART}\+"
     rf"([a-z0-9][a-z2-7]{{{UNSUBSCRIBE_IN_MAIL_CHARACTERS - 1}}})@",
