@@ -175,6 +175,20 @@ class Tokens:
         plain = self._open(key_id, Purpose.MESSAGE_ID, sealed, _FEEDBACK_BYTES)
         return int.from_bytes(plain, "big")
 
+    def link(self, purpose: Purpose, row_id: int) -> str:
+        """Return the 33-character base64url token of one row for `purpose`, for a link."""
+        return self._envelope(purpose, row_id)[0]
+
+    def read_link(self, purpose: Purpose, token: str) -> int:
+        """Return the row's id of a token made by `link` for the same purpose.
+
+        Raises:
+            BadToken: for anything else.
+        """
+        if len(token) != FEEDBACK_TOKEN_CHARACTERS:
+            raise BadToken
+        return self._read(purpose, token)
+
     def person(self, purpose: Purpose, delivery_id: int, supporter_id: int) -> str:
         """Return the 39-character token of a delivery and supporter for `purpose`."""
         return self._person_in_base64url(self._seal_person(purpose, delivery_id, supporter_id))

@@ -1,6 +1,6 @@
 """Bring the catalogs of fixed phrases up to date with the templates that use them.
 
-In: the mail templates, the public pages' templates and their code. Out: one `mailer.po` per
+In: the mail templates, the templates of the public pages and their mails, and the code. Out: one `mailer.po` per
 language, with every phrase that is used and none that is not; translations are kept, new phrases
 are left empty. English is the language phrases are written in, so its catalog fills itself. With
 `--check` nothing is written, and the exit status says whether anything would be.
@@ -30,6 +30,7 @@ TEMPLATES = (
     ("templates/mail", "**/*.txt"),
     ("mailer/web/public/templates", "**/*.html"),
     ("mailer/web/public/templates", "**/*.atom"),
+    ("mailer/web/public/templates", "**/*.txt"),
 )
 CODE = (("mailer/web/public", "**/*.py"), ("mailer/compose", "**/*.py"))
 

@@ -40,6 +40,8 @@ from mailer.tokens import ServiceTokens
 
 #: An alert older than this is history: who is named in the config only now is not mailed about it.
 TELL_WITHIN = timedelta(hours=24)
+#: What may leave the machine for staff before the workspace is live; the sandbox takes all else.
+_TO_STAFF = (ServicePurpose.TEST_SEND, ServicePurpose.ALERT)
 #: Alerts that become service mails in one transaction.
 _ALERTS_AT_ONCE = 5
 
@@ -97,7 +99,7 @@ def _sections_for(
         if purpose is ServicePurpose.ALERT
         else _relays_of(workspace, sender_key, wanted)
     )
-    to_staff = is_staff(workspace, address)
+    to_staff = purpose in _TO_STAFF and is_staff(workspace, address)
     if not sections or not (workspace.config.workspace.live or to_staff):
         return ()
     if to_staff:
@@ -188,27 +190,59 @@ def _write_alert_mail(
     sender = alert_sender(workspace)
     if sender is None:
         return
+    said = _said(workspace, alert)
+    request = alert_request(alert.row_id)
+    write_service(workspace, connection, ServicePurpose.ALERT, request, sender, address, said)
+
+
+def write_service(
+    workspace: Workspace,
+    connection: Connection,
+    purpose: ServicePurpose,
+    request: str,
+    sender: Sender,
+    address: str,
+    said: ServiceText,
+) -> bool:
+    """Compose a service mail and write it, due; False when its request reached the address already.
+
+    Args:
+        workspace: Whose mail it is.
+        connection: A connection in a transaction that writes.
+        purpose: What it is for.
+        request: What it is sent for; never anything of a person.
+        sender: Whom it comes from.
+        address: To whom, domain in A-labels.
+        said: What it says.
+
+    Raises:
+        FaultsFound: when no relay may take it yet, or it cannot be signed.
+        UnfitForHeader: when a text or the address cannot stand in a header.
+        MalformedMail: when it comes out otherwise than every mail of ours must.
+    """
     now = workspace.clock.now()
-    sections = _sections_for(workspace, ServicePurpose.ALERT, address, sender.key)
+    sections = _sections_for(workspace, purpose, address, sender.key)
     relay = _relay_now(workspace, connection, sections) if sections else SANDBOX
+    # An alert that is not signed is better than none: the key may be what is amiss.
+    signing = _signers_if_any if purpose is ServicePurpose.ALERT else service_signers
     service_id = take_service_id(connection)
     mail = compose_service_mail(
-        _said(workspace, alert),
+        said,
         sender,
         address,
         service_id,
         ServiceTokens(workspace.service_keys),
-        _signers_if_any(workspace, sender, relay),
+        signing(workspace, sender, relay),
         now,
         service_handling(workspace, relay),
     )
-    write_service_mail(
+    return write_service_mail(
         connection,
         workspace.seal_keys,
         ServiceMail(
             service_id=service_id,
-            purpose=ServicePurpose.ALERT,
-            request=alert_request(alert.row_id),
+            purpose=purpose,
+            request=request,
             address=address,
             address_digest=digest_of(workspace, address),
             mail_from=mail.envelope.mail_from,
@@ -248,7 +282,6 @@ def _take_back_from_relays_aside(workspace: Workspace, now: datetime) -> None:
 def _signers_if_any(workspace: Workspace, sender: Sender, relay: str) -> tuple[Signer, ...]:
     with contextlib.suppress(FaultsFound):
         return service_signers(workspace, sender, relay)
-    # An alert that is not signed is better than none: the key may be what is amiss.
     return ()
 
 

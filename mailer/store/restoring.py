@@ -227,11 +227,13 @@ def start_new_ids(connection: Connection, now: datetime) -> int:
         raise OverflowError("the ids that tokens have room for are used up")
     connection.execute(update(id_sequence).values(next_id=first))
     known = set(connection.execute(select(id_sequence.c.name)).scalars())
-    if "supporter" not in known:
-        connection.execute(insert(id_sequence).values(name="supporter", next_id=first))
     for table in metadata.sorted_tables:
-        if "id" in table.c and table.c.id.identity is not None:
+        if "id" not in table.c:
+            continue
+        if table.c.id.identity is not None:
             _count_from(connection, table.name, first)
+        elif table.name not in known:
+            connection.execute(insert(id_sequence).values(name=table.name, next_id=first))
     return first
 
 

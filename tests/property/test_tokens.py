@@ -74,6 +74,20 @@ def test_a_feedback_token_survives_mail_systems(tokens, delivery):
 
 
 @quick
+@given(row=ids)
+def test_a_links_token_is_read_again_for_its_purpose_only(tokens, row):
+    """33 characters that fit an address, and neither another purpose nor another spelling passes."""
+    token = tokens.link(Purpose.SIGN_UP, row)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{33}", token)
+    assert tokens.read_link(Purpose.SIGN_UP, token) == row
+    for purpose in set(Purpose) - {Purpose.SIGN_UP}:
+        with pytest.raises(BadToken):
+            tokens.read_link(purpose, token)
+    with pytest.raises(BadToken):
+        tokens.read_link(Purpose.FEEDBACK, tokens.return_path(row))
+
+
+@quick
 @given(delivery=st.integers(0, 2**64 - 1), supporter=st.integers(0, 2**48 - 1))
 def test_tokens_are_what_the_library_makes(service_keys, delivery, supporter):
     """AES-SIV as cryptography has it, and base32 as Python has it, from the least id to the largest."""

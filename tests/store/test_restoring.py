@@ -217,3 +217,16 @@ def test_a_copy_put_back_twice_in_a_row_gives_two_ranges(tmp_path, seal_keys, se
             firsts.append(take_ids(connection, "supporter", 100_000))
         copy.close()
     assert firsts[0] + 100_000 < firsts[1]
+
+
+def test_an_id_that_a_link_holds_is_new_though_the_copy_had_given_none(tmp_path):
+    """A link to confirm a sign-up that was sent after the copy must not name another person's."""
+    from mailer.store.engine import create_tables, open_store
+
+    copy = open_store(f"sqlite:///{tmp_path / 'copy.db'}")
+    create_tables(copy)
+    with copy.write() as connection:
+        first = start_new_ids(connection, NOW)
+        for name in ("supporter", "signup", "address_change", "service_mail"):
+            assert first == take_ids(connection, name, 1)
+    copy.close()

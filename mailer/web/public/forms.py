@@ -14,9 +14,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-#: A one-click body is under 300 bytes; the page's forms are smaller.
+#: A one-click body is under 300 bytes; a form with all lists and topics chosen is a few thousand.
 LARGEST_BODY = 16 * 1024
-_MOST_FIELDS = 10
+_MOST_FIELDS = 200
 _LONGEST_FIELD = 1024
 #: Who takes longer for so little is keeping the connection busy.
 BODY_TIMEOUT_S = 10.0

@@ -14,11 +14,12 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.ext import extract_from_ast
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from mailer.compose.service import ServiceText
 from mailer.model.faults import Fault, FaultsFound
 from mailer.statements.catalog import Catalog, complete_catalogs, missing_phrases
 from mailer.statements.languages import direction, locale_name
@@ -56,7 +57,8 @@ def read_style() -> Style:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES_DIR),
-        autoescape=True,
+        # All but the texts of mails, in which nothing is markup.
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -68,10 +70,10 @@ def _environment() -> Environment:
 
 
 def page_phrases() -> tuple[str, ...]:
-    """Return every fixed phrase that the public pages' templates speak."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES_DIR), autoescape=True)
+    """Return every fixed phrase that the templates of pages and of their mails speak."""
+    environment = _environment()
     found: set[str] = set()
-    for name in environment.list_templates(extensions=["html", "atom"]):
+    for name in environment.list_templates(extensions=["html", "atom", "txt"]):
         source = (TEMPLATES_DIR / name).read_text(encoding="utf-8")
         for _line, _function, said in extract_from_ast(environment.parse(source)):
             msgid = said[0] if isinstance(said, tuple) else said
@@ -142,6 +144,19 @@ class Pages:
             style=f"{root}static/{self.style.name}",
             **values,
         )
+
+    def letter(self, template: str, language: str, **values: object) -> ServiceText:
+        """Return what a mail to one person says; the first line of its template is the subject.
+
+        Args:
+            template: Its file name.
+            language: One of `spoken`.
+            values: What the template names.
+        """
+        catalog = self._catalogs[language]
+        said = self._environment.get_template(template).render(_=catalog.phrase, **values)
+        subject, _, text = said.partition("\n")
+        return ServiceText(subject, text.strip("\n") + "\n", language)
 
     def private(
         self,
