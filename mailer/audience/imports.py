@@ -15,11 +15,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from mailer.audience.consent import sealed_source
 from mailer.audience.merging import (
     TABLE,
     Change,
-    ConsentChange,
     Merger,
     RowsOfAddress,
     Verdict,
@@ -29,20 +27,14 @@ from mailer.audience.records import Record, open_csv, records, survey
 from mailer.audience.rejects import Rejects
 from mailer.audience.results import ImportResult, LineTold
 from mailer.audience.rows import BadRow, ImportedRow, RowReader
+from mailer.audience.writing import ChangeWriter, Profiles
 from mailer.keys import SealKeys, ServiceKeys
-from mailer.model.audience import (
-    LanguageProfile,
-    ListDefinition,
-    MembershipState,
-    SuppressionReason,
-)
+from mailer.model.audience import ListDefinition, SuppressionReason
 from mailer.store import imports as rows
 from mailer.store import undo
 from mailer.store.audience import (
     SCOPE_ALL,
-    load_profile,
     organisation_scope,
-    profile_id,
     sync_lists,
 )
 from mailer.store.engine import Connection, Store, take_ids
@@ -296,7 +288,7 @@ class _Importer:
         unknown = [digest for digest in people if digest not in known]
         first = take_ids(connection, TABLE, len(unknown)) if unknown and not self._dry_run else 0
         new_ids = {digest: first + number for number, digest in enumerate(unknown)}
-        profiles = _Profiles(connection, writes=not self._dry_run)
+        profiles = Profiles(connection, writes=not self._dry_run)
         merger = Merger(
             self._seal, self._service, self._definition, self._organisation_id, self._now,
             profiles.id_of, profiles.of_id,
@@ -319,86 +311,10 @@ class _Importer:
                 if one.verdict in (Verdict.ADDED, Verdict.UPDATED)
             },
         )
-        rows.insert_supporters(connection, [one.new for one in changes if one.new is not None])
-        rows.update_supporters(connection, [one.changed for one in changes if one.changed])
-        rows.write_memberships(
-            connection,
-            [self._membership(one, one.joins) for one in changes if one.joins is not None],
+        writer = ChangeWriter(
+            self._seal, self._definition, self._list_id, self._batch_id, self._now
         )
-        rows.write_consent(
-            connection,
-            [self._consent(one, one.consent) for one in changes if one.consent is not None],
-        )
-        rows.write_tags(
-            connection,
-            [
-                {"supporter_id": one.supporter_id, "tag": tag}
-                for one in changes
-                for tag in sorted(one.tags)
-            ],
-        )
-        attributes = self._definition.attributes
-        rows.write_attributes(
-            connection,
-            [
-                {
-                    "supporter_id": one.supporter_id,
-                    "name": name,
-                    **rows.attribute_columns(attributes[name], value),
-                }
-                for one in changes
-                for name, value in (one.clear or {}).items()
-            ],
-        )
-        rows.remove_attributes(
-            connection, [(one.supporter_id, name) for one in changes for name in one.sealed_again]
-        )
-
-    def _membership(self, change: Change, consent: ConsentChange) -> dict[str, object]:
-        return {
-            "list_id": self._list_id,
-            "supporter_id": change.supporter_id,
-            "state": MembershipState.SUBSCRIBED,
-            "consent_basis": consent.basis,
-            "consent_source_sealed": self._source(change, consent),
-            "consented_at": consent.at,
-            "added_at": self._now,
-            "batch_id": self._batch_id,
-        }
-
-    def _consent(self, change: Change, consent: ConsentChange) -> dict[str, object]:
-        return {
-            "on_list": self._list_id,
-            "who": change.supporter_id,
-            "basis": consent.basis,
-            "source_sealed": self._source(change, consent),
-            "at": consent.at,
-        }
-
-    def _source(self, change: Change, consent: ConsentChange) -> bytes | None:
-        return sealed_source(self._seal, consent.source, self._list_id, change.supporter_id)
-
-
-class _Profiles:
-    """Language profiles by row id and the other way round, each asked for once a chunk."""
-
-    def __init__(self, connection: Connection, *, writes: bool) -> None:
-        self._connection = connection
-        self._writes = writes
-        self._ids: dict[LanguageProfile, int] = {}
-        self._profiles: dict[int, LanguageProfile] = {}
-
-    def id_of(self, profile: LanguageProfile) -> int:
-        """Return the row id; 0 in a dry run, which writes none."""
-        if profile not in self._ids:
-            self._ids[profile] = profile_id(self._connection, profile) if self._writes else 0
-        return self._ids[profile]
-
-    def of_id(self, row_id: int) -> LanguageProfile:
-        """Return the profile of a row id."""
-        if row_id not in self._profiles:
-            self._profiles[row_id] = load_profile(self._connection, row_id)
-        return self._profiles[row_id]
+        writer.write(connection, changes)
 
 
 def _told(
