@@ -17,6 +17,7 @@ from mailer.config.hooks import FeedbackSection
 from mailer.config.relay import RelaySection, Section
 from mailer.config.secrets import CONFIG_FILE as CONFIG_FILE
 from mailer.config.secrets import read_secret
+from mailer.config.sign_up import SignUpSection
 from mailer.config.values import (
     Address,
     BaseUrl,
@@ -291,6 +292,7 @@ class Config(Section):
     breaker: BreakerSection = BreakerSection()
     alerts: AlertsSection = AlertsSection()
     feedback: FeedbackSection = FeedbackSection()
+    sign_up: SignUpSection = SignUpSection()
     retention: RetentionSection = RetentionSection()
     organisations: Row[OrganisationSection] = ()
     senders: Row[SenderSection] = ()
