@@ -39,6 +39,8 @@ class AlertKind(StrEnum):
     BACKUP_FAILED = "backup_failed"
     #: Who leaves cannot be written into suppressions.log.
     LOG_NOT_WRITTEN = "log_not_written"
+    #: More people signed up in an hour than may be sent a confirmation.
+    SIGN_UPS_LIMITED = "sign_ups_limited"
 
     @property
     def lasts(self) -> bool:
@@ -155,6 +157,13 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "bring them back."),
         ("See that the file belongs to the user of mailer run and that its disk has room. What it "
         "lacks is written by itself then."),
+    ),
+    AlertKind.SIGN_UPS_LIMITED: (
+        "too many sign-ups at once",
+        ("More than {most} confirmations of sign-ups were asked for within an hour. Whoever asks "
+        "beyond that is sent none, and is not told so."),
+        ("If they are real people, raise most_per_hour under [sign_up] in config.toml and restart "
+        "mailer run. If a program fills in the form, leave it: it reaches nobody more than once a day."),
     ),
 }  # fmt: skip
 

@@ -27,6 +27,7 @@ from mailer.store.retention import (
     clear_workers,
     drop_raw_feedback,
 )
+from mailer.store.sign_ups import clear_sign_ups
 from mailer.store.undo import forget_old_changes
 
 EVERY = timedelta(hours=1)
@@ -104,6 +105,7 @@ class Housekeeper:
         rows += drop_raw_feedback(connection, now - kept.feedback, CHUNK)
         rows += clear_feedback(connection, now - kept.deliveries, CHUNK)
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
+        rows += clear_sign_ups(connection, now, CHUNK)
         forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)
         forget_paces(connection, now)

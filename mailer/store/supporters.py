@@ -23,6 +23,8 @@ from mailer.store.tables import (
     membership,
     membership_topic,
     organisation,
+    signup,
+    signup_count,
     supporter,
     supporter_attribute,
     supporter_tag,
@@ -112,6 +114,9 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
     _forget_feedback(connection, address_digest)
+    # A wish may be for lists of several organisations: it is gone for all, and can be made anew.
+    for waiting in (signup, signup_count):
+        connection.execute(delete(waiting).where(waiting.c.address_digest == address_digest))
     return len(ids)
 
 
