@@ -20,8 +20,9 @@ from mailer.compose.checks import check_design, check_revision_with_design
 from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.config import RelaySection
+from mailer.config.sections import CONFIG_FILE
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Sender
 from mailer.model.newsletter import Newsletter
 from mailer.model.statement import (
@@ -52,6 +53,7 @@ def check_workspace(workspace: Workspace) -> list[Fault]:
     faults += _guarded("templates", lambda: _check_templates(workspace))
     faults += _guarded("senders", lambda: _check_senders(workspace))
     faults += _guarded("feedback", lambda: _looked_at(workspace_hooks(workspace)))
+    faults += _guarded("sign_up", lambda: _check_sign_up(workspace))
     return sorted(set(faults))
 
 
@@ -287,6 +289,32 @@ def _check_senders(workspace: Workspace) -> Iterable[Fault]:
     if config.workspace.live:
         for relay in config.relays_in_use:
             yield from _guarded(relay.key, partial(_relay, workspace, relay))
+
+
+def _check_sign_up(workspace: Workspace) -> Iterable[Fault]:
+    section = workspace.config.sign_up
+    if not section.lists:
+        return
+    known = workspace.lists[0]
+    for key in section.lists:
+        # What is wrong with the file of a list is said there.
+        if key not in known and not (workspace.config.lists_dir / f"{key}.toml").exists():
+            problem, remedy = f'there is no list "{key}"', "Add its file or mend the key"
+            yield Fault(CONFIG_FILE, 0, "sign_up.lists", problem, remedy)
+    # Nothing else of `mailer check` wants the web.
+    from mailer.web.public.pages import Pages
+
+    spoken = Pages(workspace.page_catalogs).spoken
+    unspoken = [one for one in section.consent if one not in spoken]
+    if unspoken:
+        yield Fault(
+            CONFIG_FILE,
+            0,
+            "sign_up.consent",
+            f"has a text in languages that the pages do not speak: {', '.join(unspoken)}",
+            f"They speak {', '.join(spoken)}; the form leaves the others out",
+            severity=(Severity.WARNING if len(unspoken) < len(section.consent) else Severity.ERROR),
+        )
 
 
 def _signers(workspace: Workspace, sender: Sender) -> Iterable[Fault]:

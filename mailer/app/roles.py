@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.model.statement import LocalizedText
+    from mailer.web.public.ground import Area
 
 from mailer.app.supervisor import HEEDED, STDIN, SUPERVISED, Part, Role
 from mailer.app.workspace import Workspace
@@ -131,14 +132,11 @@ def _senders(workspace: Workspace, number: int) -> Serve:
 
 
 def _web(workspace: Workspace, _number: int) -> Serve:
-    from mailer.app.feedback import build_taker, served_hooks
     from mailer.web.public.app import create_public_app
     from mailer.web.public.server import serve_public
-    from mailer.web.public.webhooks import Webhooks
 
     config = workspace.config
     web = config.web
-    hooks, taker = served_hooks(workspace), build_taker(workspace)
     app = create_public_app(
         workspace.store,
         workspace.tokens,
@@ -148,7 +146,7 @@ def _web(workspace: Workspace, _number: int) -> Serve:
         base_url=web.base_url,
         organisation=_whose(config),
         time_zone=config.workspace.time_zone,
-        areas=[lambda ground: Webhooks(ground, hooks, taker.take_events).routes()],
+        areas=_areas(workspace),
     )
 
     async def serve(stop: asyncio.Event) -> None:
@@ -173,6 +171,22 @@ def _whose(config: Config) -> LocalizedText:
     for one in config.organisations:
         return one.name
     return {"en": config.workspace.name}
+
+
+def _areas(workspace: Workspace) -> list[Area]:
+    """Return the parts of the public pages that need more than what all of them stand on."""
+    from mailer.app.feedback import build_taker, served_hooks
+    from mailer.web.public.webhooks import Webhooks
+
+    hooks, taker = served_hooks(workspace), build_taker(workspace)
+    areas: list[Area] = [lambda ground: Webhooks(ground, hooks, taker.take_events).routes()]
+    if workspace.config.sign_up.lists:
+        from mailer.app.sign_up import SignUpDesk
+        from mailer.web.public.joining import Joining
+
+        desk = SignUpDesk(workspace)
+        areas.append(lambda ground: Joining(ground, desk).routes())
+    return areas
 
 
 def _figures(workspace: Workspace) -> FastAPI:

@@ -36,6 +36,7 @@ HOMES = {
     "segments": "segments",
     "export": "export",
     "supporters": "supporters",
+    "sign-up": "sign_up",
     "mailings": "mailings",
     "schedule": "scheduling",
     "send": "scheduling",

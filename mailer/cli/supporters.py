@@ -70,7 +70,7 @@ Organisation = Annotated[
 ]
 
 
-def _digest(workspace: Workspace, given: str | None) -> bytes:
+def digest_asked_for(workspace: Workspace, given: str | None) -> bytes:
     """Return the digest of the address that is typed or piped in."""
     if given is not None:
         fail(
@@ -111,7 +111,7 @@ def show_command(
 ) -> None:
     """Show lists, languages, consent, suppressions and mailings of one person."""
     workspace = open_workspace()
-    document = _document(workspace, _digest(workspace, address))
+    document = _document(workspace, digest_asked_for(workspace, address))
     if as_json:
         print_json(document)
     else:
@@ -213,7 +213,7 @@ def _print_person(document: dict[str, list[dict[str, object]]]) -> None:
 def suppress_command(address: Address = None, organisation: Organisation = "") -> None:
     """Mail one person no more."""
     workspace = open_workspace()
-    digest = _digest(workspace, address)
+    digest = digest_asked_for(workspace, address)
     now = workspace.clock.now()
     with workspace.store.read() as connection:
         scope, _ = _scopes(connection, organisation)
@@ -244,7 +244,7 @@ def lift_command(
 ) -> None:
     """Allow mails to one person again; lists they left stay left."""
     workspace = open_workspace()
-    digest = _digest(workspace, address)
+    digest = digest_asked_for(workspace, address)
     with workspace.store.read() as connection:
         scope, _ = _scopes(connection, organisation)
         found = standing(connection, digest, [scope] if organisation else None)
@@ -279,7 +279,7 @@ def erase_command(
 ) -> None:
     """Delete one person; what stays is a digest that is never mailed again."""
     workspace = open_workspace()
-    digest = _digest(workspace, address)
+    digest = digest_asked_for(workspace, address)
     now = workspace.clock.now()
     with workspace.store.read() as connection:
         scope, organisations = _scopes(connection, organisation)

@@ -12,7 +12,8 @@ from mailer.tokens import BadToken, Purpose, ServiceTokens, Tokens
 NOW = datetime(2026, 12, 1, 7, tzinfo=UTC)
 FACTS = {
     "reason": "Why it is so", "count": 3, "free_mb": 10, "limit_mb": 500, "file": "people.csv",
-    "words": "550 5.7.1 no", "rows": 5, "added": 2, "updated": 1, "rejected": 2, "mailing": "letters-2",
+    "words": "550 5.7.1 no", "rows": 5, "added": 2, "updated": 1, "rejected": 2,
+    "mailing": "letters-2", "most": 500,
 }  # fmt: skip
 
 

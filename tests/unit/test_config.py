@@ -42,7 +42,9 @@ def test_the_example_names_every_key_there_is():
         if name.endswith("Section")
         for key in section.model_fields
         if not re.search(
-            rf"(?m)^(# )?{key} = |^(# )?\[\[senders\.{key}\]\]|^(# )?\[feedback\.{key}\.", EXAMPLE
+            rf"(?m)^(# )?{key} = |^(# )?\[\[senders\.{key}\]\]"
+            rf"|^(# )?\[(feedback|sign_up)\.{key}[.\]]",
+            EXAMPLE,
         )
     ]
     assert [] == missing

@@ -114,6 +114,10 @@ class Pages:
             lambda template, language, root: self._rendered(template, language, root, {})
         )
 
+    def catalog(self, language: str) -> Catalog:
+        """Return the phrases of one of the languages in `spoken`."""
+        return self._catalogs[language]
+
     def language_for(self, request: Request) -> str:
         """Return the language that a page without content of its own answers in."""
         accepted = accepted_languages(request.headers.get("accept-language", ""))
@@ -164,10 +168,11 @@ class Pages:
         template: str,
         status: HTTPStatus = HTTPStatus.OK,
         headers: Mapping[str, str] | None = None,
+        language: str = "",
         **values: object,
     ) -> Response:
-        """Return a page in the visitor's language that nobody keeps."""
-        language = self.language_for(request)
+        """Return a page that nobody keeps, in the visitor's language unless another is given."""
+        language = language or self.language_for(request)
         page = self.render(template, language, root_of(request), **values)
         return HTMLResponse(
             page,
