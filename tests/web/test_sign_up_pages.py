@@ -308,7 +308,7 @@ def _clear(workspace):
     days = timedelta(days=900)
     folder = workspace.config.data_dir
     keeper = Housekeeper(
-        workspace.store, workspace.clock, Retention(days, days, days, days, days, folder, folder)
+        workspace.store, workspace.clock, Retention(*[days] * 6, folder, folder)
     )
     while keeper.step():
         pass
