@@ -9,6 +9,7 @@ import uvloop
 
 from mailer.keys import create_seal_key, create_service_key, load_seal_keys, load_service_keys
 from mailer.tokens import Tokens
+from tests.support import dovecot as dovecot_support
 from tests.support import postfix as postfix_support
 from tests.support.browser import chromium, chromium_path
 from tests.support.certificates import Authority
@@ -119,6 +120,16 @@ def postfix():
         yield start
 
 
+@pytest.fixture
+def dovecot(authority):
+    """A function that starts a real Dovecot with one mailbox: `dovecot(tls="implicit")`."""
+    reason = dovecot_support.why_not()
+    if reason:
+        pytest.skip(reason)
+    with dovecot_support.dovecots(authority) as start:
+        yield start
+
+
 # Of a module, not of the session: the event loop that drives it stands in the way of async tests.
 @pytest.fixture(scope="module")
 def browser():
@@ -132,6 +143,7 @@ def browser():
 #: Fixture → the marker of every test that uses it.
 _MARKERS = {
     "browser": "browser",
+    "dovecot": "dovecot",
     "evening": "postfix",
     "postfix": "postfix",
     "postgresql_address": "postgresql",

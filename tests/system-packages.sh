@@ -3,6 +3,8 @@
 set -eu
 postfix=""
 [ -x /usr/sbin/postfix ] || postfix=" postfix"
+dovecot=""
+[ -x /usr/lib/dovecot/imap ] || dovecot=" dovecot-imapd"
 browser=""
 command -v chromium >/dev/null || browser="$browser chromium"
 # What steers Chromium, Playwright's own node, is linked against it; Chromium does not bring it.
@@ -12,9 +14,10 @@ fc-list 2>/dev/null | grep -qi "NotoSansArabic\|NotoNaskhArabic" || browser="$br
 server=""
 command -v caddy >/dev/null || server="$server caddy"
 command -v systemd-analyze >/dev/null || server="$server systemd"
-missing=$postfix$browser$server
+missing=$postfix$dovecot$browser$server
 if [ "$(id -u)" != 0 ]; then
   echo "Left out: tests on a real Postfix (marker: postfix). It is started by root only."
+  echo "Left out: tests on a real Dovecot (marker: dovecot). It is started by root only."
   missing=$browser$server
 fi
 [ -n "$missing" ] || exit 0

@@ -21,6 +21,7 @@ from mailer.compose.design import read_design
 from mailer.compose.fixed import check_headers
 from mailer.config import RelaySection
 from mailer.config.sections import CONFIG_FILE
+from mailer.feedback.intake.maildir import why_no_maildir
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Sender
@@ -54,6 +55,8 @@ def check_workspace(workspace: Workspace) -> list[Fault]:
     faults += _guarded("senders", lambda: _check_senders(workspace))
     faults += _guarded("feedback", lambda: _looked_at(workspace_hooks(workspace)))
     faults += _guarded("sign_up", lambda: _check_sign_up(workspace))
+    faults += _guarded("feedback.maildir", lambda: _check_maildir(workspace))
+    faults += _guarded("feedback.imap", lambda: _looked_at(workspace.config.imap_password()))
     return sorted(set(faults))
 
 
@@ -315,6 +318,14 @@ def _check_sign_up(workspace: Workspace) -> Iterable[Fault]:
             f"They speak {', '.join(spoken)}; the form leaves the others out",
             severity=(Severity.WARNING if len(unspoken) < len(section.consent) else Severity.ERROR),
         )
+
+
+def _check_maildir(workspace: Workspace) -> Iterable[Fault]:
+    folder = workspace.config.maildir
+    problem = why_no_maildir(folder) if folder is not None else ""
+    if problem:
+        remedy = "Name the folder that the mail server delivers into, or make it: maildirmake"
+        yield Fault("config.toml", 0, "feedback.maildir", problem, remedy)
 
 
 def _signers(workspace: Workspace, sender: Sender) -> Iterable[Fault]:

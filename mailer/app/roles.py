@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 from mailer.app.supervisor import HEEDED, STDIN, SUPERVISED, Part, Role
 from mailer.app.workspace import Workspace
 from mailer.events import configure_logging, emit
-from mailer.model.faults import Fault, FaultsFound
 
 #: What a sender process runs; a parent of several loads it once for all.
 _SENDERS_RUN = ("mailer.app.sending", "mailer.app.service", "mailer.delivery.fleet")
@@ -212,18 +211,10 @@ def _sandbox(workspace: Workspace, _number: int) -> Serve:
     return build_sandbox(workspace)
 
 
-def _feedback(_workspace: Workspace, _number: int) -> Serve:
-    raise FaultsFound(
-        [
-            Fault(
-                "config.toml",
-                0,
-                "feedback",
-                "no way in for bounces and reports is configured",
-                "Leave --only feedback out; a person reads the return path's mailbox",
-            )
-        ]
-    )
+def _feedback(workspace: Workspace, _number: int) -> Serve:
+    from mailer.app.mailboxes import build_watch
+
+    return build_watch(workspace)
 
 
 _SERVE: dict[Role, Callable[[Workspace, int], Serve]] = {

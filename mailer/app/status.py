@@ -17,6 +17,7 @@ from mailer.app.limits import RelayLimits, limits_on_record
 from mailer.app.routing import SANDBOX, relay_digest
 from mailer.app.sending import answers
 from mailer.app.workspace import Workspace
+from mailer.feedback.intake.kept import count_unread
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
 from mailer.model.alerts import Alert, AlertKind, alert_text
 from mailer.model.mailing import Mailing
@@ -26,6 +27,7 @@ from mailer.schedule.ticker import LEASE
 from mailer.store.alerts import last_alerts, lasting_alerts
 from mailer.store.engine import Connection
 from mailer.store.feedback import CameBack, came_back
+from mailer.store.intake import MAILBOX, MAILDIR, intake_contact
 from mailer.store.mailings import list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
@@ -36,6 +38,8 @@ from mailer.store.workers import database_bytes, lease_holder
 _SHOWN_ALERTS = 5
 #: How far back service mails that have ended are counted.
 _RECENT = timedelta(days=7)
+#: What is watched and was read longer ago is watched no more.
+_READ_WITHIN = timedelta(hours=1)
 #: A live workspace without a backup for so long needs a person.
 _BACKUP_WITHIN = timedelta(days=7)
 #: A relay that failed longer ago was not tried since.
@@ -100,6 +104,21 @@ class AlertStatus:
 
 
 @dataclass(frozen=True)
+class IntakeStatus:
+    """How messages that came back get in."""
+
+    #: "Maildir", "mailbox", or "pipe", of which nothing is known but what it could not read.
+    place: str
+    read_at: datetime | None = None
+    #: Messages that could not be read and wait for a person.
+    unread: int = 0
+    #: Letters that wait until they can be passed on.
+    waiting: int = 0
+    #: Why it cannot be read; "" when it can.
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class Status:
     """Everything at a glance."""
 
@@ -122,6 +141,7 @@ class Status:
     came_back: CameBack
     alerts: tuple[AlertStatus, ...]
     relays: tuple[RelayStatus, ...]
+    intake: tuple[IntakeStatus, ...]
     #: Name of a key file → what is wrong with it, "" for nothing.
     keys: dict[str, str]
     database_mb: float
@@ -160,6 +180,7 @@ class _Look:
             returned = came_back(connection, self._now - _LATELY)
             shown = self._alerts(connection)
             relays = self._relays(connection)
+            intake = tuple(self._intake(connection))
             scheduler = lease_holder(connection, LEASE, self._now) is not None
             senders = living_senders(connection, config)
             size_mb = database_bytes(connection) / _MB
@@ -184,6 +205,7 @@ class _Look:
             came_back=returned,
             alerts=shown,
             relays=relays,
+            intake=intake,
             keys={name: error.problem if error else "" for name, error in broken.items()},
             database_mb=round(size_mb, 1),
             free_mb=self._free_mb(),
@@ -239,6 +261,16 @@ class _Look:
             found.append(_relay_status(SANDBOX, met.get(SANDBOX), verified=True))
         return tuple(replace(one, limits=limits.get(one.key)) for one in found)
 
+    def _intake(self, connection: Connection) -> Iterator[IntakeStatus]:
+        feedback = self._config.feedback
+        for name, is_there in ((MAILDIR, feedback.maildir), (MAILBOX, feedback.imap)):
+            if is_there:
+                one = intake_contact(connection, name)
+                yield IntakeStatus(name, one.read_at, one.unread, one.waiting, one.failure)
+        kept = count_unread(self._config.unread_dir)
+        if kept:
+            yield IntakeStatus("pipe", unread=kept)
+
     def _broken_keys(self) -> dict[str, KeyFileError | None]:
         """Return by the name of each key file what is wrong with it; None for nothing."""
         found: dict[str, KeyFileError | None] = {}
@@ -289,6 +321,7 @@ class _Look:
                 yield f"The relay {relay.key} is not verified: no mailing goes by it."
             if relay.failing and relay.failed_at and self._now - relay.failed_at < _LATELY:
                 yield f"The relay {relay.key} could not be reached: {relay.failure}"
+        yield from self._intake_needs(seen)
         limit_mb = self._config.alerts.disk_low_mb
         if seen.free_mb is not None and seen.free_mb < limit_mb:
             yield f"The disk is nearly full: {seen.free_mb} MB are free."
@@ -305,6 +338,21 @@ class _Look:
         if seen.live and not (self._config.alerts.addresses or self._config.alerts.command):
             yield "Nobody is told of alerts: fill in [alerts] in config.toml."
         yield from self._backup_needs(seen)
+
+    def _intake_needs(self, seen: Status) -> Iterator[str]:
+        for one in seen.intake:
+            if one.failure:
+                yield f"The {one.place} of what comes back cannot be read: {one.failure}"
+            elif one.read_at is not None and self._now - one.read_at > _READ_WITHIN:
+                yield (
+                    f"The {one.place} of what comes back was not read for an hour. See that this "
+                    "runs: mailer run"
+                )
+            if one.waiting:
+                yield (
+                    f"{one.waiting} letters in the {one.place} wait to be passed on. See that "
+                    "seal.key is there and the relay verified: mailer check"
+                )
 
     def _process_needs(self, seen: Status) -> Iterator[str]:
         waits = any(one.state is not MailingState.PAUSED for one in seen.mailings)

@@ -1,7 +1,8 @@
-"""`mailer feedback`: read a message that came back.
+"""`mailer feedback`: take a message that came back, or explain it.
 
-In: a message on standard input. Out: what it says of whom, as JSON. Nothing is stored or changed, and
-the database is not opened.
+In: a message on standard input, as a mail server hands it over. Out: nothing when it was dealt with,
+and an exit status of sysexits(3), by which a mail server knows whether to try again. With `--explain`
+what it says of whom, as JSON; then nothing is stored or changed, and the database is not opened.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from mailer.cli.common import (
     Command,
     errors,
     fail,
+    open_workspace,
     plain_errors,
     print_json,
     workspace_folder,
 )
 from mailer.config import load_config
 from mailer.config.sections import CONFIG_FILE
+from mailer.events import failed
+from mailer.feedback.intake.handling import OCTETS_FETCHED, NotNow
 from mailer.feedback.reading.matching import MatchReaders
-from mailer.feedback.reading.message import OCTETS_READ
 from mailer.feedback.reading.reader import read
 from mailer.keys import load_service_keys
 from mailer.tokens import ServiceTokens, Tokens
+
+#: sysexits(3), EX_TEMPFAIL: the mail server keeps the message and tries again.
+TRY_AGAIN = 75
+_CHUNK = 65_536
 
 
 @plain_errors
@@ -35,20 +42,67 @@ def feedback_command(
         bool,
         typer.Option("--explain", help="Print what it says of whom as JSON, and change nothing."),
     ] = False,
+    recipients: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipient",
+            envvar="ORIGINAL_RECIPIENT",
+            help="Whom the mail server has it for; may be given more than once.",
+        ),
+    ] = None,
 ) -> None:
-    """Read a bounce, a complaint or another answer from standard input.
+    """Take a bounce, a complaint or another answer from standard input, as a mail server calls it.
+
+    It prints nothing when all is well. Status 75 asks the mail server to keep the message and try
+    again later.
+
+    Example: mailer feedback --recipient b+token@bounces.example.org < message
 
     Example: mailer feedback --explain < message
     """
-    if not explain:
-        fail("Say what to do with it.", "There is: mailer feedback --explain", WRONG_USE)
     if sys.stdin.isatty():
         fail(
-            "Nothing was read.",
-            "Hand a message to standard input: mailer feedback --explain < message",
+            "Nothing was read: a mail server calls this, with a message on standard input.",
+            "To see what a message means: mailer feedback --explain < message",
             WRONG_USE,
         )
-    feedback = read(sys.stdin.buffer.read(OCTETS_READ), _readers())
+    raw = _fetched()
+    if explain:
+        _explain(raw, recipients or [])
+        return
+    try:
+        _take(raw, recipients or [])
+    except NotNow as error:
+        errors.print(f"4.3.0 Not now: {error.reason}", markup=False)
+        raise typer.Exit(TRY_AGAIN) from None
+    except Exception:  # noqa: BLE001  (Any other status and the mail server gives the message up.)
+        failed("4.3.0 a message that came back was not taken, and is to be tried again")
+        raise typer.Exit(TRY_AGAIN) from None
+
+
+def _fetched() -> bytes:
+    """Return the beginning of the message, all of it being read: who writes it waits for that."""
+    source = sys.stdin.buffer
+    raw = source.read(OCTETS_FETCHED)
+    while source.read(_CHUNK):
+        pass
+    return raw
+
+
+def _take(raw: bytes, recipients: list[str]) -> None:
+    from mailer.app.intake import Intake
+
+    workspace = open_workspace()
+    try:
+        Intake(workspace).handle_piped(raw, recipients)
+    finally:
+        # Closed only if it was opened.
+        if "store" in vars(workspace):
+            workspace.store.close()
+
+
+def _explain(raw: bytes, recipients: list[str]) -> None:
+    feedback = read(raw, _readers(), recipients)
     print_json(
         [
             {

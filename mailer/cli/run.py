@@ -89,6 +89,8 @@ def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
     ports = {"web.port": (config.web.host, config.web.port)}
     if config.web.metrics_port:
         ports["web.metrics_port"] = (LOOPBACK, config.web.metrics_port)
+    if config.feedback.is_watched:
+        roles.append(Role.FEEDBACK)
     if not config.workspace.live:
         roles.append(Role.SANDBOX)
         ports["sandbox.smtp_port"] = ("127.0.0.1", config.sandbox.smtp_port)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailer.app.status import AlertStatus, MailingStatus, RelayStatus, Status, look_at
+from mailer.app.status import AlertStatus, IntakeStatus, MailingStatus, RelayStatus, Status, look_at
 from mailer.cli.coming_back import came_back_line
 from mailer.cli.common import (
     NOT_DONE,
@@ -64,6 +64,8 @@ def _print(seen: Status, zone: str) -> None:
         _say("" if number else "relays", _relay(relay, zone))
         for line in _limits(relay, zone):
             _say("", f"  {line}")
+    for number, place in enumerate(seen.intake):
+        _say("" if number else "came back", _intake(place, zone))
     doubts = [f"{key} {count}" for key, count in seen.in_doubt.items()]
     if doubts:
         more = [f"{len(doubts) - _SHOWN_DOUBTS} more"] if len(doubts) > _SHOWN_DOUBTS else []
@@ -149,6 +151,15 @@ def _relay(one: RelayStatus, zone: str) -> str:
         parts.append(f"failing since then, last {_at(one.failed_at, zone)}")
     if not one.connected_at and not one.failing:
         parts.append("not tried yet")
+    return ", ".join(parts)
+
+
+def _intake(one: IntakeStatus, zone: str) -> str:
+    if one.place == "pipe":
+        return f"{one.unread} could not be read and are kept in data/unread"
+    parts = [one.place, f"last read {_at(one.read_at, zone)}" if one.read_at else "not read yet"]
+    if one.unread:
+        parts.append(f"{one.unread} could not be read")
     return ", ".join(parts)
 
 

@@ -96,6 +96,39 @@ def build_body(
     return MimeBody((Header("Content-Type", whole.encode("ascii")),), tuple(_joined(segments)))
 
 
+#: Of a part, or a whole message, that is text in quoted-printable.
+TEXT_FIELDS = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Content-Transfer-Encoding", "quoted-printable"),
+)
+
+
+def text_and_letter(text: bytes, letter: bytes) -> tuple[str, bytes]:
+    """Return the Content-Type and the body of a message with a letter of somebody else attached.
+
+    Args:
+        text: What is said of it, in quoted-printable.
+        letter: Its octets, as they came. Neither we nor who opens the message read them as parts of
+            it: they travel as a file, in base64, which RFC 2046 §5.2.1 allows for no message inside
+            a message.
+    """
+    head = "".join(f"{name}: {value}\r\n" for name, value in TEXT_FIELDS)
+    file = (
+        'Content-Type: application/octet-stream; name="letter.eml"\r\n'
+        "Content-Transfer-Encoding: base64\r\n"
+        'Content-Disposition: attachment; filename="letter.eml"\r\n'
+        "\r\n"
+    )
+    boundary, segments = _multipart(
+        [
+            [f"{head}\r\n".encode("ascii"), text, b"\r\n"],
+            [file.encode("ascii"), base64_lines(letter), b"\r\n"],
+        ]
+    )
+    body = b"".join(one for one in segments if isinstance(one, bytes))
+    return f'multipart/mixed; boundary="{boundary}"', body
+
+
 def _multipart(parts: Sequence[Sequence[Segment]]) -> tuple[str, list[Segment]]:
     boundary = secrets.token_hex(_BOUNDARY_BYTES)
     segments: list[Segment] = []

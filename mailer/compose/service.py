@@ -1,6 +1,6 @@
 """Compose service mails: plain text to one address, outside any mailing.
 
-In: a sender, a subject, lines of text. Out: `ComposedMail`, signed, as it goes over the wire. It has
+In: a sender, a subject, lines of text, maybe a letter that is passed on. Out: `ComposedMail`, signed, as it goes over the wire. It has
 the return path and the Message-ID of a service mail, and nothing of a list. Standards: RFC 5322,
 RFC 3834 §5 (Auto-Submitted), RFC 2045 (quoted-printable), RFC 6376 (DKIM).
 """
@@ -23,6 +23,7 @@ from mailer.compose.headers import (
     text_header,
 )
 from mailer.compose.ledger import Ledger
+from mailer.compose.mime import TEXT_FIELDS, text_and_letter
 from mailer.compose.return_path import return_path
 from mailer.compose.wire import check_message
 from mailer.model.mailing import ComposedMail, Envelope, Sender
@@ -40,6 +41,10 @@ class ServiceText:
     text: str
     #: Tag of the language it is in.
     language: str = "en"
+    #: Where an answer goes; "" for the From address.
+    reply_to: str = ""
+    #: A letter that is passed on, its octets as they came; empty for none.
+    letter: bytes = b""
 
 
 def compose_service_mail(
@@ -70,19 +75,19 @@ def compose_service_mail(
     """
     utf8 = not address.isascii()
     message_id = tokens.message_id(service_id)
+    body, form = _body(said)
     headers = (
         mailbox_header("From", localized(sender.name, said.language, "en"), sender.address),
         text_header("Subject", said.subject),
         address_header("To", address, utf8=utf8),
+        *([address_header("Reply-To", said.reply_to, utf8=utf8)] if said.reply_to else []),
         date_header(now),
         Header("Message-ID", f"<{message_id}@{sender.return_path_domain}>".encode()),
         plain_header("Auto-Submitted", "auto-generated"),
         plain_header("MIME-Version", "1.0"),
         plain_header("Content-Language", said.language),
-        plain_header("Content-Type", "text/plain; charset=utf-8"),
-        plain_header("Content-Transfer-Encoding", "quoted-printable"),
+        *(plain_header(*one) for one in form),
     )
-    body = _body(said.text)
     body_hash = hashlib.sha256(body).digest()
     signatures = tuple(signer.sign(headers, body_hash, now) for signer in signers)
     asked = tuple(plain_header(*one) for one in handling.headers)
@@ -93,7 +98,11 @@ def compose_service_mail(
     return ComposedMail.whole(Envelope(mail_from, address), content)
 
 
-def _body(text: str) -> bytes:
-    """Return text as quoted-printable, which is its own relaxed form (RFC 6376 §3.4.4)."""
-    lines = quoted_printable(text.rstrip("\n") + "\n", Ledger(), Flavor.TEXT)
-    return b"".join(one for one in lines if isinstance(one, bytes))
+def _body(said: ServiceText) -> tuple[bytes, list[tuple[str, str]]]:
+    """Return the body, which is its own relaxed form (RFC 6376 §3.4.4), and the fields that tell it."""
+    lines = quoted_printable(said.text.rstrip("\n") + "\n", Ledger(), Flavor.TEXT)
+    text = b"".join(one for one in lines if isinstance(one, bytes))
+    if not said.letter:
+        return text, list(TEXT_FIELDS)
+    kind, body = text_and_letter(text, said.letter)
+    return body, [("Content-Type", kind)]

@@ -5,6 +5,7 @@ there are, `checks` what they may not say of each other, and `loading` reads the
 """
 
 from mailer.config.hooks import FeedbackSection, HookSection
+from mailer.config.imap import ImapSection
 from mailer.config.loading import RESTORING, load_config, share_dir
 from mailer.config.relay import RelaySection
 from mailer.config.sections import (
@@ -39,6 +40,7 @@ __all__ = [
     "DkimSection",
     "FeedbackSection",
     "HookSection",
+    "ImapSection",
     "KeysSection",
     "OrganisationSection",
     "PacingSection",

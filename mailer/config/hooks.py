@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from mailer.config.imap import ImapSection
 from mailer.config.relay import Section
 from mailer.config.values import HeaderName, Key, Row, TopicArn, Username
 from mailer.model.feedback_policy import SoftLimits
@@ -73,6 +74,10 @@ class FeedbackSection(Section):
     soft_bounces: Annotated[int, Field(ge=2, le=100)] = 3
     #: Within so many days.
     soft_window_days: Annotated[int, Field(ge=1, le=365)] = 30
+    #: Folder of a Maildir in which it comes in; "" for none.
+    maildir: str = ""
+    #: The mailbox in which it comes in; None for none.
+    imap: ImapSection | None = None
     #: By the last part of their address.
     hooks: dict[Key, HookSection] = Field(default_factory=dict)
 
@@ -85,3 +90,8 @@ class FeedbackSection(Section):
     def soft_limits(self) -> SoftLimits:
         """Return how many soft bounces are too many."""
         return SoftLimits(self.soft_bounces, self.soft_window_days)
+
+    @property
+    def is_watched(self) -> bool:
+        """Return whether there is a place from which messages are fetched."""
+        return bool(self.maildir or self.imap)

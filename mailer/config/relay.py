@@ -24,7 +24,8 @@ from mailer.config.values import (
 from mailer.model.pacing import DailyCap
 from mailer.model.relays import PROFILES, ProfileName, RelayHandling, RelayProfile, ReturnPath
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: The hosts that are this machine, whatever listens there.
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Section(BaseModel):
@@ -124,7 +125,7 @@ class RelaySection(Section):
 
     @model_validator(mode="after")
     def _check_tls(self) -> RelaySection:
-        if self.tls == "none" and self.host not in _LOOPBACK:
+        if self.tls == "none" and self.host not in LOOPBACK_HOSTS:
             raise ValueError('tls = "none" is for a relay on this machine only')
         return self
 

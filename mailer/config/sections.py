@@ -312,6 +312,16 @@ class Config(Section):
         return self.data_dir / "journal"
 
     @property
+    def maildir(self) -> Path | None:
+        """Return the Maildir in which bounces come in; None when there is none."""
+        return self.root / self.feedback.maildir if self.feedback.maildir else None
+
+    @property
+    def unread_dir(self) -> Path:
+        """Return where the messages are that came by a pipe and could not be read."""
+        return self.data_dir / "unread"
+
+    @property
     def lists_dir(self) -> Path:
         """Return the folder of list and segment files."""
         return self.root / "lists"
@@ -397,6 +407,18 @@ class Config(Section):
         """
         field = f"relays.{relay.key}.password"
         return read_secret(self.root, relay.password_file, relay.password_env, field)
+
+    def imap_password(self) -> str:
+        """Return the password of the mailbox from its file or environment variable; "" for none.
+
+        Raises:
+            FaultsFound: when the file or variable is missing; the value is never in it.
+        """
+        imap = self.feedback.imap
+        if imap is None:
+            return ""
+        field = "feedback.imap.password"
+        return read_secret(self.root, imap.password_file, imap.password_env, field)
 
     def hook_secret(self, key: str) -> str:
         """Return the secret of a webhook from its file or environment variable; "" for none.

@@ -40,6 +40,12 @@ def _key(value: str) -> str:
     return value
 
 
+def _folder_name(value: str) -> str:
+    if not value.strip() or unwanted_character(value):
+        raise ValueError("is not the name of a folder")
+    return value
+
+
 def _optional_key(value: str) -> str:
     return _key(value) if value else ""
 
@@ -231,6 +237,8 @@ def _tuple(value: object) -> object:
 
 Key = Annotated[str, AfterValidator(_key)]
 OptionalKey = Annotated[str, AfterValidator(_optional_key)]
+#: Of a folder in a mailbox.
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 RelayHeaders = Annotated[dict[str, str], AfterValidator(_relay_headers)]
 Address = Annotated[str, AfterValidator(_address)]
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]

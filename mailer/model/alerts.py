@@ -37,6 +37,8 @@ class AlertKind(StrEnum):
     NEWSLETTER_DRAFT = "newsletter_draft"
     #: A backup could not be made.
     BACKUP_FAILED = "backup_failed"
+    #: What comes back cannot be fetched from where it comes in.
+    MAILBOX_NOT_READ = "mailbox_not_read"
     #: Who leaves cannot be written into suppressions.log.
     LOG_NOT_WRITTEN = "log_not_written"
     #: More people signed up in an hour than may be sent a confirmation.
@@ -54,6 +56,7 @@ _LASTING = frozenset(
         AlertKind.IN_DOUBT,
         AlertKind.DISK_LOW,
         AlertKind.BACKUP_FAILED,
+        AlertKind.MAILBOX_NOT_READ,
         AlertKind.LOG_NOT_WRITTEN,
     }
 )
@@ -149,6 +152,13 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "the backup failed",
         "The backup to {subject} could not be made. Reason: {reason}",
         "Mend that, then run: mailer backup",
+    ),
+    AlertKind.MAILBOX_NOT_READ: (
+        "what comes back is not fetched from the {subject}",
+        ("The {subject} of [feedback] in config.toml cannot be read. Reason: {reason}\n"
+        "Bounces and complaints stay there and count for nothing. Nothing is lost: it is tried again "
+        "all the time."),
+        "Mend that, in config.toml or at the provider. See that it works: mailer status",
     ),
     AlertKind.LOG_NOT_WRITTEN: (
         "{subject} cannot be written",

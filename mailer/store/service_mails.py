@@ -66,6 +66,21 @@ def write_service_mail(
     return written.scalar_one_or_none() is not None
 
 
+def count_service_since(
+    connection: Connection, purpose: ServicePurpose, request_begins: str, since: datetime
+) -> int:
+    """Return how many service mails of a purpose, whose request begins so, were written since then."""
+    return connection.execute(
+        select(func.count())
+        .select_from(service_mail)
+        .where(
+            service_mail.c.purpose == purpose,
+            service_mail.c.created_at > since,
+            service_mail.c.request.startswith(request_begins, autoescape=True),
+        )
+    ).scalar_one()
+
+
 @dataclass(frozen=True)
 class ClaimedService:
     """A service mail claimed by this worker, still sealed."""
