@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from mailer.app.supervisor import longest_end_s
 from mailer.config import CONFIG_FILE, Config, share_dir
+from mailer.feedback.taking import UNSUBSCRIBE_LOCAL_PART
 from mailer.model.faults import Fault, FaultsFound
 
 #: Where the shipped files lie, in the source tree and in the wheel's share.
@@ -26,6 +27,8 @@ _AWKWARD = re.compile(r"[^\w/.+,:=-]")
 _SPARE_S = 30
 #: ProtectHome= of the units hides what is below these.
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
+#: RFC 5321 §4.5.1 and RFC 2142: every domain that takes mail has them.
+_ALWAYS = ("postmaster", "abuse")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -55,6 +58,8 @@ def server_files(config: Config, site: Site) -> dict[str, str]:
         "WORKSPACE": str(config.root),
         "HOSTS": ", ".join(_hosts(config)),
         "STOPSECONDS": str(math.ceil(longest_end_s(config.delivery.shutdown_grace_s)) + _SPARE_S),
+        "MAILDIR": f" {config.maildir}" if _is_apart(config) else "",
+        "RECIPIENTS": "\n".join(f"{one} mailer:" for one in _recipients(config)),
         "UPSTREAM": _upstream(config.web.host, config.web.port),
     }
     folder = share_dir() / FOLDER
@@ -65,6 +70,23 @@ def server_files(config: Config, site: Site) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _is_apart(config: Config) -> bool:
+    """Tell whether there is a Maildir that is not below the workspace."""
+    return config.maildir is not None and not config.maildir.is_relative_to(config.root)
+
+
+def _recipients(config: Config) -> list[str]:
+    """Return the addresses for which mail comes in, each once."""
+    found = []
+    for one in config.senders:
+        domain = one.return_path_domain
+        locals_ = (one.return_path_local, UNSUBSCRIBE_LOCAL_PART, *_ALWAYS)
+        found += [f"{local}@{domain}" for local in locals_]
+    hosts = [one.greets_as for one in config.relays if one.greets_as]
+    found += [f"{local}@{host}" for host in hosts for local in _ALWAYS]
+    return list(dict.fromkeys(found))
 
 
 def _links(config: Config) -> dict[str, str]:
@@ -93,12 +115,13 @@ def _link_faults(config: Config) -> list[Fault]:
 
 
 def _site_faults(config: Config, site: Site) -> list[Fault]:
+    paths = [config.root, site.program, *([config.maildir] if config.maildir else [])]
     faults = [
         Fault(
             str(path), 0, "path", "has a blank or another character that a unit cannot hold",
             "Move it to a folder of letters, digits and hyphens",
         )
-        for path in (config.root, site.program)
+        for path in paths
         if _AWKWARD.search(str(path))
     ]  # fmt: skip
     faults += [
@@ -106,7 +129,7 @@ def _site_faults(config: Config, site: Site) -> list[Fault]:
             str(path), 0, "path", "is in a home folder, which a service does not see",
             "Make the workspace below /var/lib, and install the program with PIPX_HOME=/opt/pipx",
         )
-        for path in (config.root, site.program)
+        for path in paths
         if any(path.is_relative_to(hidden) for hidden in _HIDDEN)
     ]  # fmt: skip
     if not _USER.fullmatch(site.user):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailer.app.feedback import build_taker
 from mailer.app.workspace import Workspace
 from mailer.feedback.intake.handling import Handled
 from mailer.feedback.intake.kept import keep_unread
-from mailer.feedback.taking import Taker
 from mailer.model.feedback import Taken
 
 
@@ -27,13 +27,7 @@ class Intake:
             WrongKeys: when the key belongs to another database.
         """
         self._workspace = workspace
-        self._taker = Taker(
-            workspace.store,
-            workspace.service_keys,
-            workspace.suppression_log,
-            workspace.clock,
-            workspace.config.feedback.soft_limits,
-        )
+        self._taker = build_taker(workspace)
 
     def handle(self, raw: bytes, recipients: Sequence[str]) -> Handled:
         """Deal with one message; a second time changes nothing.

@@ -114,7 +114,7 @@ class Nursery:
             files["stderr"] = files["stdout"]
         for path in files.values():
             path.write_text("")
-        files["stdin"].write_text(typed)
+        files["stdin"].write_bytes(typed if isinstance(typed, bytes) else typed.encode())
         status = self._wish(arguments, cwd, environment, files, goes_on=False)
         out, err = (files[name].read_text(encoding="utf-8") for name in ("stdout", "stderr"))
         return Ended(status, out, "" if together else err)

@@ -8,13 +8,13 @@ import base64
 import contextlib
 import email
 import os
+import re
 import shutil
 import smtplib
 import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 import dkim
 import pytest
@@ -26,12 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailer.cli.main import app
+from mailer.config.imap import ImapSection
 from mailer.config.sections import RelaySection
-from tests.acceptance.processes import Nursery, background
+from tests.acceptance.processes import Nursery, background, until
 from tests.support import postfix as postfix_support
 from tests.support.certificates import Authority
 from tests.support.guide import blocks
-from tests.support.guided import GUIDE, READER, Server, filled, open_folder
+from tests.support.guided import GUIDE, Server, filled, open_folder
 from tests.support.installed import build_wheel, install
 from tests.support.smtp_server import Misbehaviour, SmtpServer, smtp_servers
 
@@ -44,6 +45,7 @@ pytestmark = [
 UNKNOWN = {"boris@inbox.example.net"}
 KNOWN = {"anna@inbox.example.net", "corina@inbox.example.net"}
 RETURN_PATH = "b@bounces.harbor.example.org"
+REPLY_TO = "office@harbor.example.org"
 
 
 @dataclass
@@ -53,8 +55,21 @@ class Evening:
     server: Server
     said: list
     world: SmtpServer
-    #: The mailbox of who reads what comes back.
-    mailbox: Path
+
+    def passed_on(self, count, text):
+        """Wait for letters that were passed on and hold a text; return them."""
+        found = []
+
+        def there():
+            found[:] = [
+                mail
+                for mail in self.world.mails
+                if mail.rcpt_tos == [REPLY_TO] and text in mail.content.decode()
+            ]
+            return len(found) >= count
+
+        until(there, f"{count} letters at {REPLY_TO}")
+        return found
 
     def program_door(self):
         """Return a connection to the port that is for the program."""
@@ -94,12 +109,9 @@ def evening(program, tmp_path_factory):
         world = start(
             lambda to: Misbehaviour.REFUSE_RCPT if to in UNKNOWN else Misbehaviour.ACCEPT, dsn=True
         )
-        spool = open_folder(stack)
-        files = stack.enter_context(
-            postfix_support.postfix_files(world.port, mail_spool_directory=str(spool))
-        )
+        files = stack.enter_context(postfix_support.postfix_files(world.port))
         folder = tmp_path_factory.mktemp("server")
-        server = Server(folder, program, files, background, Nursery, world)
+        server = Server(folder, program, files, background, Nursery, world, open_folder(stack))
         stack.callback(server.close)
         text = GUIDE.read_text(encoding="utf-8")
         fills = bool(os.environ.get("MAILER_FILL_GUIDE"))
@@ -112,7 +124,7 @@ def evening(program, tmp_path_factory):
         said = server.follow(text, is_run=is_run)
         if fills:
             GUIDE.write_text(filled(text, said), encoding="utf-8")
-        yield Evening(server, said, world, spool / READER)
+        yield Evening(server, said, world)
 
 
 def test_the_wheel_requires_all_it_has_and_brings_all_it_needs(program):
@@ -140,9 +152,12 @@ def test_every_command_prints_what_the_guide_shows(evening):
 
 def test_the_providers_relay_is_one_that_config_takes():
     """What is shown in place of Postfix is not run, but it is sound."""
-    (shown,) = [one for one in blocks(GUIDE.read_text(encoding="utf-8")) if one.info == "toml"]
-    (relay,) = tomllib.loads(shown.body)["relays"]
+    shown = [one.body for one in blocks(GUIDE.read_text(encoding="utf-8")) if one.info == "toml"]
+    tables = tomllib.loads("\n".join(shown))
+    (relay,) = tables["relays"]
     assert "relay.password" == RelaySection.model_validate(relay).password_file
+    mailbox = ImapSection.model_validate(tables["feedback"]["imap"])
+    assert "mailbox.password" == mailbox.password_file
 
 
 def test_no_command_that_there_is_is_marked_as_not_there_yet():
@@ -177,15 +192,28 @@ def test_the_mailing_is_signed_by_us_and_tells_nothing_of_the_server(evening):
     assert {"EHLO mail.harbor.example.org"} == hellos
 
 
-def test_what_cannot_be_delivered_comes_to_the_mailbox_without_the_text(evening):
-    """RET=HDRS and NOTIFY=FAILURE are kept: who reads it learns which address, and no letter is in it."""
+def test_what_cannot_be_delivered_comes_back_to_the_program_without_the_text(evening):
+    """RET=HDRS and NOTIFY=FAILURE are kept: it learns which address, and no text of ours is in it.
+
+    The person is mailed no more, and what says so is shown.
+    """
     evening.server.postfix.wait_until_empty()
-    text = evening.mailbox.read_text(encoding="utf-8", errors="replace")
-    assert 1 == text.count("Action: failed")
+    evening.server.door.wait_for(1)
+    (told,) = [call for call in evening.server.door.calls if b"Action: failed" in call[1]]
+    arguments, message, status, printed = told
+    assert ["feedback", "--recipient"] == arguments[:2]
+    assert re.fullmatch(r"b\+\w{25,60}@bounces\.harbor\.example\.org", arguments[2])
+    assert (0, "") == (status, printed)
+    text = message.decode()
     assert "Final-Recipient: rfc822; boris@inbox.example.net" in text
     assert "Original-Envelope-Id:" in text
     assert "Content-Description: Undelivered Message Headers" in text
     assert "Undelivered Message\n" not in text
+    shown = evening.server.ask(
+        "supporters", "show", cwd=evening.server.workspace, typed="boris@inbox.example.net\n"
+    )
+    assert "unknown_user" in shown.out
+    assert "5.1.1" in shown.out
     assert [mail for mail in evening.world.mails if "boris" in str(mail.rcpt_tos)] == []
 
 
@@ -209,9 +237,10 @@ def test_all_five_false_ends_of_data_stay_inside_one_mail(evening):
     evening.server.postfix.wait_until_empty()
     # A local part with + is carried on as it is.
     assert ["dora+five@inbox.example.net"] * 5 == [
-        one for mail in evening.world.mails[before:] for one in mail.rcpt_tos
+        one for mail in evening.world.mails[before:] for one in mail.rcpt_tos if one != REPLY_TO
     ]
-    assert 5 == evening.mailbox.read_text(errors="replace").count("Subject: false end")
+    # What came to the return path is a letter, so it went on.
+    assert 5 == len(evening.passed_on(5, "Subject: false end"))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +248,8 @@ def test_all_five_false_ends_of_data_stay_inside_one_mail(evening):
     [
         (RETURN_PATH, 250),
         ("b+a3kl4faptxd2jjzptsz7lnz@bounces.harbor.example.org", 250),
+        ("u+a3kl4faptxd2jjzptsz7lnz@bounces.harbor.example.org", 250),
+        ("b@mail.harbor.example.org", 550),
         ("postmaster@mail.harbor.example.org", 250),
         ("abuse@bounces.harbor.example.org", 250),
         ("root@mail.harbor.example.org", 550),
@@ -229,7 +260,7 @@ def test_all_five_false_ends_of_data_stay_inside_one_mail(evening):
     ],
 )
 def test_from_outside_it_takes_what_comes_back_and_nothing_else(evening, to, code):
-    """Three names in two domains; it carries on nothing for strangers."""
+    """Four names in one domain, two in the other; it carries on nothing for strangers."""
     with evening.front_door() as client:
         client.ehlo()
         client.docmd("MAIL", "FROM:<>")

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,12 +26,11 @@ from mailer.app.routing import relay_digest
 from mailer.app.workspace import Workspace
 from mailer.store.relays import mark_relay_verified
 from tests.support.guide import Block, Typed, blocks, unlike
+from tests.support.pipe_door import RUNS_AS, PipeDoor
 from tests.support.postfix import Postfix, free_port, start_postfix
 from tests.support.smtp_server import SmtpServer
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "first-mailing.md"
-#: Whose mailbox takes what comes back, where the tests run: no user is made for them.
-READER = "daemon"
 #: The hour of the real mailing in the guide; here it is near.
 HOUR, ZONE, SOON_S = "2026-12-01T09:00", "Europe/Chisinau", 4
 PORTS = ("2525", "8025", "8026", "8027")
@@ -65,6 +65,7 @@ class Server:
         run: Callable[[Path, list[str]], contextlib.AbstractContextManager[object]],
         nursery: Callable[..., Any],
         world: SmtpServer,
+        open_to_all: Path,
     ) -> None:
         """Make what is there before the guide begins.
 
@@ -75,6 +76,7 @@ class Server:
             run: Runs a command in the background of a folder, until its block ends.
             nursery: `nursery(folder, python, environment)`: forks commands of the program.
             world: Where all mail that leaves the Postfix comes out.
+            open_to_all: A folder into which every user may write, for what Postfix calls.
         """
         self.folder, self.postfix, self._program = folder, postfix, program
         self.config = postfix.folder / "config"
@@ -89,7 +91,14 @@ class Server:
         shim.write_text(f'#!/bin/sh\nexec /usr/sbin/postconf -c {self.config} "$@"\n')
         shim.chmod(0o755)
         self.ports = {port: str(free_port()) for port in PORTS}
+        #: One thread at a time asks it: this one, and the one that answers Postfix.
+        self._asking = threading.Lock()
+        self.door = PipeDoor(open_to_all, self._called)
         self._to_here = {
+            "/usr/local/bin/mailer feedback": f"{self.door.script} feedback",
+            "user=mailer": f"user={RUNS_AS}",
+            # Where Postfix's user may go; the program is told the workspace.
+            "directory=/var/lib/mailer/campaign": f"directory={open_to_all}",
             "/var/lib/mailer": str(self.home),
             "/etc/postfix": str(self.config),
             "/etc/": f"{folder}/etc/",
@@ -103,6 +112,8 @@ class Server:
             folder / "nursery", str(program.parent / "python"), self._environment()
         )
         self._running = contextlib.ExitStack()
+        self._always = contextlib.ExitStack()
+        self._always.enter_context(self.door.open())
         #: By how a command begins, what stands in for it.
         self._stand_ins: dict[str, Callable[[], None]] = {
             "systemctl restart postfix": lambda: start_postfix(postfix),
@@ -132,6 +143,7 @@ class Server:
     def close(self) -> None:
         """End what was started."""
         self._running.close()
+        self._always.close()
         self._nursery.close()
 
     def _here(self, text: str) -> str:
@@ -154,8 +166,6 @@ class Server:
         name, body = block.file, self._here(block.body)
         adds = name.startswith(">> ")
         path = self._cwd[False] / self._here(name.removeprefix(">> "))
-        if path.parent == self.config:
-            body = re.sub(r"(?m) mailer$", f" {READER}", body)
         with path.open("a" if adds else "w", encoding="utf-8") as file:
             file.write(body)
 
@@ -164,11 +174,8 @@ class Server:
         words = shlex.split(typed.command)
         if words[0] == "mailer" and not {"<", ">", "|", "&&"} & set(words):
             # One process has the program loaded and forks: most of a command's time is its loading.
-            done = self._nursery.run(
-                *shlex.split(self._here(typed.command))[1:],
-                cwd=self._cwd[typed.is_root],
-                together=True,
-            )
+            arguments = shlex.split(self._here(typed.command))[1:]
+            done = self.ask(*arguments, cwd=self._cwd[typed.is_root], together=True)
             return Said(block, typed, self._there(done.out).splitlines(), done.status)
         place = self.folder / "pwd"
         script = f"{self._here(typed.command)}\nstatus=$?; pwd > {place}; exit $status"
@@ -179,6 +186,16 @@ class Server:
         )  # fmt: skip
         self._cwd[typed.is_root] = Path(place.read_text().strip())
         return Said(block, typed, self._there(ended.stdout).splitlines(), ended.returncode)
+
+    def ask(self, *arguments: str, **how: Any) -> Any:
+        """Run a command of the program, and return how it ended."""
+        with self._asking:
+            return self._nursery.run(*arguments, **how)
+
+    def _called(self, arguments: list[str], message: bytes) -> tuple[int, str]:
+        """Do as Postfix's pipe does: call the program in the workspace."""
+        ended = self.ask(*arguments, cwd=self.workspace, typed=message, together=True)
+        return ended.status, ended.out
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -195,7 +212,7 @@ class Server:
         found = re.fullmatch(r"mailer report (\S+)", command)
         deadline = time.monotonic() + 40
         while found and time.monotonic() < deadline:
-            asked = self._nursery.run("report", found[1], "--json", cwd=self.workspace)
+            asked = self.ask("report", found[1], "--json", cwd=self.workspace)
             if asked.status or asked.json()["state"] == "finished":
                 return
             time.sleep(0.2)
