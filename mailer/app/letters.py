@@ -151,9 +151,9 @@ def _said(letter: Part, raw: bytes, writer: str) -> ServiceText:
     """Return what is said of a letter, with its words; nothing of it is taken for markup."""
     subject = _line(letter.value("subject"), _LONGEST_SUBJECT)
     fields = [
-        f"{name}: {_line(letter.value(name), _LONGEST_FIELD)}\n"
+        f"{name}: {_line(value, _LONGEST_FIELD)}\n"
         for name in ("From", "Date", "Subject")
-        if letter.value(name.lower())
+        if (value := letter.value(name.lower()))
     ]
     text = "\n".join(printable(line) for line in _words(letter)[:_LONGEST_TEXT].split("\n"))
     begin = f"{_BEGIN}{_CUT}" if is_cut(raw) else _BEGIN

@@ -24,7 +24,7 @@ from mailer.cli.common import (
 )
 from mailer.config import load_config
 from mailer.config.sections import CONFIG_FILE
-from mailer.events import failed
+from mailer.events import scrub
 from mailer.feedback.intake.handling import OCTETS_FETCHED, NotNow
 from mailer.feedback.reading.matching import MatchReaders
 from mailer.feedback.reading.reader import read
@@ -60,7 +60,7 @@ def feedback_command(
 
     Example: mailer feedback --explain < message
     """
-    if sys.stdin.isatty():
+    if _is_typed():
         fail(
             "Nothing was read: a mail server calls this, with a message on standard input.",
             "To see what a message means: mailer feedback --explain < message",
@@ -75,9 +75,14 @@ def feedback_command(
     except NotNow as error:
         errors.print(f"4.3.0 Not now: {error.reason}", markup=False)
         raise typer.Exit(TRY_AGAIN) from None
-    except Exception:  # noqa: BLE001  (Any other status and the mail server gives the message up.)
-        failed("4.3.0 a message that came back was not taken, and is to be tried again")
+    except Exception as error:  # noqa: BLE001  (Any other status and the mail server gives it up.)
+        reason = f"{type(error).__name__}: {scrub(str(error))}"
+        errors.print(f"4.3.0 Not taken, and to be tried again: {reason}", markup=False)
         raise typer.Exit(TRY_AGAIN) from None
+
+
+def _is_typed() -> bool:
+    return sys.stdin.isatty()
 
 
 def _fetched() -> bytes:

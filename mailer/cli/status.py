@@ -64,8 +64,6 @@ def _print(seen: Status, zone: str) -> None:
         _say("" if number else "relays", _relay(relay, zone))
         for line in _limits(relay, zone):
             _say("", f"  {line}")
-    for number, place in enumerate(seen.intake):
-        _say("" if number else "came back", _intake(place, zone))
     doubts = [f"{key} {count}" for key, count in seen.in_doubt.items()]
     if doubts:
         more = [f"{len(doubts) - _SHOWN_DOUBTS} more"] if len(doubts) > _SHOWN_DOUBTS else []
@@ -73,6 +71,8 @@ def _print(seen: Status, zone: str) -> None:
     waiting = _waiting(seen)
     if waiting:
         _say("to staff", waiting)
+    for number, place in enumerate(seen.intake):
+        _say("" if number else "intake", _intake(place, zone))
     returned = came_back_line(seen.came_back)
     if returned:
         _say("came back", f"in the last day: {returned}")

@@ -5,7 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from mailer.cli.common import WRONG_USE, set_workspace_folder
+from mailer.cli.common import set_workspace_folder
+from mailer.cli.feedback import TRY_AGAIN
 from mailer.cli.main import app
 from mailer.config import CONFIG_FILE
 from mailer.keys import create_service_key, load_service_keys
@@ -52,8 +53,8 @@ def test_in_a_workspace_it_reads_its_tokens(folder):
     assert "verp" == json.loads(ended.stdout)[0]["matched_by"]
 
 
-def test_without_explain_it_says_what_there_is(folder):
-    """Nothing is done unasked."""
+def test_without_a_workspace_the_mail_server_keeps_the_message(folder):
+    """It may only be misconfigured for now."""
     ended = _feedback(folder, message(FILE))
-    assert WRONG_USE == ended.exit_code
-    assert "mailer feedback --explain" in ended.stderr
+    assert TRY_AGAIN == ended.exit_code
+    assert ended.stderr.startswith("4.3.0 ")
