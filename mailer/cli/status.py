@@ -75,7 +75,7 @@ def _print(seen: Status, zone: str) -> None:
         _say("" if number else "intake", _intake(place, zone))
     returned = came_back_line(seen.came_back)
     if returned:
-        _say("came back", f"in the last day: {returned}")
+        _say("returned", f"in the last day: {returned}")
     for number, alert in enumerate(seen.alerts):
         _say("" if number else "alerts", _alert(alert, zone))
     if not seen.alerts:

@@ -282,7 +282,8 @@ def _has_null_sender(message: Part, envelope_sender: str | None) -> bool:
     """Tell whether no person sent a message: RFC 5321 §4.5.5, reports have the null return path."""
     if envelope_sender is not None and envelope_sender.strip() in ("", "<>"):
         return True
-    return message.value("return-path").strip() == "<>"
+    # Postfix hands this name to a command where the path is null.
+    return message.value("return-path").strip().upper() in ("<>", "<MAILER-DAEMON>")
 
 
 def _event_id(raw: bytes, match: Match) -> str:

@@ -64,7 +64,7 @@ class Evening:
             found[:] = [
                 mail
                 for mail in self.world.mails
-                if mail.rcpt_tos == [REPLY_TO] and text in mail.content.decode()
+                if mail.rcpt_tos == (REPLY_TO,) and text in mail.content.decode()
             ]
             return len(found) >= count
 
@@ -221,14 +221,14 @@ def test_all_five_false_ends_of_data_stay_inside_one_mail(evening):
     smuggled = b"MAIL FROM:<x@example.com>\r\nRCPT TO:<y@example.com>\r\nDATA\r\nSubject: no\r\n"
     ends = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r\n.\r")
     before = len(evening.world.mails)
-    for door, to in (
-        (evening.program_door, "dora+five@inbox.example.net"),
-        (evening.front_door, RETURN_PATH),
+    for door, sender, to in (
+        (evening.program_door, RETURN_PATH, "dora+five@inbox.example.net"),
+        (evening.front_door, "writer@example.com", RETURN_PATH),
     ):
         for end in ends:
             with door() as client:
                 client.ehlo()
-                client.docmd("MAIL", f"FROM:<{RETURN_PATH}>")
+                client.docmd("MAIL", f"FROM:<{sender}>")
                 client.docmd("RCPT", f"TO:<{to}>")
                 client.docmd("DATA")
                 client.send(b"Subject: false end\r\n\r\nhello" + end + smuggled + b"\r\n.\r\n")

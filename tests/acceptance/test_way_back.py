@@ -91,7 +91,7 @@ def way_back(workspace, crowd, live_relay, change):
         )
         with (relay.folder / "config" / "master.cf").open("a") as services:
             services.write(
-                f"mailer unix - n n - - pipe flags=ORq user={RUNS_AS} directory={folder} "
+                f"mailer unix - n n - - pipe flags=ORq null_sender= user={RUNS_AS} directory={folder} "
                 f"argv={door.script} feedback --recipient ${{original_recipient}}\n"
             )
         postfix_support.start_postfix(relay)
@@ -119,6 +119,7 @@ def test_who_bounces_is_mailed_no_more_and_a_hostile_report_comes_alive_nowhere(
     (arguments, message, status, said) = door.calls[0]
     assert (0, "") == (status, said)
     assert re.fullmatch(rf"b\+\w+@{re.escape(DOMAIN)}", arguments[-1])
+    assert message.startswith(b"Return-Path: <>\n")
     assert b"Action: failed" in message
     shown = mailer(workspace, "supporters", "show", typed=f"{UNKNOWN}\n").text
     for word in ("hard unknown user 5.1.1", "tied by verp", "suppressed"):

@@ -206,7 +206,7 @@ class Server:
         }
 
     def _before(self, command: str) -> None:
-        """Do what its reader does before a command: wait for a mailing's end, save a mail."""
+        """Do as its reader does before a command: wait for a mailing's end and bounces, save a mail."""
         if "received.eml" in command and self._world.mails:
             (self.workspace / "received.eml").write_bytes(self._world.mails[-1].content)
         found = re.fullmatch(r"mailer report (\S+)", command)
@@ -214,6 +214,8 @@ class Server:
         while found and time.monotonic() < deadline:
             asked = self.ask("report", found[1], "--json", cwd=self.workspace)
             if asked.status or asked.json()["state"] == "finished":
+                # What Postfix sends back has come in, too.
+                self.postfix.wait_until_empty()
                 return
             time.sleep(0.2)
 
