@@ -33,6 +33,7 @@ from mailer.store.service_mails import claim_service, open_mail
 from tests.support.came_back import dsn, letter
 from tests.support.clocks import NOW, FixedClock
 from tests.support.databases import sqlite_copy
+from tests.support.dovecot import PASSWORD, USER
 
 CONFIG = """
 [workspace]
@@ -376,6 +377,32 @@ def test_one_process_watches_and_the_next_takes_over(workspace, monkeypatch):
         watch(workspace, lambda: ticks.append(1) or len(ticks) > 20, monkeypatch)
         assert ["1.a"] == files(inbox / "new")
     watch(workspace, lambda: not files(inbox / "new"), monkeypatch)
+
+
+def test_the_role_empties_a_mailbox_and_tells_of_a_refused_login(workspace, dovecot, monkeypatch):
+    """Staff are alerted at once, it goes on trying, and it is over when the login is right again."""
+    server, path = dovecot(), workspace.config.root / "config.toml"
+    server.deliver(dsn("", "anna@example.org"), ODD)
+    path.write_text(
+        f'{CONFIG}[feedback.imap]\nhost = "localhost"\nport = {server.port}\ntls = "none"\n'
+        f'username = "{USER}"\npassword_env = "MAILBOX_PASSWORD"\n'
+    )
+
+    def lasting():
+        with workspace.store.read() as connection:
+            return lasting_alerts(connection, [AlertKind.MAILBOX_NOT_READ])
+
+    monkeypatch.setenv("MAILBOX_PASSWORD", "guess")
+    watch(workspace.reread(), lasting, monkeypatch)
+    assert "refuses our login" in lasting()[0].facts["reason"]
+    assert 2 == len(server.messages("INBOX"))
+    monkeypatch.setenv("MAILBOX_PASSWORD", PASSWORD)
+    watch(workspace.reread(), lambda: not lasting(), monkeypatch)
+    assert ([], 1, 1) == (
+        server.messages("INBOX"), len(server.messages("Processed")), len(server.messages("Unread"))
+    )  # fmt: skip
+    (place,) = look_at(workspace.reread()).intake
+    assert ("mailbox", 1, "") == (place.place, place.unread, place.failure)
 
 
 def test_nothing_to_watch_is_a_fault(workspace):
