@@ -122,6 +122,30 @@ def test_every_sender_has_its_host_in_the_caddyfile(deploy, deployed, workspace,
     assert re.fullmatch(r"pages\.\S+, links\.example\.net", hosts)
 
 
+def test_postfix_takes_mail_for_return_paths_and_what_every_domain_has(deployed):
+    """Each sender's two, and postmaster and abuse, once; nobody else."""
+    lines = (deployed / "postfix" / "mailer-recipients").read_text().splitlines()
+    assert [
+        f"{local}@bounces.{domain} mailer:"
+        for domain in ("harbor.example.org", "lantern.example.net")
+        for local in ("b", "u", "postmaster", "abuse")
+    ] == [line for line in lines if not line.startswith("#")]
+
+
+def test_the_service_may_write_into_a_maildir_outside_the_workspace(workspace, change):
+    """And not into one that it has anyway, which would be no path of its own."""
+    path = workspace / "config.toml"
+    change(path, 'base_url = "http://', 'base_url = "https://pages.')
+    for maildir, more in (("/var/mail/returns", " /var/mail/returns"), ("in", "")):
+        config = load_config(workspace)
+        feedback = config.feedback.model_copy(update={"maildir": maildir})
+        files = server_files(
+            config.model_copy(update={"feedback": feedback}), Site(Path("/opt/mailer"), "mailer")
+        )
+        unit = files["systemd/mailer.service"]
+        assert f"\nReadWritePaths={config.root}{more}\n" in unit
+
+
 def test_it_says_what_it_cannot_do_and_writes_nothing(deploy, program, workspace, change):
     """Links without https, a name that is no user's, a folder that is a file."""
     for arguments, told in (
