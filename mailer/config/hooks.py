@@ -84,7 +84,7 @@ class FeedbackSection(Section):
     @property
     def takes_mail(self) -> bool:
         """Return whether what is mailed to the domains of return paths is read."""
-        return self.pipe
+        return self.pipe or self.is_watched
 
     @property
     def soft_limits(self) -> SoftLimits:

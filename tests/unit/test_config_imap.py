@@ -16,6 +16,7 @@ def test_host_and_login_are_enough(tmp_path):
     """Then it is TLS from the first octet on, INBOX, and two folders that are made."""
     feedback = load(tmp_path, table('host = "imap.example.org"', LOGIN)).feedback
     assert feedback.is_watched
+    assert feedback.takes_mail
     imap = feedback.imap
     assert (993, "implicit", "INBOX", "Processed", "Unread") == (
         imap.port, imap.tls, imap.folder, imap.processed, imap.unread
