@@ -6,15 +6,16 @@ In: a workspace. Out: a `Taker`, and the hooks of config.toml; neither wants `se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mailer.app.workspace import Workspace
 from mailer.events import warn
-from mailer.feedback.hooks.fetching import SnsFetcher
-from mailer.feedback.hooks.plugs import make_hooks
-from mailer.feedback.hooks.receiving import Hook
 from mailer.feedback.taking import Taker
 from mailer.model.faults import FaultsFound
 from mailer.store.feedback import hook_source, is_event_known
+
+if TYPE_CHECKING:
+    from mailer.feedback.hooks.receiving import Hook
 
 
 def build_taker(workspace: Workspace) -> Taker:
@@ -39,6 +40,9 @@ def workspace_hooks(workspace: Workspace) -> Mapping[str, Hook]:
     Raises:
         FaultsFound: with every hook whose secret or package is not there.
     """
+    # A pipe starts this for each message, and has no use for certificates.
+    from mailer.feedback.hooks.fetching import SnsFetcher
+    from mailer.feedback.hooks.plugs import make_hooks
 
     def is_known(key: str, event_id: str) -> bool:
         with workspace.store.read() as connection:

@@ -307,9 +307,7 @@ def _rows(workspace, table):
 def _clear(workspace):
     days = timedelta(days=900)
     folder = workspace.config.data_dir
-    keeper = Housekeeper(
-        workspace.store, workspace.clock, Retention(*[days] * 6, folder, folder)
-    )
+    keeper = Housekeeper(workspace.store, workspace.clock, Retention(*[days] * 6, folder, folder))
     while keeper.step():
         pass
 
