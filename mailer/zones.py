@@ -1,6 +1,7 @@
 """Know time zones by name: one place asks the tzdata package.
 
-In: a name as it stands in a file or on record. Out: the name the zone is called by today, or none.
+In: a name as it stands in a file or on record. Out: the name the zone is called by today, or none;
+and the zones of each country.
 """
 
 from __future__ import annotations
@@ -33,10 +34,20 @@ def _known() -> frozenset[str]:
 
 
 @cache
+def zones_by_country() -> dict[str, tuple[str, ...]]:
+    """Return the zones of each country's places, by its code (ISO 3166-1)."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _read("zone.tab"):
+        if line and not line.startswith("#"):
+            country, _, name = line.split("\t")[:3]
+            found[country] = (*found.get(country, ()), name)
+    return found
+
+
+@cache
 def _places() -> frozenset[str]:
     """Return the names of zone.tab: the one of each place that is current."""
-    lines = _read("zone.tab")
-    return frozenset(line.split("\t")[2] for line in lines if line and not line.startswith("#"))
+    return frozenset(name for names in zones_by_country().values() for name in names)
 
 
 @cache

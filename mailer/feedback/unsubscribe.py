@@ -106,21 +106,21 @@ def unsubscribe_all(
     Raises:
         StoreUnavailable: when it could not be put on record; nothing is changed then.
     """
-    read = [_read(tokens, one.token) for one in wishes]
+    read = [person_of(tokens, Purpose.UNSUBSCRIBE, one.token) for one in wishes]
     leavers = [
         Leaver(person.delivery_id, person.supporter_id, one.source)
         for (person, _), one in zip(read, wishes, strict=True)
     ]
     with store.read() as connection:
-        why = "lines are missing" if are_missing(connection) else ""
+        lacking = are_missing(connection)
         scopes = lists_to_leave(connection, leavers)
-    if why:
-        why = write_missing(store, log)
+    why = write_missing(store, log) if lacking else ""
     left: list[LeftLists | None] = [None] * len(leavers)
     if any(scopes):
-        why = why or _log(log, [one for each in scopes for one in each], Mark.BARRED, now)
+        why = why or log_lists(log, [one for each in scopes for one in each], Mark.BARRED, now)
         with store.write() as connection:
-            left = _leave(connection, leavers, now, why)
+            left = leave_all(connection, leavers, now)
+            note_not_logged(connection, left, why, now)
     return [
         Unsubscribed(
             delivery_id=person.delivery_id if known else None,
@@ -132,25 +132,14 @@ def unsubscribe_all(
     ]
 
 
-def _read(tokens: Tokens, token: str) -> tuple[PersonToken, bool]:
-    """Return whom a token names, and whether it is ours."""
-    try:
-        return tokens.read_person(Purpose.UNSUBSCRIBE, token), True
-    except BadToken:
-        return _nobody_for(token), False
-
-
-def _leave(
-    connection: Connection, leavers: Sequence[Leaver], now: datetime, why_not_logged: str
-) -> list[LeftLists | None]:
-    left = leave_all(connection, leavers, now)
-    for one in left if why_not_logged else ():
+def note_not_logged(
+    connection: Connection, left: Sequence[LeftLists | None], why: str, now: datetime
+) -> None:
+    """Put on record that `suppressions.log` lacks what was left, where `why` says it does."""
+    for one in left if why else ():
         if one:
             note_missing(connection, one.unsubscription_id)
-            raise_alert(
-                connection, AlertKind.LOG_NOT_WRITTEN, FILE_NAME, now, reason=why_not_logged
-            )
-    return left
+            raise_alert(connection, AlertKind.LOG_NOT_WRITTEN, FILE_NAME, now, reason=why)
 
 
 def write_missing(store: Store, log: SuppressionLog) -> str:
@@ -172,7 +161,7 @@ def write_missing(store: Store, log: SuppressionLog) -> str:
     return ""
 
 
-def _log(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> str:
+def log_lists(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> str:
     """Write what is left or come back to; return why it cannot be written, "" when it was."""
     try:
         log.append(
@@ -187,8 +176,18 @@ def _log(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: date
     return ""
 
 
+def person_of(tokens: Tokens, purpose: Purpose, token: str) -> tuple[PersonToken, bool]:
+    """Return the ids in a token, and whether it is ours; of one that is not, ids of nobody.
+
+    Those differ from token to token, as real ones do: what is made of them has the same shape.
+    """
+    try:
+        return tokens.read_person(purpose, token), True
+    except BadToken:
+        return _nobody_for(token), False
+
+
 def _nobody_for(token: str) -> PersonToken:
-    """Return ids that name nobody and differ from token to token, as those of real ones do."""
     drawn = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()[:_ID_BYTES]
     return PersonToken(int.from_bytes(drawn, "big"), _NOBODY)
 
@@ -214,5 +213,5 @@ def undo(store: Store, tokens: Tokens, token: str, now: datetime, log: Suppressi
     with store.write() as connection:
         put_back = take_back(connection, person.delivery_id, person.supporter_id, since, now)
     # After the commit: a line that is lost here leaves the person unsubscribed after a restore.
-    _log(log, back, Mark.LIFTED, now)
+    log_lists(log, back, Mark.LIFTED, now)
     return put_back

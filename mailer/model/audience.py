@@ -43,6 +43,8 @@ class UnsubscriptionSource(StrEnum):
     PAGE = "page"
     #: A mail to the address in List-Unsubscribe.
     MAIL = "mail"
+    #: Their choice among their lists, on the preferences page.
+    PREFERENCES = "preferences"
 
 
 class SuppressionReason(StrEnum):

@@ -7,7 +7,7 @@ undo that puts back exactly that see the same facts. Nothing here opens a sealed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -235,7 +235,25 @@ def leave_all(
     Memberships, the unsubscriptions and what they left are written together. Senders stop for the
     rows of `unsubscription`; deliveries that are due are theirs to skip.
     """
-    found = _to_leave(connection, leavers, lock=True)
+    return _leave(connection, leavers, _to_leave(connection, leavers, lock=True), now)
+
+
+def leave_some(
+    connection: Connection, leaver: Leaver, list_ids: Collection[int], now: datetime
+) -> LeftLists | None:
+    """Leave lists of one supporter by their choice among them; None when none was left to leave."""
+    query = _SUBSCRIBED.with_for_update(of=membership)
+    found = connection.execute(query, {"supporters": [leaver.supporter_id]})
+    rows = [one for row in found if (one := _Subscribed(*row)).list_id in list_ids]
+    return _leave(connection, [leaver], [rows], now)[0]
+
+
+def _leave(
+    connection: Connection,
+    leavers: Sequence[Leaver],
+    found: Sequence[Sequence[_Subscribed]],
+    now: datetime,
+) -> list[LeftLists | None]:
     taken: set[tuple[int, int]] = set()
     leaving: list[tuple[Leaver, list[tuple[int, int]], bytes]] = []
     results: list[int | None] = []
@@ -424,6 +442,7 @@ __all__ = [
     "keep_ids_in_order",
     "leave_all",
     "leave_lists",
+    "leave_some",
     "lists_to_leave",
     "lists_to_take_back",
     "may_take_back",

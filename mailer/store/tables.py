@@ -608,7 +608,7 @@ unsubscription = Table(
     Column("delivery_id", Id, nullable=False),
     Column("supporter_id", Id, nullable=False),
     Column("address_digest", Digest, nullable=False),
-    #: "one_click", "page" or "mail".
+    #: "one_click", "page", "mail" or "preferences".
     Column("source", String(20), nullable=False),
     Column("undone_at", Instant),
     Index("ix_unsubscription_delivery_id", "delivery_id", "supporter_id"),

@@ -107,12 +107,13 @@ def test_only_post_changes_anything(site, people, ana, method):
     assert people.unsubscriptions(ana.delivery) == []
 
 
-def test_the_page_has_one_button_and_no_script(site, ana):
-    """The page asks one thing, names nobody, and has a form that needs no JavaScript."""
+def test_the_page_has_one_large_button_and_no_script(site, ana):
+    """The page asks one thing first, names nobody, and has forms that need no JavaScript."""
     with site.visitor() as visitor:
         page = visitor.get(ana.path).text
 
-    assert page.count("<button") == 1
+    assert page.count("<button") == page.count('<button class="secondary"') + 1
+    assert page.index("<button name") < page.index('<button class="secondary"')
     assert '<form method="post">' in page
     assert "<script" not in page
     assert ana.token not in page

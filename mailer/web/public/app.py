@@ -1,4 +1,4 @@
-"""Put the public pages together: statements, their archive, the unsubscribe link, little else.
+"""Put the public pages together: statements, their archive, and the links in mails.
 
 In: store, tokens, catalogs, clock. Out: an ASGI app without sessions, cookies or scripts. It needs
 neither the sealing key nor anything that reads a supporter's address.
@@ -34,6 +34,7 @@ from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Area, Endpoint,
 from mailer.web.public.guard import Guard
 from mailer.web.public.leaving import Leaving
 from mailer.web.public.pages import Pages
+from mailer.web.public.preferences import Preferences
 from mailer.web.public.statements import Statements
 
 #: Token pages say noindex, which a crawler only learns if it may fetch them: forbidding them here
@@ -61,7 +62,7 @@ def create_public_app(
 
     Args:
         store: The database; it may be away for a while.
-        tokens: Reads unsubscribe and undo tokens.
+        tokens: Reads unsubscribe, undo and preferences tokens.
         catalogs: By language; the pages speak those that have all their phrases.
         clock: The hour, for undoing and publication.
         log: Keeps who left beside the database.
@@ -102,6 +103,7 @@ def create_public_app(
     articles, listing = Articles(ground), Listing(ground)
     routes = (
         *Leaving(ground).routes(),
+        *Preferences(ground).routes(),
         *Statements(ground, articles).routes(),
         *Archive(ground, listing).routes(),
         *Feeds(ground, listing, articles).routes(),

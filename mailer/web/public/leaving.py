@@ -1,8 +1,9 @@
-"""Answer the unsubscribe link: a page with one button, one-click requests, and undo.
+"""Answer the unsubscribe link: a page with one large button, one-click requests, less, and undo.
 
 In: a token in the path, a form. Out: pages that are the same for every token, whether it is ours,
 was used before or names nobody any more; so they tell a stranger nothing. GET and HEAD change
-nothing and do not even read the token. Standards: RFC 8058.
+nothing and look nobody up. The token is read by GET only to pass on to the preferences, which every
+token leads to. Standards: RFC 8058.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from mailer.events import emit, warn
+from mailer.feedback.preferences import Easing, ease_by_token, pause_end, preferences_token
 from mailer.feedback.unsubscribe import (
     UNDO_WINDOW,
     LeavingWish,
@@ -24,25 +26,30 @@ from mailer.feedback.unsubscribe import (
     unsubscribe_all,
 )
 from mailer.model.audience import UnsubscriptionSource
+from mailer.statements.languages import long_date
 from mailer.store.engine import StoreUnavailable
 from mailer.web.public.forms import Fields, FormRefused, read_form
 from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.pages import PRIVATE_HEADERS, root_of
 from mailer.web.public.together import Together
 
 #: Unsubscriptions written in one transaction: some 30 ms of write lock.
 _MOST_AT_ONCE = 50
 #: How far the clock of the form's page may seem to be ahead.
 _CLOCK_SLACK = timedelta(minutes=1)
+_EASINGS = frozenset(Easing)
 
 
-def wish(fields: Fields) -> UnsubscriptionSource | None:
-    """Tell by which way a form asks to unsubscribe; None when it does not ask for it."""
+def wish(fields: Fields) -> UnsubscriptionSource | Easing | None:
+    """Tell by which way a form asks to unsubscribe, or what it wants instead; None for neither."""
     for name, value in fields:
         # RFC 8058 §3.1: the body is the key/value pair of the List-Unsubscribe-Post field.
         if name.lower() == "list-unsubscribe" and value.strip().lower() == "one-click":
             return UnsubscriptionSource.ONE_CLICK
         if name == "action" and value == "unsubscribe":
             return UnsubscriptionSource.PAGE
+        if name == "action" and value in _EASINGS:
+            return Easing(value)
     return None
 
 
@@ -100,7 +107,13 @@ class Leaving:
         return await (self.unsubscribe if request.method == "POST" else self.ask)(request)
 
     async def ask(self, request: Request) -> Response:
-        """Show the page with the one button; the token is not looked at."""
+        """Show the page with the large button, or pass on to the preferences; nobody is looked up."""
+        if request.query_params.get("to") == "preferences":
+            token = preferences_token(self._tokens, request.path_params["token"])
+            # Relative, as every address of these pages: a proxy may have added a folder.
+            return RedirectResponse(
+                f"{root_of(request)}p/{token}", HTTPStatus.SEE_OTHER, PRIVATE_HEADERS
+            )
         return self._pages.private(request, "unsubscribe.html")
 
     async def unsubscribe(self, request: Request) -> Response:
@@ -111,6 +124,8 @@ class Leaving:
             return self._pages.error(request, refused.status)
         if source is None:
             return self._pages.error(request, HTTPStatus.BAD_REQUEST)
+        if isinstance(source, Easing):
+            return await self._ease(request, source)
         wished = LeavingWish(request.path_params["token"], source)
         try:
             done = await self._together.ask(wished)
@@ -130,6 +145,22 @@ class Leaving:
             "unsubscribed.html",
             undo=done.undo_token,
             at=int(self._clock.now().timestamp()),
+        )
+
+    async def _ease(self, request: Request, easing: Easing) -> Response:
+        """Pause, or have only urgent mails come, or take that back; the page says what holds."""
+        token: str = request.path_params["token"]
+        now = self._clock.now()
+        done = await self._answering.work(
+            lambda: ease_by_token(self._store, self._tokens, token, easing, now)
+        )
+        if done:
+            emit("eased", wish=easing.value)
+        return self._pages.private(
+            request,
+            "eased.html",
+            wish=easing.value,
+            until=long_date(pause_end(now).date(), self._pages.language_for(request)),
         )
 
     def _not_yet(self, request: Request) -> Response:

@@ -107,6 +107,8 @@ class Pages:
                 ]
             )
         self.spoken = tuple(self._catalogs)
+        #: Languages that statements can be in: an edition wants a catalog, complete or not.
+        self.known = tuple(catalogs)
         self.style = read_style()
         self._environment = _environment()
         #: Pages that say the same to everybody: the answer to one click is asked for most.
