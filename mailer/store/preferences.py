@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from mailer.model.audience import (
     LanguageProfile,
@@ -138,7 +138,7 @@ def _lists(connection: Connection, supporter_id: int) -> tuple[ListStanding, ...
     )
 
 
-def _is_theirs() -> object:
+def _is_theirs() -> ColumnElement[bool]:
     """Return the condition on memberships that a person can decide about.
 
     Without a consent on record there is no coming back: nobody could say why they are mailed.
