@@ -175,10 +175,15 @@ def _whose(config: Config) -> LocalizedText:
 def _areas(workspace: Workspace) -> list[Area]:
     """Return the parts of the public pages that need more than what all of them stand on."""
     from mailer.app.feedback import build_taker, served_hooks
+    from mailer.app.own_data import OwnDataDesk
+    from mailer.web.public.own_data import OwnData
     from mailer.web.public.webhooks import Webhooks
 
-    hooks, taker = served_hooks(workspace), build_taker(workspace)
-    areas: list[Area] = [lambda ground: Webhooks(ground, hooks, taker.take_events).routes()]
+    hooks, taker, own = served_hooks(workspace), build_taker(workspace), OwnDataDesk(workspace)
+    areas: list[Area] = [
+        lambda ground: Webhooks(ground, hooks, taker.take_events).routes(),
+        lambda ground: OwnData(ground, own).routes(),
+    ]
     if workspace.config.sign_up.lists:
         from mailer.app.sign_up import SignUpDesk
         from mailer.web.public.joining import Joining

@@ -22,6 +22,8 @@ class ServicePurpose(StrEnum):
     CONFIRMATION = "confirmation"
     #: A new link for a person whose old one no longer works.
     FRESH_LINK = "fresh_link"
+    #: Asks a person to confirm from a new address that it is theirs.
+    ADDRESS_CHANGE = "address_change"
     #: Asks somebody to review a mailing.
     REVIEW_LINK = "review_link"
     #: A supporter's answer, passed on.

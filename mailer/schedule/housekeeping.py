@@ -18,6 +18,7 @@ from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
 from mailer.store.alerts import forget_alerts
 from mailer.store.engine import Connection, Store
+from mailer.store.own_data import CHANGE_WINDOW, forget_changes
 from mailer.store.pacing import forget_paces
 from mailer.store.retention import (
     clear_attempts,
@@ -106,6 +107,7 @@ class Housekeeper:
         rows += clear_feedback(connection, now - kept.deliveries, CHUNK)
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
         rows += clear_sign_ups(connection, now, CHUNK)
+        rows += forget_changes(connection, now - CHANGE_WINDOW, CHUNK)
         forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)
         forget_paces(connection, now)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, delete, exists, select, update
 
 from mailer.store.audience import is_live
 from mailer.store.tables import (
     delivery,
+    delivery_list,
     feedback_event,
     feedback_finding,
     import_change,
@@ -39,7 +40,19 @@ def organisation_ids(connection: Connection) -> dict[str, int]:
 
 def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[Any]:
     """Return a person's rows, one of each organisation, with its key and their languages."""
-    return connection.execute(
+    of_person = supporter.c.address_digest == address_digest
+    return connection.execute(_people().where(of_person).order_by(organisation.c.key)).all()
+
+
+def row_of(connection: Connection, supporter_id: int, *, lock: bool = False) -> Any:  # noqa: ANN401  (A row.)
+    """Return one row of a person, as `rows_of_person` does; None when it is gone."""
+    query = _people().where(supporter.c.id == supporter_id)
+    query = query.with_for_update(of=supporter) if lock else query
+    return connection.execute(query).one_or_none()
+
+
+def _people() -> Select[Any]:
+    return (
         select(
             supporter,
             organisation.c.key.label("organisation"),
@@ -48,9 +61,7 @@ def rows_of_person(connection: Connection, address_digest: bytes) -> Sequence[An
         )
         .join(organisation, organisation.c.id == supporter.c.organisation_id)
         .join(language_profile, language_profile.c.id == supporter.c.profile_id)
-        .where(supporter.c.address_digest == address_digest)
-        .order_by(organisation.c.key)
-    ).all()
+    )
 
 
 def memberships_of(connection: Connection, supporter_id: int) -> Sequence[Any]:
@@ -77,9 +88,14 @@ def topics_of(connection: Connection, supporter_id: int, list_id: int) -> list[s
     return list(connection.execute(query.order_by(membership_topic.c.topic)).scalars())
 
 
-def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Any]:
-    """Return key, language, state and reason of every delivery to an address."""
-    return connection.execute(
+def mailings_of(
+    connection: Connection, address_digest: bytes, supporter_id: int | None = None
+) -> Sequence[Any]:
+    """Return key, language, state and reason of every delivery to an address.
+
+    With `supporter_id`, only those that came through a list which this row of the person is on.
+    """
+    query = (
         select(
             mailing.c.key,
             delivery.c.language,
@@ -90,7 +106,15 @@ def mailings_of(connection: Connection, address_digest: bytes) -> Sequence[Any]:
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(delivery.c.address_digest == address_digest)
         .order_by(mailing.c.id)
-    ).all()
+    )
+    if supporter_id is not None:
+        query = query.where(
+            exists().where(
+                delivery_list.c.delivery_id == delivery.c.id,
+                delivery_list.c.supporter_id == supporter_id,
+            )
+        )
+    return connection.execute(query).all()
 
 
 def erase(connection: Connection, address_digest: bytes, organisations: Sequence[int]) -> int:

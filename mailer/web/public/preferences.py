@@ -128,7 +128,7 @@ class Preferences:
             status,
             wishes=shown,
             saved=saved,
-            can_send_link=False,
+            token=request.path_params["token"],
             barred=standing.is_barred,
             clashing=[language_name(one, language) for one in shown.clashing],
             languages=_languages(offered, language),

@@ -1,0 +1,202 @@
+"""Send the links by which people see, erase and move what is held about them.
+
+In: a workspace. Out: an `OwnDataDesk` for the public pages. It needs `seal.key`, since a mail wants
+an address. Whether a mail goes out is never told to who asked: what stands in its way is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mailer.app.service import digest_of, write_service
+from mailer.app.workspace import Workspace
+from mailer.audience.addresses import NormalAddress
+from mailer.audience.merging import ADDRESS, TABLE
+from mailer.compose.headers import UnfitForHeader
+from mailer.compose.service import ServiceText
+from mailer.compose.wire import MalformedMail
+from mailer.events import emit, failed
+from mailer.feedback.own_data import (
+    DAY,
+    MAILS_A_DAY,
+    confirm_change,
+    fresh_token,
+    held,
+    note_change,
+)
+from mailer.keys import KeyFileError, SealKeys, WrongSealKey
+from mailer.model.faults import FaultsFound
+from mailer.model.mailing import Sender
+from mailer.model.service import ServicePurpose
+from mailer.store.audience import profile_from_text
+from mailer.store.engine import Connection, WrongKeys
+from mailer.store.own_data import changes_since, is_barred, mails_since
+from mailer.store.supporters import row_of, rows_of_person
+from mailer.tokens import Purpose
+from mailer.web.public.own_data import Letter, NotNow
+
+
+class OwnDataDesk:
+    """Does what the pages of own data ask for, see `mailer.web.public.own_data.Desk`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def _seal_keys(self) -> SealKeys:
+        try:
+            keys = self._workspace.seal_keys
+        except (KeyFileError, WrongKeys) as error:
+            failed("own data cannot be sealed or opened", reason=type(error).__name__)
+            raise NotNow from error
+        return keys
+
+    def open(self) -> None:
+        """See that addresses can be opened and sealed.
+
+        Raises:
+            NotNow: when they cannot.
+        """
+        self._seal_keys()
+
+    def held(self, supporter_id: int) -> dict[str, Any] | None:
+        """Return all that is on record of a person; None when nothing is.
+
+        Raises:
+            NotNow: when it cannot be opened.
+            StoreUnavailable: when the database does not answer.
+        """
+        with _opened():
+            return held(self._workspace.store, self._seal_keys(), supporter_id)
+
+    def send_link(self, supporter_id: int, letter: Letter) -> None:
+        """Send a fresh link to a person's address on record, three times a day at most.
+
+        Raises:
+            NotNow: when the address cannot be opened.
+            StoreUnavailable: when the database does not answer.
+        """
+        self._seal_keys()
+        with self._workspace.store.read() as connection:
+            person = row_of(connection, supporter_id)
+        if person is not None:
+            self._send_link(person, letter)
+
+    def send_links(self, address: NormalAddress, letter: Letter) -> None:
+        """Send a fresh link from each organisation that knows an address.
+
+        Raises:
+            NotNow: when addresses cannot be opened.
+            StoreUnavailable: when the database does not answer.
+        """
+        self._seal_keys()
+        digest = digest_of(self._workspace, address.address)
+        with self._workspace.store.read() as connection:
+            people = rows_of_person(connection, digest)
+        for person in people:
+            self._send_link(person, letter)
+
+    def _send_link(self, person: Any, letter: Letter) -> None:  # noqa: ANN401  (A row.)
+        workspace = self._workspace
+        now = workspace.clock.now()
+        sender = self._sender(person.organisation)
+        request = f"link-{person.organisation_id}-"
+        with _opened():
+            address = self._seal_keys().unseal(person.address_sealed, TABLE, ADDRESS, person.id)
+        if sender is None:
+            return
+        link = f"{sender.base_url}/data/{fresh_token(workspace.tokens, person.id, now)}"
+        said = letter(profile_from_text(person.languages, person.never).languages, link)
+        with workspace.store.write() as connection:
+            asked = mails_since(
+                connection, ServicePurpose.FRESH_LINK, person.address_digest, request, now - DAY
+            )
+            if asked < MAILS_A_DAY:
+                # Numbered within the day: two that come together are one.
+                request += f"{now:%Y-%m-%d-%H}-{asked}"
+                self._write(connection, ServicePurpose.FRESH_LINK, request, sender, address, said)
+
+    def ask_change(self, supporter_id: int, address: NormalAddress, letter: Letter) -> None:
+        """Send to a person's new address what confirms it, three times a day at most.
+
+        Nothing is sent to an address that the organisation may not write to.
+
+        Raises:
+            NotNow: when the address cannot be sealed.
+            StoreUnavailable: when the database does not answer.
+        """
+        workspace = self._workspace
+        keys = self._seal_keys()
+        now = workspace.clock.now()
+        digest = digest_of(workspace, address.address)
+        purpose = ServicePurpose.ADDRESS_CHANGE
+        with workspace.store.write() as connection:
+            person = row_of(connection, supporter_id, lock=True)
+            sender = self._sender(person.organisation) if person is not None else None
+            if (
+                sender is None
+                or is_barred(connection, digest, person.organisation_id)
+                or changes_since(connection, supporter_id, now - DAY) >= MAILS_A_DAY
+                or mails_since(connection, purpose, digest, "", now - DAY) >= MAILS_A_DAY
+            ):
+                return
+            change_id = note_change(connection, keys, supporter_id, address, digest, now)
+            token = workspace.tokens.person(Purpose.ADDRESS_CHANGE, change_id, supporter_id)
+            link = f"{sender.base_url}/address/{token}"
+            said = letter(profile_from_text(person.languages, person.never).languages, link)
+            request = f"address-change-{change_id}"
+            self._write(connection, purpose, request, sender, address.address, said)
+
+    def confirm_change(self, token: str) -> bool:
+        """Move a person to their new address; tell if the token was good for that.
+
+        Raises:
+            NotNow: when addresses cannot be opened or sealed.
+            StoreUnavailable: when it could not be put on record; nothing is changed then.
+        """
+        workspace = self._workspace
+        with _opened():
+            return confirm_change(
+                workspace.store,
+                self._seal_keys(),
+                workspace.service_keys,
+                workspace.tokens,
+                token,
+                workspace.clock.now(),
+            )
+
+    def _sender(self, organisation: str) -> Sender | None:
+        """Return the first sender of an organisation; None, and a line in the log, without one."""
+        config = self._workspace.config
+        keys = [one.key for one in config.senders if one.organisation == organisation]
+        if not keys:
+            failed("no sender for mails about own data", organisation=organisation)
+            return None
+        return config.sender(keys[0])
+
+    def _write(
+        self,
+        connection: Connection,
+        purpose: ServicePurpose,
+        request: str,
+        sender: Sender,
+        address: str,
+        said: ServiceText,
+    ) -> None:
+        try:
+            write_service(self._workspace, connection, purpose, request, sender, address, said)
+        except (FaultsFound, UnfitForHeader, MalformedMail):
+            # Whoever asked has the same answer: it must not tell who is on record.
+            failed("a mail about own data cannot be sent", purpose=purpose.value)
+        else:
+            emit("mail about own data", purpose=purpose.value)
+
+
+@contextmanager
+def _opened() -> Iterator[None]:
+    try:
+        yield
+    except WrongSealKey as error:
+        failed("own data does not open", table=error.table, row=error.row_id)
+        raise NotNow from error

@@ -1,0 +1,290 @@
+"""One person's own row: erase it, move it to another address, and what waits for that.
+
+In: a supporter's id, digests, sealed values. Out: rows changed, in the caller's transaction. What
+is sealed is opened and sealed by who holds the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
+
+from mailer.model.audience import LanguageProfile
+from mailer.model.service import ServicePurpose
+from mailer.model.states import DeliveryState, MailingState, SkipReason
+from mailer.store.audience import (
+    SCOPE_ALL,
+    organisation_scope,
+    profile_from_text,
+    profile_id,
+)
+from mailer.store.deliveries import skip_all
+from mailer.store.supporters import erase
+from mailer.store.tables import (
+    address_change,
+    delivery,
+    mailing,
+    membership,
+    membership_topic,
+    service_mail,
+    signup,
+    supporter,
+    suppression,
+)
+
+#: How long a new address waits until it is confirmed.
+CHANGE_WINDOW = timedelta(hours=24)
+_OPEN = (DeliveryState.DUE, DeliveryState.DEFERRED)
+
+
+def mails_since(
+    connection: Connection,
+    purpose: ServicePurpose,
+    address_digest: bytes,
+    request: str,
+    since: datetime,
+) -> int:
+    """Count the service mails of a purpose to an address whose request begins so."""
+    return connection.execute(
+        select(func.count())
+        .select_from(service_mail)
+        .where(
+            service_mail.c.purpose == purpose,
+            service_mail.c.address_digest == address_digest,
+            service_mail.c.request.startswith(request, autoescape=True),
+            service_mail.c.created_at > since,
+        )
+    ).scalar_one()
+
+
+def is_barred(connection: Connection, address_digest: bytes, organisation_id: int) -> bool:
+    """Tell whether an organisation may not write to an address."""
+    scopes = (SCOPE_ALL, organisation_scope(organisation_id))
+    found = select(suppression.c.id).where(
+        suppression.c.address_digest == address_digest, suppression.c.scope.in_(scopes)
+    )
+    return connection.execute(found.limit(1)).first() is not None
+
+
+def erase_person(connection: Connection, person: Any) -> None:  # noqa: ANN401  (A row.)
+    """Delete a person's row and all that hangs on it, and mails to them that are over.
+
+    Those and wishes to sign up hold the sealed address; they are of no organisation, and stay while
+    another one knows the address.
+    """
+    connection.execute(delete(address_change).where(address_change.c.supporter_id == person.id))
+    erase(connection, person.address_digest, [person.organisation_id])
+    known = select(supporter.c.id).where(supporter.c.address_digest == person.address_digest)
+    if connection.execute(known.limit(1)).first() is None:
+        connection.execute(delete(signup).where(signup.c.address_digest == person.address_digest))
+        connection.execute(
+            delete(service_mail).where(
+                service_mail.c.address_digest == person.address_digest,
+                service_mail.c.purpose.in_(
+                    [
+                        ServicePurpose.CONFIRMATION,
+                        ServicePurpose.FRESH_LINK,
+                        ServicePurpose.ADDRESS_CHANGE,
+                    ]
+                ),
+                service_mail.c.state != DeliveryState.SENDING,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class AddressChange:
+    """A new address that waits, still sealed."""
+
+    change_id: int
+    supporter_id: int
+    address_digest: bytes
+    address_sealed: bytes
+    is_confirmed: bool
+
+
+def write_change(connection: Connection, change: AddressChange, now: datetime) -> None:
+    """Write a new address that waits for its confirmation."""
+    connection.execute(
+        address_change.insert().values(
+            id=change.change_id,
+            supporter_id=change.supporter_id,
+            address_digest=change.address_digest,
+            address_sealed=change.address_sealed,
+            asked_at=now,
+        )
+    )
+
+
+def changes_since(connection: Connection, supporter_id: int, since: datetime) -> int:
+    """Count the new addresses that a person gave since."""
+    return connection.execute(
+        select(func.count())
+        .select_from(address_change)
+        .where(address_change.c.supporter_id == supporter_id, address_change.c.asked_at > since)
+    ).scalar_one()
+
+
+def find_change(
+    connection: Connection,
+    change_id: int,
+    supporter_id: int,
+    now: datetime,
+    *,
+    lock: bool = False,
+) -> AddressChange | None:
+    """Return a new address that is not too old; None when there is none."""
+    query = select(address_change).where(
+        address_change.c.id == change_id,
+        address_change.c.supporter_id == supporter_id,
+        address_change.c.asked_at > now - CHANGE_WINDOW,
+    )
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        return None
+    return AddressChange(
+        row.id,
+        row.supporter_id,
+        row.address_digest,
+        row.address_sealed,
+        row.confirmed_at is not None,
+    )
+
+
+def close_change(connection: Connection, change: AddressChange, now: datetime) -> None:
+    """Write that a new address was confirmed; any other that waited for the person is gone."""
+    of_person = address_change.c.supporter_id == change.supporter_id
+    connection.execute(
+        delete(address_change).where(of_person, address_change.c.id != change.change_id)
+    )
+    connection.execute(update(address_change).where(of_person).values(confirmed_at=now))
+
+
+def forget_changes(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete new addresses that were given before, confirmed or not; return how many."""
+    old = select(address_change.c.id).where(address_change.c.asked_at < before).limit(limit)
+    ids = list(connection.execute(old).scalars())
+    connection.execute(delete(address_change).where(address_change.c.id.in_(ids)))
+    return len(ids)
+
+
+def is_freezing(connection: Connection) -> bool:
+    """Tell whether an audience is being frozen, range by range of address digests."""
+    found = select(mailing.c.id).where(mailing.c.state == MailingState.FREEZING)
+    return connection.execute(found.limit(1)).first() is not None
+
+
+def known_as(connection: Connection, organisation_id: int, address_digest: bytes) -> int | None:
+    """Return the id by which an organisation knows an address; None when it does not."""
+    found = select(supporter.c.id).where(
+        supporter.c.organisation_id == organisation_id,
+        supporter.c.address_digest == address_digest,
+    )
+    return connection.execute(found).scalar_one_or_none()
+
+
+def move_person(
+    connection: Connection,
+    person: Any,  # noqa: ANN401  (A row.)
+    columns: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Give a person's row another address, and take their open deliveries along.
+
+    A delivery is known by its address: one of a mailing that reaches the new address anyway is
+    skipped as a duplicate. What has ended, or is being sent, stays with the old address, and so do
+    its suppressions.
+
+    Args:
+        connection: A connection in a transaction that writes.
+        person: As `row_of` returns it.
+        columns: Of `supporter`, those that depend on the address.
+        now: This instant.
+    """
+    connection.execute(
+        update(supporter).where(supporter.c.id == person.id).values(**columns, updated_at=now)
+    )
+    digest = columns["address_digest"]
+    if digest == person.address_digest:
+        return
+    other = delivery.alias()
+    taken = exists().where(
+        other.c.mailing_id == delivery.c.mailing_id, other.c.address_digest == digest
+    )
+    mine = and_(
+        # By (mailing, address), which is an index.
+        delivery.c.mailing_id.in_(select(mailing.c.id)),
+        delivery.c.address_digest == person.address_digest,
+        delivery.c.supporter_id == person.id,
+        delivery.c.state.in_(_OPEN),
+    )
+    duplicate = connection.execute(select(delivery.c.id).where(mine, taken)).scalars().all()
+    skip_all(connection, duplicate, SkipReason.DUPLICATE_ADDRESS, now)
+    moving = connection.execute(select(delivery.c.id).where(mine)).scalars().all()
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(moving))
+        .values(address_digest=digest, domain_class=columns["domain_class"])
+    )
+
+
+def memberships_to_move(connection: Connection, old: int, kept: int) -> list[Any]:
+    """Return the memberships of one row of a person that another row of theirs has not."""
+    other = membership.alias()
+    there = exists().where(other.c.list_id == membership.c.list_id, other.c.supporter_id == kept)
+    query = select(membership).where(membership.c.supporter_id == old, ~there)
+    return list(connection.execute(query))
+
+
+def merge_person(
+    connection: Connection,
+    person: Any,  # noqa: ANN401  (A row.)
+    kept: Any,  # noqa: ANN401  (A row.)
+    sources: Mapping[int, bytes | None],
+    now: datetime,
+) -> None:
+    """Make one of two rows of a person, whose other address the organisation knows already.
+
+    The row that has the new address stays, with what it says; lists that it is not on come to it,
+    and whatever shields the person on either row does so from now on.
+
+    Args:
+        connection: A connection in a transaction that writes.
+        person: The row that goes, as `row_of` returns it.
+        kept: The row that stays.
+        sources: Row id of each list that comes to it → where the consent came from, sealed for it.
+        now: This instant.
+    """
+    for table in (membership, membership_topic):
+        connection.execute(
+            update(table)
+            .where(table.c.supporter_id == person.id, table.c.list_id.in_(list(sources)))
+            .values(supporter_id=kept.id)
+        )
+    for list_id, source in sources.items():
+        connection.execute(
+            update(membership)
+            .where(membership.c.supporter_id == kept.id, membership.c.list_id == list_id)
+            .values(consent_source_sealed=source)
+        )
+    ours = profile_from_text(kept.languages, kept.never)
+    theirs = profile_from_text(person.languages, person.never)
+    never = tuple(sorted({*ours.never, *theirs.never}))
+    pauses = [one for one in (kept.paused_until, person.paused_until) if one is not None]
+    connection.execute(
+        update(supporter)
+        .where(supporter.c.id == kept.id)
+        .values(
+            profile_id=profile_id(connection, LanguageProfile(ours.languages, never)),
+            discreet=kept.discreet or person.discreet,
+            only_urgent=kept.only_urgent or person.only_urgent,
+            text_only=kept.text_only or person.text_only,
+            paused_until=max(pauses, default=None),
+            updated_at=now,
+        )
+    )
+    erase(connection, person.address_digest, [person.organisation_id])
