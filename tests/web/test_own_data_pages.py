@@ -406,7 +406,7 @@ def test_a_new_address_waits_a_day(workspace, visitor, anna, tmp_path):
     keeper = Housekeeper(
         workspace.store,
         workspace.clock,
-        Retention(long, long, long, long, long, tmp_path / "journal", tmp_path / "rejects"),
+        Retention(long, long, long, long, long, long, tmp_path / "journal", tmp_path / "rejects"),
     )
     while keeper.step():
         pass
