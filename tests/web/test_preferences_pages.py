@@ -538,16 +538,16 @@ def test_no_token_breaks_a_page(browser_of, token):
 
 
 def test_known_and_unknown_links_take_the_same_time(database, ana, tokens):
-    """No answer comes before the floor, whether there is somebody or not."""
+    """No answer to a form comes before the floor, whether there is somebody or not."""
     with (
         public_site(database, tokens, SetClock(), answer_floor_s=0.15) as site,
         site.visitor() as visitor,
     ):
-        visitor.get("/healthz")
+        fields = form_of(visitor.get(ana.preferences).text)
         for path in (ana.preferences, f"/p/{'x' * 39}"):
             began = time.monotonic()
-            visitor.get(path)
-            assert 0.15 <= time.monotonic() - began < 1.0
+            post(visitor, path, fields)
+            assert 0.15 <= time.monotonic() - began < 1.5
 
 
 def test_a_pause_lasts_three_calendar_months():

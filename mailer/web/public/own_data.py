@@ -66,7 +66,7 @@ class OwnData:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering(ground)
+        self._answering = Answering()
         self._desk = desk
         self._limiter = Limiter(ground.clock)
 

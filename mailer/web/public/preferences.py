@@ -52,7 +52,7 @@ class Preferences:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering(ground)
+        self._answering = Answering()
 
     def routes(self) -> tuple[Route, ...]:
         """Return what is answered here."""
