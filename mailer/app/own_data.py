@@ -113,8 +113,8 @@ class OwnDataDesk:
                 connection, ServicePurpose.FRESH_LINK, person.address_digest, request, now - DAY
             )
             if asked < MAILS_A_DAY:
-                # Numbered within the day: two that come together are one.
-                request += f"{now:%Y-%m-%d-%H}-{asked}"
+                # Numbered: of two that come together one is written.
+                request += f"{now:%Y-%m-%dT%H:%M}-{asked}"
                 self._write(connection, ServicePurpose.FRESH_LINK, request, sender, address, said)
 
     def ask_change(self, supporter_id: int, address: NormalAddress, letter: Letter) -> None:

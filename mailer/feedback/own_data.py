@@ -77,12 +77,15 @@ def held(store: Store, keys: SealKeys, supporter_id: int) -> dict[str, Any] | No
 
 def _document(connection: Connection, keys: SealKeys, row: Any) -> dict[str, Any]:  # noqa: ANN401  (A row.)
     scopes = (SCOPE_ALL, organisation_scope(row.organisation_id))
-    clear = attributes_of_all(connection, [row.id])[row.id]
+    fields = opened_fields(keys, row.fields_sealed, row.id)
+    clear = {
+        one.name: attribute_text(one) for one in attributes_of_all(connection, [row.id])[row.id]
+    }
     return {
         "organisation": row.organisation,
         "address": keys.unseal(row.address_sealed, TABLE, ADDRESS, row.id),
-        **opened_fields(keys, row.fields_sealed, row.id),
-        **{one.name: attribute_text(one) for one in clear},
+        "name": fields.pop("name", ""),
+        "attributes": {**fields, **clear},
         "tags": supporters.tags_of(connection, row.id),
         "languages": row.languages.split(",") if row.languages else [],
         "languages never to be used": row.never.split(",") if row.never else [],

@@ -213,7 +213,7 @@ def test_what_is_held_is_a_file(workspace, visitor, anna, ground):
     held = answer.json()
     assert ("no-store", "harbor") == (answer.headers["cache-control"], held["organisation"])
     assert (ANNA, "Anna", "Balti", ["ru"]) == (
-        held["address"], held["name"], held["city"], held["languages"]
+        held["address"], held["name"], held["attributes"]["city"], held["languages"]
     )  # fmt: skip
     assert [("harbor-news", "consent")] == [(one["list"], one["consent"]) for one in held["lists"]]
     assert [(mailing.key, "accepted")] == [
