@@ -16,7 +16,14 @@ from enum import StrEnum
 from mailer.feedback.unsubscribe import log_lists, note_not_logged, person_of, write_missing
 from mailer.store.engine import Store
 from mailer.store.missing_lines import are_missing
-from mailer.store.preferences import Choices, Standing, ease, standing_of, write_choices
+from mailer.store.preferences import (
+    Choices,
+    Standing,
+    pause,
+    standing_of,
+    want_only_urgent,
+    write_choices,
+)
 from mailer.store.suppression_log import Mark, SuppressionLog
 from mailer.tokens import Purpose, Tokens
 
@@ -71,9 +78,9 @@ def ease_by_token(store: Store, tokens: Tokens, token: str, wish: Easing, now: d
     with store.write() as connection:
         if wish in (Easing.PAUSE, Easing.RESUME):
             until = pause_end(now) if wish is Easing.PAUSE else None
-            return ease(connection, person.supporter_id, now, paused_until=until)
-        only_urgent = wish is Easing.ONLY_URGENT
-        return ease(connection, person.supporter_id, now, only_urgent=only_urgent)
+            return pause(connection, person.supporter_id, until, now)
+        wanted = wish is Easing.ONLY_URGENT
+        return want_only_urgent(connection, person.supporter_id, now, wanted=wanted)
 
 
 def preferences_of(store: Store, tokens: Tokens, token: str) -> Standing | None:

@@ -147,26 +147,19 @@ def _is_theirs() -> ColumnElement[bool]:
     return or_(is_live(membership), left & (membership.c.consent_basis != ""))
 
 
-def ease(
-    connection: Connection,
-    supporter_id: int,
-    now: datetime,
-    *,
-    paused_until: datetime | None = None,
-    only_urgent: bool | None = None,
-) -> bool:
-    """Pause a person, or end that; or have only urgent mails reach them, or all; tell if it did.
+def pause(connection: Connection, supporter_id: int, until: datetime | None, now: datetime) -> bool:
+    """Let no mailing reach a person until then, or end that; tell if they are on record."""
+    return _set(connection, supporter_id, now, paused_until=until)
 
-    Args:
-        connection: A connection in a transaction that writes.
-        supporter_id: Whose row; nothing happens where there is none.
-        now: This instant.
-        paused_until: Until when nothing is sent; None ends a pause, unless `only_urgent` is given.
-        only_urgent: Whether only urgent mails are wanted; None leaves that as it is.
-    """
-    values: dict[str, object] = (
-        {"paused_until": paused_until} if only_urgent is None else {"only_urgent": only_urgent}
-    )
+
+def want_only_urgent(
+    connection: Connection, supporter_id: int, now: datetime, *, wanted: bool
+) -> bool:
+    """Let only urgent mailings reach a person, or all; tell if they are on record."""
+    return _set(connection, supporter_id, now, only_urgent=wanted)
+
+
+def _set(connection: Connection, supporter_id: int, now: datetime, **values: object) -> bool:
     changed = connection.execute(
         update(supporter).where(supporter.c.id == supporter_id).values(**values, updated_at=now)
     )

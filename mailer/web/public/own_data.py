@@ -22,7 +22,15 @@ from mailer.feedback.own_data import erase_own, is_there, supporter_of_link
 from mailer.feedback.preferences import preferences_of
 from mailer.store.suppression_log import LogNotWritten
 from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.ground import (
+    READ,
+    RETRY_AFTER_S,
+    WRITE,
+    Answering,
+    Endpoint,
+    Ground,
+    Route,
+)
 from mailer.web.public.limits import Limiter, network_of
 from mailer.web.public.pages import PRIVATE_HEADERS
 from mailer.web.public.reader import page_language
@@ -83,12 +91,12 @@ class OwnData:
             Route("/address/{token}", both, self._guarded(self.confirm), "address change"),
         )
 
-    def _guarded(self, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    def _guarded(self, answer: Endpoint) -> Endpoint:
         """Return what answers 503 instead of saying why something cannot be opened or written."""
 
         async def guarded(request: Request) -> Response:
             try:
-                found: Response = await answer(request)
+                found = await answer(request)
             except FormRefused as refused:
                 return self._pages.error(request, refused.status)
             except NotNow:
