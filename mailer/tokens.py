@@ -36,8 +36,6 @@ UNSUBSCRIBE_TOKEN_CHARACTERS = 39
 RETURN_PATH_TOKEN_CHARACTERS = 40
 #: 1 + base32 of 28 bytes, without padding.
 UNSUBSCRIBE_IN_MAIL_CHARACTERS = 46
-#: What such a token stands behind, with a plus sign, in an address of the return path's domain.
-UNSUBSCRIBE_LOCAL_PART = "u"
 
 
 class Purpose(StrEnum):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mailer.app.supervisor import longest_end_s
 from mailer.config import CONFIG_FILE, Config, share_dir
 from mailer.model.faults import Fault, FaultsFound
-from mailer.tokens import UNSUBSCRIBE_LOCAL_PART
+from mailer.model.feedback import UNSUBSCRIBE_LOCAL_PART
 
 #: Where the shipped files lie, in the source tree and in the wheel's share.
 FOLDER = "deploy"

@@ -38,12 +38,12 @@ from mailer.compose.return_path import return_path
 from mailer.compose.wire import MalformedMail, check_lines, check_message, check_pieces
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.feedback import UNSUBSCRIBE_LOCAL_PART
 from mailer.model.mailing import ComposedMail, Design, Envelope, OutgoingDelivery, Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling, ReturnPath
 from mailer.model.statement import Revision, localized
 from mailer.tokens import (
     UNSUBSCRIBE_IN_MAIL_CHARACTERS,
-    UNSUBSCRIBE_LOCAL_PART,
     UNSUBSCRIBE_TOKEN_CHARACTERS,
     Purpose,
     Tokens,

@@ -43,6 +43,7 @@ from mailer.config.values import (
 from mailer.model.breaker import SMALLEST_CANARY, Limits
 from mailer.model.domain_classes import PROVIDERS
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.feedback import UNSUBSCRIBE_LOCAL_PART
 from mailer.model.mailing import DkimKey, Sender
 from mailer.model.pacing import UNLIMITED, Pace, Pacing
 
@@ -156,6 +157,13 @@ class SenderSection(Section):
     #: The relays that take this sender's mails, in order; the first one alone when empty.
     relays: Row[Key] = ()
     dkim: Row[DkimSection] = ()
+
+    @field_validator("return_path_local")
+    @classmethod
+    def _check_local_part(cls, value: str) -> str:
+        if value == UNSUBSCRIBE_LOCAL_PART:
+            raise ValueError(f'is "{value}", which people unsubscribe by; take another, like "b"')
+        return value
 
 
 class DeliverySection(Section):

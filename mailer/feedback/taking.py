@@ -27,6 +27,7 @@ from mailer.keys import ServiceKeys
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.feedback import (
+    UNSUBSCRIBE_LOCAL_PART,
     Event,
     Feedback,
     FeedbackClass,
@@ -42,7 +43,6 @@ from mailer.store.settings import FEEDBACK_BOX_KEY, read_setting
 from mailer.store.suppression_log import FILE_NAME, LogNotWritten, SuppressionLog
 from mailer.tokens import (
     UNSUBSCRIBE_IN_MAIL_CHARACTERS,
-    UNSUBSCRIBE_LOCAL_PART,
     BadToken,
     PersonToken,
     Purpose,

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+#: What a token that unsubscribes stands behind, with a plus sign, in an address of the return path's
+#: domain.
+UNSUBSCRIBE_LOCAL_PART = "u"
+
 
 class FeedbackClass(StrEnum):
     """What a message says of one recipient."""

@@ -33,6 +33,7 @@ def test_root_is_no_key_of_the_file(tmp_path):
         ('return_path_local = "b"', r'return_path_local = "b>\r\nRSET"',
          "senders[0].return_path_local"),
         ('return_path_local = "b"', 'return_path_local = ""', "senders[0].return_path_local"),
+        ('return_path_local = "b"', 'return_path_local = "u"', "senders[0].return_path_local"),
         ('host = "smtp.example.org"', 'host = ""', "relays[0].host"),
         ('ehlo = "localhost"', r'ehlo = "localhost\r\nMAIL FROM:<>"', "relays[0].ehlo"),
         ('ehlo = "localhost"', 'ehlo = "[smtp.example.org]"', "relays[0].ehlo"),
