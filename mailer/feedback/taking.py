@@ -117,6 +117,8 @@ class Taker:
             StoreUnavailable: when the database does not answer: try again later.
             LogNotWritten: when `suppressions.log` cannot be written: try again later.
         """
+        if not raw.strip():
+            return Taken.IGNORED
         message = parse(raw)
         feedback = read(raw, self._readers, envelope_recipients)
         kinds = {one.kind for one in feedback.findings}

@@ -209,6 +209,13 @@ def test_a_program_that_answers_leaves_no_trace(sqlite_world):
     assert world.rows("feedback_event") == []
 
 
+@pytest.mark.parametrize("raw", [b"", b"\r\n\r\n", b" \n"])
+def test_nothing_at_all_is_no_letter(sqlite_world, raw):
+    """What is empty is not kept, and nobody need read it."""
+    assert sqlite_world.taker.take(raw) is Taken.IGNORED
+    assert [] == sqlite_world.rows("feedback_event")
+
+
 def test_a_letter_is_left_to_the_caller(sqlite_world):
     """So is a wish to leave that no token comes with."""
     world = sqlite_world
