@@ -40,7 +40,7 @@ from mailer.store.corrections import Reached
 from mailer.store.designs import save_design
 from mailer.store.mailings import NewMailing, create_mailing
 from mailer.store.mailings import schedule_draft as pin_draft
-from mailer.store.statements import latest_revision, load_revision
+from mailer.store.statements import StatementNotFound, latest_revision, load_revision
 
 
 @dataclass(frozen=True)
@@ -295,8 +295,12 @@ def refuse_withdrawn(workspace: Workspace, slug: str) -> None:
         FaultsFound: when it was.
     """
     with workspace.store.read() as connection:
-        withdrawn = visibility_of(connection, slug) is Visibility.WITHDRAWN
-    if withdrawn:
+        try:
+            is_withdrawn = visibility_of(connection, slug) is Visibility.WITHDRAWN
+        except StatementNotFound:
+            # The first issue of a newsletter is none before it is drafted.
+            is_withdrawn = False
+    if is_withdrawn:
         problem = f'"{slug}" was withdrawn: the page that its mails lead to would say so'
         remedy = f"Take that back first: mailer statements relist {slug}"
         raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
