@@ -1,0 +1,265 @@
+"""What supporters do by themselves, in a real browser: sound on each screen, by keyboard alone."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import select
+
+from mailer.app.own_data import OwnDataDesk
+from mailer.app.sign_up import SignUpDesk
+from mailer.feedback.own_data import fresh_token
+from mailer.store import tables
+from mailer.store.audience import sync_lists
+from mailer.store.engine import create_tables, open_store
+from mailer.store.preferences import standing_of
+from mailer.tokens import Purpose
+from mailer.web.public.joining import Joining
+from mailer.web.public.own_data import OwnData
+from tests.browser.test_public_pages import NOTHING, RUNS, Watch, assert_strict
+from tests.support.browser import axe_violations, open_page, overflows, screenshot
+from tests.support.clocks import FixedClock
+from tests.support.factories import Ground
+from tests.support.mail import text_of
+from tests.support.public_web import public_site
+from tests.support.sign_ups import Mails, sign_up_workspace
+
+#: Width, dark, and whether letters are twice as large, as in a window of 640 pixels at 200 %.
+SCREENS = {"phone": (320, False), "phone-dark": (320, True), "zoom": (640, False),
+           "zoom-dark": (640, True)}  # fmt: skip
+#: Each screen and each language, the one from right to left on both; more of them find nothing more.
+LOOKS = [("en", "zoom-dark"), ("ru", "phone"), ("fa", "phone-dark"), ("fa", "zoom")]
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A workspace whose form to sign up is on, its pages, and a way to put people into it."""
+    folder = tmp_path_factory.mktemp("supporters")
+    with contextlib.closing(open_store(f"sqlite:///{folder / 'test.db'}")) as store:
+        create_tables(store)
+        workspace = sign_up_workspace(folder, store, FixedClock())
+        ground = Ground(store, workspace.seal_keys, workspace.service_keys)
+        with store.write() as connection:
+            for key in ("harbor-news", "harbor-volunteers"):
+                one = workspace.lists[0][key]
+                ground.lists[key] = (sync_lists(connection, [one], ground.now)[key], one)
+        own_data, sign_up = OwnDataDesk(workspace), SignUpDesk(workspace)
+        with public_site(
+            store,
+            workspace.tokens,
+            workspace.clock,
+            log=workspace.suppression_log.path,
+            areas=[
+                lambda stands_on: OwnData(stands_on, own_data).routes(),
+                lambda stands_on: Joining(stands_on, sign_up).routes(),
+            ],
+        ) as site:
+            yield SimpleNamespace(workspace=workspace, ground=ground, site=site, store=store)
+
+
+class Person:
+    """On two lists, with the links of a mail."""
+
+    def __init__(self, world) -> None:
+        self.world = world
+        self.address = f"reader{next(_NUMBERS)}@example.org"
+        self.id = world.ground.add_supporter(
+            self.address, "harbor-news", "harbor-volunteers", languages=("ru",)
+        )
+        tokens = world.workspace.tokens
+        # Of a delivery that was cleared away: then the link is about every list.
+        self.leave = f"/u/{tokens.person(Purpose.UNSUBSCRIBE, 1 << 40, self.id)}"
+        self.preferences = f"/p/{tokens.person(Purpose.PREFERENCES, 1 << 40, self.id)}"
+
+    @property
+    def data(self) -> str:
+        """Return the path of a fresh link."""
+        now = self.world.workspace.clock.now()
+        return f"/data/{fresh_token(self.world.workspace.tokens, self.id, now)}"
+
+    def standing(self):
+        """Return what stands for the person."""
+        with self.world.store.read() as connection:
+            return standing_of(connection, self.id)
+
+    def is_on_record(self) -> bool:
+        """Tell whether there is a row."""
+        with self.world.store.read() as connection:
+            row = select(tables.supporter.c.id).where(tables.supporter.c.id == self.id)
+            return connection.execute(row).first() is not None
+
+
+@pytest.fixture
+def person(world):
+    """Somebody new."""
+    return Person(world)
+
+
+class Walk:
+    """One visitor on one screen, who looks at each page that they come to."""
+
+    def __init__(self, page, world, language, screen) -> None:
+        self.page, self.site = page, world.site
+        self.language, self.screen = language, screen
+        self.watch = Watch(page, world.site)
+        self.seen: list[str] = []
+
+    def open(self, path: str, name: str) -> None:
+        """Open a page and look at it."""
+        assert_strict(self.page.goto(self.site.url + path))
+        self.look(name)
+
+    def send(self, button: str, name: str) -> None:
+        """Press a button, given by its selector, and look at the answer."""
+        with self.page.expect_navigation():
+            self.page.click(button)
+        self.look(name)
+
+    def look(self, name: str) -> None:
+        """Hold the page against what all of them promise."""
+        page, where = self.page, f"{name}, {self.language}, {self.screen}"
+        if self.screen.startswith("zoom"):
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert self.language == page.get_attribute("html", "lang"), where
+        assert RUNS[self.language] == page.get_attribute("html", "dir"), where
+        assert [] == axe_violations(page), where
+        assert [] == overflows(page), where
+        heights = page.eval_on_selector_all(
+            "button, select, input:not([type=hidden], [type=checkbox], [type=radio])",
+            "all => all.filter(one => one.tabIndex >= 0).map(one => one.offsetHeight)",
+        )
+        assert all(height >= 44 for height in heights), where
+        assert 0 == page.locator("script").count()
+        self.seen.append(name)
+        screenshot(page, f"{name}-{self.language}-{self.screen}")
+
+    def end(self) -> None:
+        """Nothing else was asked for, and nothing is kept."""
+        found = self.watch.found()
+        # Addresses that are too old answer 404 and 410, of which the browser complains by itself.
+        found["complaints"] = [one for one in found["complaints"] if "status of 4" not in one]
+        assert NOTHING == found
+
+
+@pytest.mark.parametrize(("language", "screen"), LOOKS)
+def test_every_page_is_sound(browser, world, person, language, screen):
+    """All that supporters can do, step by step: axe finds nothing, and nothing sticks out."""
+    width, dark = SCREENS[screen]
+    with open_page(browser, width=width, dark=dark, language=language) as page:
+        walk = Walk(page, world, language, screen)
+        walk.open(person.leave, "unsubscribe")
+        walk.send("button[value=pause]", "paused")
+        walk.open(person.leave, "unsubscribe-again")
+        walk.send("button[value=only-urgent]", "only-urgent")
+        walk.open(person.preferences, "preferences")
+        page.select_option("#language-1", "ru")
+        page.check("#never-ru")
+        walk.send("form:not(.quiet) button", "preferences-problem")
+        page.uncheck("#never-ru")
+        walk.send("form:not(.quiet) button", "preferences-saved")
+        walk.send("form.quiet button", "link-sent")
+        walk.open("/data", "ask-link")
+        page.fill("#address", "nobody@here")
+        walk.send("main button", "ask-link-problem")
+        walk.open(person.data, "own-data")
+        walk.open(f"{person.data}/address", "change-address")
+        page.fill("#address", "nobody@here")
+        walk.send("main button", "change-address-problem")
+        page.fill("#address", f"new.{person.address}")
+        walk.send("main button", "change-address-sent")
+        confirming = [
+            found[1]
+            for mail in Mails(world.workspace).take()
+            if (found := re.search(r"https?://[^/\s]+(/address/\S+)", text_of(mail.content)))
+        ]
+        walk.open(confirming[0], "confirm-address")
+        walk.send("main button", "address-changed")
+        walk.open(f"{person.data}/erase", "erase")
+        walk.send("main button", "erased")
+        walk.open(person.preferences, "nothing-on-record")
+        walk.end()
+
+
+@pytest.mark.parametrize(("language", "screen"), LOOKS)
+def test_signing_up_is_sound(browser, world, language, screen):
+    """The form, what is wrong with it, its answer, the link's question, and the welcome."""
+    width, dark = SCREENS[screen]
+    with open_page(browser, width=width, dark=dark, language=language) as page:
+        walk = Walk(page, world, language, screen)
+        walk.open("/join", "sign-up")
+        page.fill("#email", "nobody@here")
+        walk.send("main button", "sign-up-problem")
+        page.fill("#email", f"reader{next(_NUMBERS)}@example.net")
+        walk.send("main button", "sign-up-asked")
+        link = [
+            found[1]
+            for mail in Mails(world.workspace).take()
+            if (found := re.search(r"https?://[^/\s]+(/join/\S+)", text_of(mail.content)))
+        ]
+        walk.open(link[-1], "sign-up-question")
+        walk.send("main button", "signed-up")
+        walk.open(f"/join/{'a' * 33}", "sign-up-question-of-nobody")
+        walk.send("main button", "sign-up-too-old")
+        walk.end()
+
+
+def _press(page, selector: str, key: str = "Enter") -> None:
+    """Go on by Tab until the element has the focus, see that it shows, and press a key there."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            shown = "getComputedStyle(document.activeElement).outlineStyle"
+            assert "none" != page.evaluate(shown), selector
+            page.keyboard.press(key)
+            return
+    raise AssertionError(f"{selector} is not reached by the keyboard")
+
+
+def test_by_keyboard_alone(browser, world, person):
+    """Preferences, sign-up and erasure with Tab, Space, arrows and Enter; what has the focus shows."""
+    with open_page(browser, width=320) as page:
+        page.goto(world.site.url + person.preferences)
+        _press(page, "#never-de", "Space")
+        _press(page, "#pause-none", "ArrowDown")
+        _press(page, "#text-only", "Space")
+        _press(page, "form:not(.quiet) button")
+        page.wait_for_selector(".saved")
+        standing = person.standing()
+        assert ("de",) == standing.profile.never
+        assert standing.text_only
+        assert standing.paused_until is not None
+
+        page.goto(world.site.url + "/join")
+        _press(page, "#email", "a")
+        page.keyboard.type("nna@example.net")
+        _press(page, "main button")
+        page.wait_for_selector("#email", state="detached")
+
+        page.goto(world.site.url + person.data)
+        _press(page, "a[href$=erase]")
+        page.wait_for_url("**/erase")
+        with page.expect_navigation():
+            _press(page, "main button")
+        assert not person.is_on_record()
+
+
+def test_without_scripts_everything_is_done_the_same(browser, world, person):
+    """With scripts off a pause is set and ended, and preferences are saved."""
+    with open_page(browser, width=320, javascript=False) as page:
+        page.goto(world.site.url + person.leave)
+        page.click("button[value=pause]")
+        page.wait_for_selector("button[value=resume]")
+        assert person.standing().paused_until is not None
+        with page.expect_navigation():
+            page.click("button[value=resume]")
+        assert person.standing().paused_until is None
+        page.goto(world.site.url + person.preferences)
+        page.check("#only-urgent")
+        page.click("form:not(.quiet) button")
+        page.wait_for_selector(".saved")
+        assert person.standing().only_urgent
