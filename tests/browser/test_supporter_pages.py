@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from itertools import count
-from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import select
 
-from mailer.app.own_data import OwnDataDesk
-from mailer.app.sign_up import SignUpDesk
-from mailer.feedback.own_data import fresh_token
-from mailer.store import tables
-from mailer.store.audience import sync_lists
-from mailer.store.engine import create_tables, open_store
-from mailer.store.preferences import standing_of
-from mailer.tokens import Purpose
-from mailer.web.public.joining import Joining
-from mailer.web.public.own_data import OwnData
 from tests.browser.test_public_pages import NOTHING, RUNS, Watch, assert_strict
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
-from tests.support.clocks import FixedClock
-from tests.support.factories import Ground
 from tests.support.mail import text_of
-from tests.support.public_web import public_site
-from tests.support.sign_ups import Mails, sign_up_workspace
+from tests.support.sign_ups import Mails
+from tests.support.supporter_site import Person, supporter_site
 
 #: Width, dark, and whether letters are twice as large, as in a window of 640 pixels at 200 %.
 SCREENS = {"phone": (320, False), "phone-dark": (320, True), "zoom": (640, False),
@@ -39,59 +24,8 @@ _NUMBERS = count(1)
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A workspace whose form to sign up is on, its pages, and a way to put people into it."""
-    folder = tmp_path_factory.mktemp("supporters")
-    with contextlib.closing(open_store(f"sqlite:///{folder / 'test.db'}")) as store:
-        create_tables(store)
-        workspace = sign_up_workspace(folder, store, FixedClock())
-        ground = Ground(store, workspace.seal_keys, workspace.service_keys)
-        with store.write() as connection:
-            for key in ("harbor-news", "harbor-volunteers"):
-                one = workspace.lists[0][key]
-                ground.lists[key] = (sync_lists(connection, [one], ground.now)[key], one)
-        own_data, sign_up = OwnDataDesk(workspace), SignUpDesk(workspace)
-        with public_site(
-            store,
-            workspace.tokens,
-            workspace.clock,
-            log=workspace.suppression_log.path,
-            areas=[
-                lambda stands_on: OwnData(stands_on, own_data).routes(),
-                lambda stands_on: Joining(stands_on, sign_up).routes(),
-            ],
-        ) as site:
-            yield SimpleNamespace(workspace=workspace, ground=ground, site=site, store=store)
-
-
-class Person:
-    """On two lists, with the links of a mail."""
-
-    def __init__(self, world) -> None:
-        self.world = world
-        self.address = f"reader{next(_NUMBERS)}@example.org"
-        self.id = world.ground.add_supporter(
-            self.address, "harbor-news", "harbor-volunteers", languages=("ru",)
-        )
-        tokens = world.workspace.tokens
-        # Of a delivery that was cleared away: then the link is about every list.
-        self.leave = f"/u/{tokens.person(Purpose.UNSUBSCRIBE, 1 << 40, self.id)}"
-        self.preferences = f"/p/{tokens.person(Purpose.PREFERENCES, 1 << 40, self.id)}"
-
-    @property
-    def data(self) -> str:
-        """Return the path of a fresh link."""
-        now = self.world.workspace.clock.now()
-        return f"/data/{fresh_token(self.world.workspace.tokens, self.id, now)}"
-
-    def standing(self):
-        """Return what stands for the person."""
-        with self.world.store.read() as connection:
-            return standing_of(connection, self.id)
-
-    def is_on_record(self) -> bool:
-        """Tell whether there is a row."""
-        with self.world.store.read() as connection:
-            row = select(tables.supporter.c.id).where(tables.supporter.c.id == self.id)
-            return connection.execute(row).first() is not None
+    with supporter_site(tmp_path_factory.mktemp("supporters")) as made:
+        yield made
 
 
 @pytest.fixture
