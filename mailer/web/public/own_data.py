@@ -119,7 +119,8 @@ class OwnData:
 
     async def link(self, request: Request) -> Response:
         """Send a fresh link to the address on record of whose preferences these are."""
-        await read_form(request)
+        if not _action(await read_form(request), "send-link"):
+            return self._pages.error(request, HTTPStatus.BAD_REQUEST)
         token: str = request.path_params["token"]
 
         def send() -> None:
