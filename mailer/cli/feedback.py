@@ -56,7 +56,7 @@ def feedback_command(
     It prints nothing when all is well. Status 75 asks the mail server to keep the message and try
     again later.
 
-    Example: mailer feedback --recipient b+token@bounces.example.org < message
+    Example: mailer feedback --recipient "$ORIGINAL_RECIPIENT" < message
 
     Example: mailer feedback --explain < message
     """

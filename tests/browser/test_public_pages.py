@@ -139,13 +139,13 @@ def test_leaving_and_coming_back(browser, site, people, reader, language, width,
         screenshot(page, f"{name}-unsubscribe")
         assert {"letters"} == people.on(supporter_id)
 
-        page.get_by_role("button").click()
+        page.click("main button >> nth=0")
         page.wait_for_selector("form.quiet")
         assert_sound(page, watch, language, width, dark=dark)
         screenshot(page, f"{name}-unsubscribed")
         assert set() == people.on(supporter_id)
 
-        page.get_by_role("button").click()
+        page.click("main button >> nth=0")
         page.wait_for_url("**/undo")
         assert_sound(page, watch, language, width, dark=dark)
         screenshot(page, f"{name}-undone")
@@ -174,7 +174,7 @@ def test_the_button_is_large_and_shows_where_one_is(browser, site, reader, langu
     with open_page(browser, width=320, language=language) as page:
         page.goto(site.url + reader[1])
         assert contrast(page, "button") >= 4.5
-        assert page.locator("button").bounding_box()["height"] >= 44
+        assert page.locator("button").first.bounding_box()["height"] >= 44
         page.keyboard.press("Tab")
         assert "button" == page.evaluate("document.activeElement.localName")
         assert ("solid", "3px") == (
