@@ -43,7 +43,7 @@ def test_who_signs_up_gets_the_next_mailing(mailer, crowd):
     with running(folder) as started:
         until(lambda: answers(web) and answers(inbox), "the ports to answer")
         assert "Sign up" in asked(f"{site}/join")
-        assert "Look into your mailbox" in asked(f"{site}/join", form(ANNA, language="ru"))
+        assert "Check your mail" in asked(f"{site}/join", form(ANNA, language="ru"))
         (mail,) = until(lambda: mails_to(inbox, ANNA), "the confirmation")
         assert "Пожалуйста, подтвердите свой адрес" == message(mail)["Subject"]
         (link,) = re.findall(rf"{site}/join/[\w-]+", text_of(mail))
