@@ -73,14 +73,15 @@ def ease_by_token(store: Store, tokens: Tokens, token: str, wish: Easing, now: d
     person, _ = person_of(tokens, Purpose.UNSUBSCRIBE, token)
     with store.read() as connection:
         # A stranger's token takes no lock that senders wait for.
-        if standing_of(connection, person.supporter_id) is None:
-            return False
+        standing = standing_of(connection, person.supporter_id)
+    if standing is None:
+        return False
     with store.write() as connection:
         if wish in (Easing.PAUSE, Easing.RESUME):
             until = pause_end(now) if wish is Easing.PAUSE else None
-            return pause(connection, person.supporter_id, until, now)
+            return pause(connection, standing.supporter_id, until, now)
         wanted = wish is Easing.ONLY_URGENT
-        return want_only_urgent(connection, person.supporter_id, now, wanted=wanted)
+        return want_only_urgent(connection, standing.supporter_id, now, wanted=wanted)
 
 
 def preferences_of(store: Store, tokens: Tokens, token: str) -> Standing | None:

@@ -23,7 +23,7 @@ from mailer.store.audience import (
     profile_id,
 )
 from mailer.store.deliveries import skip_all
-from mailer.store.supporters import erase
+from mailer.store.supporters import erase, note_merged
 from mailer.store.tables import (
     address_change,
     delivery,
@@ -287,4 +287,5 @@ def merge_person(
             updated_at=now,
         )
     )
+    note_merged(connection, person.id, kept.id)
     erase(connection, person.address_digest, [person.organisation_id])

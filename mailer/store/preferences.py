@@ -27,6 +27,7 @@ from mailer.store.audience import (
 )
 from mailer.store.mailings import list_from_document
 from mailer.store.public import Leaver, LeftLists, ListScope, leave_some
+from mailer.store.supporters import merged_into
 from mailer.store.tables import (
     language_profile,
     mailing_list,
@@ -90,7 +91,11 @@ class Choices:
 
 
 def standing_of(connection: Connection, supporter_id: int) -> Standing | None:
-    """Return what is on record of a person's choices; None when the person is not, or no more."""
+    """Return what is on record of a person's choices; None when the person is not, or no more.
+
+    Of a row that became part of another one of the person, it is what that one says.
+    """
+    supporter_id = merged_into(connection, [supporter_id]).get(supporter_id, supporter_id)
     row = connection.execute(
         select(supporter, language_profile.c.languages, language_profile.c.never)
         .join(language_profile, language_profile.c.id == supporter.c.profile_id)

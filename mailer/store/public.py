@@ -28,6 +28,7 @@ from sqlalchemy import (
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.model.statement import Visibility
 from mailer.store.mailings import list_from_document
+from mailer.store.supporters import merged_into
 from mailer.store.tables import (
     delivery_list,
     mailing,
@@ -148,9 +149,13 @@ def _to_leave(
         any(supporter_id == one.supporter_id for _, supporter_id in ways)
         for one, ways in zip(leavers, pairs, strict=True)
     ]
-    supporters = {one.supporter_id for one in leavers}.union(
+    named = {one.supporter_id for one in leavers}.union(
         *({supporter_id for _, supporter_id in ways} for ways in pairs)
     )
+    # A row that became part of another since is left as that one.
+    now_in = merged_into(connection, named)
+    pairs = [{(list_id, now_in.get(person, person)) for list_id, person in ways} for ways in pairs]
+    supporters = {now_in.get(one, one) for one in named}
     query = _SUBSCRIBED.with_for_update(of=membership) if lock else _SUBSCRIBED
     rows = [
         _Subscribed(*row) for row in connection.execute(query, {"supporters": sorted(supporters)})
@@ -162,7 +167,7 @@ def _to_leave(
             if (
                 (row.list_id, row.supporter_id) in ways
                 if came_through
-                else row.supporter_id == one.supporter_id
+                else row.supporter_id == now_in.get(one.supporter_id, one.supporter_id)
             )
         ]
         for one, ways, came_through in zip(leavers, pairs, known, strict=True)

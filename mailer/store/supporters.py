@@ -6,10 +6,10 @@ in the database; whoever holds the key opens them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, select, update
 
 from mailer.store.audience import is_live
 from mailer.store.tables import (
@@ -23,6 +23,7 @@ from mailer.store.tables import (
     mailing_list,
     membership,
     membership_topic,
+    merged_supporter,
     organisation,
     signup,
     signup_count,
@@ -62,6 +63,28 @@ def _people() -> Select[Any]:
         .join(organisation, organisation.c.id == supporter.c.organisation_id)
         .join(language_profile, language_profile.c.id == supporter.c.profile_id)
     )
+
+
+def note_merged(connection: Connection, gone_id: int, supporter_id: int) -> None:
+    """Write that one row of a person became part of another, so that its links stay theirs."""
+    connection.execute(
+        update(merged_supporter)
+        .where(merged_supporter.c.supporter_id == gone_id)
+        .values(supporter_id=supporter_id)
+    )
+    connection.execute(merged_supporter.insert().values(gone_id=gone_id, supporter_id=supporter_id))
+
+
+def merged_into(connection: Connection, supporter_ids: Collection[int]) -> dict[int, int]:
+    """Return, of rows that became part of another, the id of that one."""
+    rows = connection.execute(_MERGED_INTO, {"gone": sorted(supporter_ids)})
+    return {row.gone_id: row.supporter_id for row in rows}
+
+
+#: Made once, as making a statement takes longer than running it.
+_MERGED_INTO = select(merged_supporter).where(
+    merged_supporter.c.gone_id.in_(bindparam("gone", expanding=True))
+)
 
 
 def memberships_of(connection: Connection, supporter_id: int) -> Sequence[Any]:
@@ -136,6 +159,7 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
     tied = (supporter_tag, supporter_attribute, membership_topic, membership, import_change)
     for table in tied:
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
+    connection.execute(delete(merged_supporter).where(merged_supporter.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
     _forget_feedback(connection, address_digest)
     # A wish may be for lists of several organisations: it is gone for all, and can be made anew.

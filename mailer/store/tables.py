@@ -839,6 +839,16 @@ signup_count = Table(
     Column("last_sent_at", Instant, nullable=False),
 )
 
+#: Rows of people who became one with another row of theirs: links in mails of before name them.
+merged_supporter = Table(
+    "merged_supporter",
+    metadata,
+    Column("gone_id", Id, primary_key=True, autoincrement=False),
+    #: The row that stays.
+    Column("supporter_id", Id, nullable=False),
+    Index("ix_merged_supporter_supporter_id", "supporter_id"),
+)
+
 #: A new address of a supporter that waits until it is confirmed from there.
 address_change = Table(
     "address_change",

@@ -372,6 +372,26 @@ def test_an_address_that_is_known_already_keeps_its_row(workspace, visitor, grou
     }
 
 
+@pytest.mark.parametrize("cleared", [False, True])
+def test_links_in_mails_to_the_old_address_stay_theirs(workspace, visitor, ground, cleared):
+    """Who became one with another row unsubscribes, and pauses, by the mails they had before."""
+    anna = ground.add_supporter(ANNA, "harbor-news")
+    kept = ground.add_supporter(NEW, "harbor-volunteers")
+    mailing = ground.add_mailing(["harbor-news"])
+    delivery = 77 if cleared else ground.add_delivery(mailing, anna, DeliveryState.ACCEPTED)
+    visitor.post(changed_to(workspace, visitor, anna), data={"action": "confirm"})
+    token = workspace.tokens.person(Purpose.UNSUBSCRIBE, delivery, anna)
+
+    visitor.post(f"/u/{token}", data={"action": "pause"})
+    visitor.post(f"/u/{token}", data={"action": "unsubscribe"})
+
+    with workspace.store.read() as connection:
+        after = standing_of(connection, kept)
+    on = {one.definition.key: one.is_on for one in after.lists}
+    assert (False, True) == (on["harbor-news"], after.paused_until is not None)
+    assert cleared is not on["harbor-volunteers"]
+
+
 def test_a_new_address_that_must_not_be_written_to_is_not(workspace, visitor, anna):
     """With the answer that everybody has."""
     with workspace.store.write() as connection:

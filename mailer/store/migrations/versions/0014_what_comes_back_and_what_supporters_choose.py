@@ -81,6 +81,12 @@ def upgrade() -> None:
     op.create_index('ix_feedback_finding_delivery_id', 'feedback_finding', ['delivery_id'])
     op.create_index('ix_feedback_finding_event_id', 'feedback_finding', ['event_id'])
     op.create_index('ix_feedback_finding_mailing_id', 'feedback_finding', ['mailing_id', 'kind'])
+    op.create_table('merged_supporter',
+    sa.Column('gone_id', _ID, autoincrement=False, nullable=False),
+    sa.Column('supporter_id', _ID, nullable=False),
+    sa.PrimaryKeyConstraint('gone_id', name=op.f('pk_merged_supporter'))
+    )
+    op.create_index('ix_merged_supporter_supporter_id', 'merged_supporter', ['supporter_id'])
     op.create_table('mailing_topic',
     sa.Column('mailing_id', _ID, nullable=False),
     sa.Column('topic', sa.String(length=60), nullable=False),
@@ -123,6 +129,8 @@ def downgrade() -> None:
     op.drop_index('ix_membership_topic_supporter_id', table_name='membership_topic')
     op.drop_table('membership_topic')
     op.drop_table('mailing_topic')
+    op.drop_index('ix_merged_supporter_supporter_id', table_name='merged_supporter')
+    op.drop_table('merged_supporter')
     op.drop_table('feedback_count')
     op.drop_index('ix_feedback_finding_mailing_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_event_id', table_name='feedback_finding')
