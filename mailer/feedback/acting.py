@@ -46,7 +46,9 @@ from mailer.store.suppression_log import LogEntry, left_list
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 
 #: Service mails that go to supporters: what comes back of the others is about staff.
-_TO_SUPPORTERS = frozenset({ServicePurpose.CONFIRMATION, ServicePurpose.FRESH_LINK})
+_TO_SUPPORTERS = frozenset(
+    {ServicePurpose.CONFIRMATION, ServicePurpose.FRESH_LINK, ServicePurpose.ADDRESS_CHANGE}
+)
 #: Who settled a doubt, where no person did.
 _BY_REPORT = "report"
 #: What a suppression came from.

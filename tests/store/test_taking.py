@@ -250,7 +250,9 @@ def test_who_answers_that_they_want_no_more_leaves(world):
     assert world.effects() == [("opt_out", "verp", "unsubscribed")]
 
 
-@pytest.mark.parametrize("purpose", [ServicePurpose.CONFIRMATION, ServicePurpose.ALERT])
+@pytest.mark.parametrize(
+    "purpose", [ServicePurpose.CONFIRMATION, ServicePurpose.ADDRESS_CHANGE, ServicePurpose.ALERT]
+)
 def test_what_comes_back_of_a_service_mail(sqlite_world, purpose):
     """A confirmation's dead address is suppressed; staff are not, however dead."""
     world = sqlite_world
@@ -264,7 +266,7 @@ def test_what_comes_back_of_a_service_mail(sqlite_world, purpose):
         )  # fmt: skip
     raw = dsn(world.service_tokens.return_path(7), "mila@example.org")
     assert world.taker.take(raw) is Taken.RECORDED
-    wanted = ["bounced"] if purpose is ServicePurpose.CONFIRMATION else []
+    wanted = [] if purpose is ServicePurpose.ALERT else ["bounced"]
     assert world.suppressed("mila") == wanted
     (finding,) = world.rows("feedback_finding")
     assert (finding.service_id, finding.delivery_id) == (7, None)
