@@ -153,6 +153,7 @@ class OwnDataDesk:
 
         Raises:
             NotNow: when addresses cannot be opened or sealed.
+            LogNotWritten: when `suppressions.log` cannot be written; nothing is changed then.
             StoreUnavailable: when it could not be put on record; nothing is changed then.
         """
         workspace = self._workspace
@@ -164,6 +165,7 @@ class OwnDataDesk:
                 workspace.tokens,
                 token,
                 workspace.clock.now(),
+                workspace.suppression_log,
             )
 
     def _sender(self, organisation: str) -> Sender | None:

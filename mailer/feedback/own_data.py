@@ -7,12 +7,14 @@ same result: none.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mailer.audience.addresses import NormalAddress, normalize_address
 from mailer.audience.consent import opened_source, sealed_source
 from mailer.audience.merging import ADDRESS, TABLE, opened_fields
+from mailer.events import failed
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import SuppressionReason
 from mailer.store import own_data as rows
@@ -21,8 +23,8 @@ from mailer.store.audience import SCOPE_ALL, organisation_scope
 from mailer.store.engine import Connection, Store, StoreUnavailable, take_ids
 from mailer.store.exports import attributes_of_all
 from mailer.store.imports import attribute_text
-from mailer.store.suppression_log import SuppressionLog
-from mailer.store.suppressions import Suppressed, log_entries, standing, suppress
+from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
+from mailer.store.suppressions import Suppressed, go_along, log_entries, standing, suppress
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
 #: How long a fresh link works.
@@ -174,13 +176,16 @@ def confirm_change(
     tokens: Tokens,
     token: str,
     now: datetime,
+    log: SuppressionLog,
 ) -> bool:
     """Move a person to the address at which they got the token; tell if it was good for that.
 
     Twice is once. Where the organisation knows the new address already, its row there stays and the
-    lists of the other come to it.
+    lists of the other come to it. `log` bars the old address: a database put back from a copy has
+    them there, and must not write to where they are no more.
 
     Raises:
+        LogNotWritten: when the log could not be written; nothing is changed then.
         StoreUnavailable: when it could not be put on record, or an audience is being frozen, in
             which nobody may change places; nothing is changed then.
         WrongSealKey: when what waits was sealed with another key.
@@ -206,7 +211,34 @@ def confirm_change(
             return False
         rows.close_change(connection, change, now)
         _move(connection, keys, service_keys, person, change, now)
+        lifted = _bar_old(connection, person, change, now, log)
+    # After the commit: a line that is lost here leaves the person barred after a restore.
+    try:
+        log.append(lifted)
+    except LogNotWritten as error:
+        failed("suppressions.log cannot be written: mend it now", reason=error.reason)
     return True
+
+
+def _bar_old(
+    connection: Connection,
+    person: Any,  # noqa: ANN401  (A row.)
+    change: rows.AddressChange,
+    now: datetime,
+    log: SuppressionLog,
+) -> list[LogEntry]:
+    """Take along what was said of a person, have the log bar the old address; return what it lifts."""
+    old, new = person.address_digest, change.address_digest
+    if old == new:
+        return []
+    along = go_along(connection, old, new, person.organisation_id)
+    scope = organisation_scope(person.organisation_id)
+    moved = Suppressed(old, scope, SuppressionReason.UNSUBSCRIBED, _SOURCE, now)
+    log.append(log_entries(connection, [*along, moved], now))
+    if standing(connection, new, [scope]):
+        return []
+    # They may come back to an address that they had before.
+    return log_entries(connection, [replace(moved, address_digest=new)], now, Mark.LIFTED)
 
 
 def _move(

@@ -196,8 +196,7 @@ def move_person(
     """Give a person's row another address, and take their open deliveries along.
 
     A delivery is known by its address: one of a mailing that reaches the new address anyway is
-    skipped as a duplicate. What has ended, or is being sent, stays with the old address, and so do
-    its suppressions.
+    skipped as a duplicate. What has ended, or is being sent, stays with the old address.
 
     Args:
         connection: A connection in a transaction that writes.

@@ -7,14 +7,14 @@ so that whoever keeps a record of every suppression beside the database has one 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from mailer.model.audience import SuppressionReason
-from mailer.store.audience import insert_or_ignore, organisation_scope
+from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
 from mailer.store.supporters import organisation_ids
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.tables import suppression
@@ -153,6 +153,22 @@ def lift_bounces(
     ]
     lift(connection, over)
     return over
+
+
+def go_along(
+    connection: Connection, old_digest: bytes, new_digest: bytes, organisation_id: int
+) -> list[Suppressed]:
+    """Bar a person's new address by what was said of them at the old one; return what is new.
+
+    That mail did not arrive there says nothing of the new address. All else is said of the person.
+    """
+    scopes = (SCOPE_ALL, organisation_scope(organisation_id))
+    said = [
+        replace(one, address_digest=new_digest)
+        for one in standing(connection, old_digest, scopes)
+        if one.reason not in _BOUNCES
+    ]
+    return suppress(connection, said)
 
 
 def of_batch(connection: Connection, batch_id: int, limit: int) -> list[Suppressed]:

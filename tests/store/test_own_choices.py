@@ -124,7 +124,7 @@ def test_a_pause_and_its_end(ground, tokens, anna):
         assert not ease_by_token(ground.store, tokens, "x" * 39, wish, NOW)
 
 
-def change(ground, tokens, supporter_id, address=NEW):
+def change(ground, tokens, log, supporter_id, address=NEW):
     """Ask for another address, and confirm it."""
     normal = normalize_address(address)
     digest = ground.service_keys.address_digest(normal.normal_form)
@@ -132,7 +132,7 @@ def change(ground, tokens, supporter_id, address=NEW):
         change_id = note_change(connection, ground.seal_keys, supporter_id, normal, digest, NOW)
     token = tokens.person(Purpose.ADDRESS_CHANGE, change_id, supporter_id)
     return [
-        confirm_change(ground.store, ground.seal_keys, ground.service_keys, tokens, token, NOW)
+        confirm_change(ground.store, ground.seal_keys, ground.service_keys, tokens, token, NOW, log)
         for _ in range(2)
     ]
 
@@ -154,12 +154,12 @@ def consent_from(ground, list_key, supporter_id, source):
     return list_id
 
 
-def test_a_new_address_takes_open_deliveries_along(ground, tokens, anna):
+def test_a_new_address_takes_open_deliveries_along(ground, tokens, log, anna):
     """The row keeps its id, and what is due goes where the person is now."""
     mailing = ground.add_mailing(["news"])
     due = ground.add_delivery(mailing, anna, DeliveryState.DUE)
 
-    assert [True, True] == change(ground, tokens, anna)
+    assert [True, True] == change(ground, tokens, log, anna)
 
     document = held(ground.store, ground.seal_keys, anna)
     assert (NEW, [mailing.key]) == (
@@ -176,7 +176,7 @@ def test_two_rows_of_a_person_become_one(ground, tokens, log, anna):
     letters = consent_from(ground, "letters", anna, "the form of May")
     save(ground, tokens, log, anna, topics={letters: frozenset({"x"})})
 
-    assert [True, True] == change(ground, tokens, anna)
+    assert [True, True] == change(ground, tokens, log, anna)
 
     assert held(ground.store, ground.seal_keys, anna) is None
     document = held(ground.store, ground.seal_keys, kept)

@@ -17,9 +17,11 @@ from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.store import tables
-from mailer.store.audience import SCOPE_ALL, sync_lists
+from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
 from mailer.store.preferences import standing_of
+from mailer.store.restoring import replay_log
 from mailer.store.service_mails import claim_service, open_mail
+from mailer.store.supporters import organisation_ids
 from mailer.store.suppressions import Suppressed, standing, suppress
 from mailer.tokens import Purpose
 from mailer.web.public.own_data import OwnData
@@ -303,6 +305,46 @@ def test_suppressions_stay_with_the_old_address(workspace, visitor, anna):
     visitor.post(changed_to(workspace, visitor, anna), data={"action": "confirm"})
 
     assert ([(SCOPE_ALL, "bounced")], []) == (barred(workspace), barred(workspace, NEW))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_person_said_goes_along(workspace, visitor, anna, ground, known):
+    """Whoever complained, or wants nothing, is not mailed at a new address either.
+
+    A database put back from a copy knows the old address alone: `suppressions.log` bars it.
+    """
+    now = workspace.clock.now()
+    if known:
+        ground.add_supporter(NEW, "harbor-volunteers")
+    with workspace.store.write() as connection:
+        owner = organisation_scope(organisation_ids(connection)["harbor"])
+        suppress(
+            connection,
+            [
+                Suppressed(digest(workspace), SCOPE_ALL, SuppressionReason.COMPLAINED, "x", now),
+                Suppressed(digest(workspace), owner, SuppressionReason.MANUAL, "staff", now),
+            ],
+        )
+
+    visitor.post(changed_to(workspace, visitor, anna), data={"action": "confirm"})
+
+    assert [(SCOPE_ALL, "complained"), (owner, "manual")] == barred(workspace, NEW)
+    lines = [one for _, one in workspace.suppression_log.read()]
+    assert [
+        (digest(workspace, NEW), SCOPE_ALL, "complained"),
+        (digest(workspace, NEW), "organisation:harbor", "manual"),
+        (digest(workspace), "organisation:harbor", "unsubscribed"),
+    ] == [(one.address_digest, one.scope, one.reason) for one in lines]
+
+
+def test_who_moves_back_is_barred_by_no_restore(workspace, visitor, anna):
+    """The line that barred an address is taken back when its person has it again."""
+    for address in (NEW, ANNA):
+        visitor.post(changed_to(workspace, visitor, anna, address), data={"action": "confirm"})
+    with workspace.store.write() as connection:
+        replay_log(connection, [one for _, one in workspace.suppression_log.read()])
+    owner = barred(workspace, NEW)[0][0]
+    assert ([], [(owner, "unsubscribed")]) == (barred(workspace), barred(workspace, NEW))
 
 
 def test_open_deliveries_go_along_and_ended_ones_stay(workspace, visitor, anna, ground):
