@@ -7,7 +7,7 @@ an address. Whether a mail goes out is never told to who asked: what stands in i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mailer.app.service import digest_of, write_service
@@ -78,13 +78,16 @@ class OwnDataDesk:
             StoreUnavailable: when the database does not answer.
         """
         self._seal_keys()
-        with self._workspace.store.read() as connection:
+        with self._workspace.store.write() as connection:
             person = row_of(connection, supporter_id)
-        if person is not None:
-            self._send_link(person, letter)
+            if person is not None:
+                self._send_link(connection, person, letter)
 
     def send_links(self, address: NormalAddress, letter: Letter) -> None:
         """Send a fresh link from each organisation that knows an address.
+
+        The lock is waited for whoever is asked about, so that neither its time nor its failure
+        tells who is on record; and a row that does not open is passed over.
 
         Raises:
             NotNow: when addresses cannot be opened.
@@ -92,12 +95,17 @@ class OwnDataDesk:
         """
         self._seal_keys()
         digest = digest_of(self._workspace, address.address)
-        with self._workspace.store.read() as connection:
-            people = rows_of_person(connection, digest)
-        for person in people:
-            self._send_link(person, letter)
+        with self._workspace.store.write() as connection:
+            for person in rows_of_person(connection, digest):
+                with suppress(NotNow):
+                    self._send_link(connection, person, letter)
 
-    def _send_link(self, person: Any, letter: Letter) -> None:  # noqa: ANN401  (A row.)
+    def _send_link(
+        self,
+        connection: Connection,
+        person: Any,  # noqa: ANN401  (A row.)
+        letter: Letter,
+    ) -> None:
         workspace = self._workspace
         now = workspace.clock.now()
         sender = self._sender(person.organisation)
@@ -108,14 +116,13 @@ class OwnDataDesk:
             return
         link = f"{sender.base_url}/data/{fresh_token(workspace.tokens, person.id, now)}"
         said = letter(profile_from_text(person.languages, person.never).languages, link)
-        with workspace.store.write() as connection:
-            asked = mails_since(
-                connection, ServicePurpose.FRESH_LINK, person.address_digest, request, now - DAY
-            )
-            if asked < MAILS_A_DAY:
-                # Numbered: of two that come together one is written.
-                request += f"{now:%Y-%m-%dT%H:%M}-{asked}"
-                self._write(connection, ServicePurpose.FRESH_LINK, request, sender, address, said)
+        asked = mails_since(
+            connection, ServicePurpose.FRESH_LINK, person.address_digest, request, now - DAY
+        )
+        if asked < MAILS_A_DAY:
+            # Numbered: of two that come together one is written.
+            request += f"{now:%Y-%m-%dT%H:%M}-{asked}"
+            self._write(connection, ServicePurpose.FRESH_LINK, request, sender, address, said)
 
     def ask_change(self, supporter_id: int, address: NormalAddress, letter: Letter) -> None:
         """Send to a person's new address what confirms it, three times a day at most.

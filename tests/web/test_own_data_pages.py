@@ -13,11 +13,13 @@ from sqlalchemy import select
 from mailer.app.own_data import OwnDataDesk
 from mailer.audience.addresses import normalize_address
 from mailer.feedback.own_data import MAILS_A_DAY, fresh_token
+from mailer.keys import WrongSealKey
 from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.store import tables
 from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
+from mailer.store.engine import StoreUnavailable
 from mailer.store.preferences import standing_of
 from mailer.store.restoring import replay_log
 from mailer.store.service_mails import claim_service, open_mail
@@ -161,6 +163,29 @@ def test_each_organisation_that_knows_an_address_sends_its_own(workspace, visito
     assert (200, known.content) == (unknown.status_code, unknown.content)
     assert {"harbor.example.org", "lantern.example.net"} == senders
     assert [] == mails(workspace)
+
+
+@pytest.mark.parametrize("trouble", ["lock", "seal"])
+def test_trouble_does_not_tell_who_is_known(workspace, visitor, anna, monkeypatch, trouble):
+    """A database that takes no writing, or a row that does not open, answers of everybody alike."""
+
+    def refuse(*_args):
+        if trouble == "lock":
+            raise StoreUnavailable("the database is locked", "Try again")
+        raise WrongSealKey("supporter", "address_sealed", anna)
+
+    if trouble == "lock":
+        monkeypatch.setattr(type(workspace.store), "write", refuse)
+    else:
+        monkeypatch.setattr(type(workspace.seal_keys), "unseal", refuse)
+    answers = {
+        (one.status_code, one.content)
+        for one in (
+            visitor.post("/data", data={"address": address})
+            for address in (ANNA, "nobody@example.org")
+        )
+    }
+    assert 1 == len(answers)
 
 
 def test_three_links_a_day_and_no_more(workspace, visitor, anna):
