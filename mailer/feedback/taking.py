@@ -123,7 +123,12 @@ class Taker:
         feedback = read(raw, self._readers, envelope_recipients)
         kinds = {one.kind for one in feedback.findings}
         if kinds == {FeedbackClass.AUTO_REPLY}:
-            return Taken.IGNORED
+            # RFC 3834 §5: "auto-generated" answers nobody: a mail program may ask so for its owner.
+            asks = message.value("auto-submitted").strip().lower().startswith("auto-generated")
+            if not asks or _has_null_sender(message, envelope_sender):
+                return Taken.IGNORED
+            person = self._person_who_leaves(message, envelope_recipients)
+            return Taken.IGNORED if person is None else self._unsubscribe(person)
         if not kinds <= _PERSONS or message.kind == "multipart/report":
             return self._record(raw, feedback)
         if _has_null_sender(message, envelope_sender):

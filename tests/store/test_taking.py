@@ -341,6 +341,13 @@ class TestUnsubscribingByMail:
             assert world.taker.take(raw) is Taken.LETTER
         assert len(self.left(world)) == 1
 
+    def test_a_mail_program_may_ask_for_its_owner(self, sqlite_world):
+        """What is generated and answers nobody is a wish like any other, by the token."""
+        to = self.address(sqlite_world)
+        raw = b"Auto-Submitted: auto-generated\r\n" + letter(to)
+        assert sqlite_world.taker.take(raw) is Taken.UNSUBSCRIBED
+        assert self.left(sqlite_world) != []
+
     @pytest.mark.parametrize("shape", ["null sender", "null envelope", "vacation", "bounce", "cc"])
     def test_no_program_unsubscribes(self, sqlite_world, shape):
         """A bounce or a vacation notice sent there is nobody's wish."""
