@@ -46,6 +46,7 @@ def feedback_command(
         list[str] | None,
         typer.Option(
             "--recipient",
+            metavar="ADDRESS",
             envvar="ORIGINAL_RECIPIENT",
             help="Whom the mail server has it for; may be given more than once.",
         ),

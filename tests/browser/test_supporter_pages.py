@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from itertools import count
 
 import pytest
 
-from tests.browser.test_public_pages import NOTHING, RUNS, Watch, assert_strict
+from tests.browser.test_public_pages import NOTHING, RUNS, Watch, assert_strict, crawl
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
-from tests.support.mail import text_of
-from tests.support.sign_ups import Mails
-from tests.support.supporter_site import Person, supporter_site
+from tests.support.supporter_site import (
+    Person,
+    every_mailed_link,
+    every_row,
+    mailed_links,
+    supporter_site,
+)
 
 #: Width, dark, and whether letters are twice as large, as in a window of 640 pixels at 200 %.
 SCREENS = {"phone": (320, False), "phone-dark": (320, True), "zoom": (640, False),
@@ -106,12 +109,8 @@ def test_every_page_is_sound(browser, world, person, language, screen):
         walk.send("main button", "change-address-problem")
         page.fill("#address", f"new.{person.address}")
         walk.send("main button", "change-address-sent")
-        confirming = [
-            found[1]
-            for mail in Mails(world.workspace).take()
-            if (found := re.search(r"https?://[^/\s]+(/address/\S+)", text_of(mail.content)))
-        ]
-        walk.open(confirming[0], "confirm-address")
+        sent = mailed_links(world.workspace)
+        walk.open(next(one for one in sent if one.startswith("/address/")), "confirm-address")
         walk.send("main button", "address-changed")
         walk.open(f"{person.data}/erase", "erase")
         walk.send("main button", "erased")
@@ -130,12 +129,8 @@ def test_signing_up_is_sound(browser, world, language, screen):
         walk.send("main button", "sign-up-problem")
         page.fill("#email", f"reader{next(_NUMBERS)}@example.net")
         walk.send("main button", "sign-up-asked")
-        link = [
-            found[1]
-            for mail in Mails(world.workspace).take()
-            if (found := re.search(r"https?://[^/\s]+(/join/\S+)", text_of(mail.content)))
-        ]
-        walk.open(link[-1], "sign-up-question")
+        sent = mailed_links(world.workspace)
+        walk.open(next(one for one in sent if one.startswith("/join/")), "sign-up-question")
         walk.send("main button", "signed-up")
         walk.open(f"/join/{'a' * 33}", "sign-up-question-of-nobody")
         walk.send("main button", "sign-up-too-old")
@@ -197,3 +192,13 @@ def test_without_scripts_everything_is_done_the_same(browser, world, person):
         page.click("form:not(.quiet) button")
         page.wait_for_selector(".saved")
         assert person.standing().only_urgent
+
+
+def test_a_browser_that_opens_each_address_of_our_mails_changes_nothing(browser, world, person):
+    """Scripts on, every address and two links further: no row is another, no mail is written."""
+    paths = every_mailed_link(world, person)
+    before = every_row(world.store)
+    seen = crawl(browser, world.site, paths, depth=2)
+    assert {f"{world.site.url}{path}" for path in paths} <= seen
+    assert any(one.endswith("/erase") for one in seen)
+    assert before == every_row(world.store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,15 +16,16 @@ from mailer.app.sign_up import SignUpDesk
 from mailer.feedback.own_data import fresh_token
 from mailer.store import tables
 from mailer.store.audience import sync_lists
-from mailer.store.engine import create_tables, open_store
+from mailer.store.engine import Store, create_tables, open_store
 from mailer.store.preferences import standing_of
 from mailer.tokens import Purpose
 from mailer.web.public.joining import Joining
 from mailer.web.public.own_data import OwnData
 from tests.support.clocks import FixedClock
 from tests.support.factories import Ground
+from tests.support.mail import text_of
 from tests.support.public_web import public_site
-from tests.support.sign_ups import sign_up_workspace
+from tests.support.sign_ups import Mails, form, sign_up_workspace
 
 _NUMBERS = count(1)
 
@@ -83,3 +85,34 @@ class Person:
         with self.world.store.read() as connection:
             row = select(tables.supporter.c.id).where(tables.supporter.c.id == self.id)
             return connection.execute(row).first() is not None
+
+
+def mailed_links(workspace) -> list[str]:
+    """Take the mails that are due, and return the path of each address in them."""
+    return [
+        path
+        for mail in Mails(workspace).take()
+        for path in re.findall(r"https?://[^/\s]+(/\S+)", text_of(mail.content))
+    ]
+
+
+def every_mailed_link(world, person: Person) -> list[str]:
+    """Have a mail of each kind written; return every path that our mails hold for a person."""
+    with world.site.visitor() as visitor:
+        visitor.post("/join", data=form(f"new.{person.address}"))
+        visitor.post("/data", data={"address": person.address})
+        visitor.post(f"{person.data}/address", data={"address": f"other.{person.address}"})
+    found = [person.leave, person.preferences, *mailed_links(world.workspace)]
+    assert {"/u/", "/p/", "/join/", "/data/", "/address/"} <= {
+        one[: one.index("/", 1) + 1] for one in found if one.count("/") > 1
+    }
+    return found
+
+
+def every_row(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table."""
+    with store.read() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table))]
+            for table in tables.metadata.sorted_tables
+        }

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from sqlalchemy import select
 
-from mailer.store import tables
-from tests.support.mail import text_of
-from tests.support.sign_ups import Mails, form
-from tests.support.supporter_site import Person, supporter_site
+from tests.support.supporter_site import Person, every_mailed_link, every_row, supporter_site
 
 _CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
 _ANY = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -61,33 +55,18 @@ def world(tmp_path_factory):
 def addresses(world):
     """Every address that our mails hold, and those that the pages behind them lead to."""
     person = Person(world)
-    with world.site.visitor() as visitor:
-        visitor.post("/join", data=form("anna@example.net"))
-        visitor.post("/data", data={"address": person.address})
-        visitor.post(f"{person.data}/address", data={"address": "boris@example.net"})
-    found = [person.leave, f"{person.leave}?to=preferences", person.preferences, person.data]
+    found = every_mailed_link(world, person)
+    found += [f"{person.leave}?to=preferences", person.data]
     found += [f"{person.data}/{one}" for one in ("erase", "address", "file")]
     found += ["/", "/undo", "/join", "/data", f"{person.preferences}/link"]
-    for mail in Mails(world.workspace).take():
-        found += re.findall(r"https?://[^/\s]+(/\S+)", text_of(mail.content))
-    assert {"/join/", "/data/", "/addre"} <= {one[:6] for one in found}
     return found
-
-
-def everything(world) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of every table."""
-    with world.store.read() as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table))]
-            for table in tables.metadata.sorted_tables
-        }
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_looking_changes_nothing(world, addresses, shape):
     """Each way of asking, for each address of our mails, twice: no row is another, no mail written."""
     method, headers, body, query = (*SHAPES[shape], b"", "")[:4]
-    before = everything(world)
+    before = every_row(world.store)
     with world.site.visitor() as visitor:
         for address in addresses * 2:
             mark = "&" if "?" in address else "?"
@@ -95,21 +74,21 @@ def test_looking_changes_nothing(world, addresses, shape):
             answer = visitor.request(method, url, headers=headers, content=body)
             assert answer.status_code < 500, (address, answer.status_code)
             assert "set-cookie" not in answer.headers
-    assert before == everything(world)
+    assert before == every_row(world.store)
 
 
 @pytest.mark.parametrize("shape", EMPTY_POSTS)
 def test_pressing_blindly_changes_nothing(world, addresses, shape):
     """A POST that is none of our forms is refused everywhere."""
     body, kind = EMPTY_POSTS[shape]
-    before = everything(world)
+    before = every_row(world.store)
     with world.site.visitor() as visitor:
         for address in addresses:
             answer = visitor.post(address, content=body, headers={"Content-Type": kind})
             # The file of one's own data needs no more than the link, and reads only.
             is_refused = 400 <= answer.status_code < 500 or b"<form" in answer.content
             assert is_refused or address.endswith("/file"), address
-    assert before == everything(world)
+    assert before == every_row(world.store)
 
 
 def test_no_route_takes_an_address_to_go_to(world):
