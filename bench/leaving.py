@@ -186,7 +186,7 @@ class Told:
 
 
 def tell_apart(ground: Ground, each: int, rate: float) -> Told:
-    """Press with tokens of ours and with random ones, in turn, while nothing else goes on."""
+    """Press with tokens of ours and with random ones, mixed, while nothing else goes on."""
     folder = ground.workspace("none")
     port = free_port()
     _set_port(folder, port)
@@ -196,6 +196,8 @@ def tell_apart(ground: Ground, each: int, rate: float) -> Told:
     for line in wanted:
         drawn = "".join(secrets.choice(alphabet) for _ in line.split()[1])
         mixed += [line, f"-1 {drawn}"]
+    # In any order: what always follows the other kind meets what that one left behind.
+    random.Random(each).shuffle(mixed)
     with _child("bench.leaving", "--web", str(folder)) as web:
         await_port(port)
         # What a process does for the first time takes longer.
