@@ -22,6 +22,7 @@ from mailer.store import supporters
 from mailer.store.audience import SCOPE_ALL, organisation_scope
 from mailer.store.engine import Connection, Store, StoreUnavailable, take_ids
 from mailer.store.exports import attributes_of_all
+from mailer.store.feedback import evidence_of
 from mailer.store.imports import attribute_text
 from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
 from mailer.store.suppressions import Suppressed, go_along, log_entries, standing, suppress
@@ -32,6 +33,8 @@ LINK_WINDOW = timedelta(hours=1)
 #: Links to an address on record, from each organisation that knows it, and mails to a new address.
 MAILS_A_DAY = 3
 DAY = timedelta(days=1)
+#: More than this has hardly come back of anybody; the latest are shown.
+_MOST_EVIDENCE = 1_000
 #: What suppressions say of who asked for them.
 _SOURCE = "supporter"
 _CHANGES = "address_change"
@@ -126,6 +129,20 @@ def _document(connection: Connection, keys: SealKeys, row: Any) -> dict[str, Any
                 "at": _moment(one.finished_at),
             }
             for one in supporters.mailings_of(connection, row.address_digest, row.id)
+        ],
+        "came back": [
+            {
+                "at": _moment(one.happened_at),
+                "what": one.kind.value,
+                "reason": one.reason.value,
+                "words": one.diagnostic,
+                "what followed": one.effect.value,
+            }
+            for one in evidence_of(connection, row.address_digest, _MOST_EVIDENCE)
+        ],
+        "waiting to be confirmed": [
+            {"what": what, "since": _moment(asked_at)}
+            for what, asked_at in rows.waiting_of(connection, row.id, row.address_digest)
         ],
     }
 

@@ -212,6 +212,7 @@ def undo(store: Store, tokens: Tokens, token: str, now: datetime, log: Suppressi
         back = lists_to_take_back(connection, person.delivery_id, person.supporter_id, since)
     with store.write() as connection:
         put_back = take_back(connection, person.delivery_id, person.supporter_id, since, now)
-    # After the commit: a line that is lost here leaves the person unsubscribed after a restore.
-    log_lists(log, back, Mark.LIFTED, now)
+    if put_back:
+        # After the commit: a line that is lost here leaves the person unsubscribed after a restore.
+        log_lists(log, back, Mark.LIFTED, now)
     return put_back

@@ -288,3 +288,18 @@ def merge_person(
     )
     note_merged(connection, person.id, kept.id)
     erase(connection, person.address_digest, [person.organisation_id])
+
+
+def waiting_of(
+    connection: Connection, supporter_id: int, address_digest: bytes
+) -> list[tuple[str, datetime]]:
+    """Return what waits until a person confirms it, in words, and since when."""
+    changes = select(address_change.c.asked_at).where(
+        address_change.c.supporter_id == supporter_id, address_change.c.confirmed_at.is_(None)
+    )
+    wishes = select(signup.c.asked_at).where(
+        signup.c.address_digest == address_digest, signup.c.confirmed_at.is_(None)
+    )
+    return [("a new address", at) for at in connection.execute(changes).scalars()] + [
+        ("signing up", at) for at in connection.execute(wishes).scalars()
+    ]

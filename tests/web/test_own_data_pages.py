@@ -233,6 +233,7 @@ def test_what_is_held_is_a_file(workspace, visitor, anna, ground):
     ground.add_supporter(ANNA, "lantern-friends", fields={"name": "A."})
     mailing = ground.add_mailing(["harbor-news"])
     ground.add_delivery(mailing, anna, DeliveryState.ACCEPTED)
+    visitor.post(f"{fresh(workspace, anna)}/address", data={"address": NEW})
     before = everything(workspace)
 
     answer = visitor.post(f"{fresh(workspace, anna)}/file", data={"action": "file"})
@@ -246,6 +247,8 @@ def test_what_is_held_is_a_file(workspace, visitor, anna, ground):
     assert [(mailing.key, "accepted")] == [
         (one["mailing"], one["outcome"]) for one in held["mailings"]
     ]
+    assert ["a new address"] == [one["what"] for one in held["waiting to be confirmed"]]
+    assert [] == held["came back"]
     assert before == everything(workspace)
 
 
