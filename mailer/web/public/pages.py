@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, Response
 from mailer.compose.service import ServiceText
 from mailer.model.faults import Fault, FaultsFound
 from mailer.statements.catalog import Catalog, complete_catalogs, missing_phrases
-from mailer.statements.languages import direction, locale_name
+from mailer.statements.languages import comma, direction, locale_name
 from mailer.web.public.reader import DEFAULT_LANGUAGE, accepted_languages, page_language
 
 _HERE = Path(__file__).parent
@@ -65,6 +65,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["direction"] = direction
+    environment.globals["comma"] = comma
     environment.globals["graph_locale"] = locale_name
     return environment
 
