@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from mailer.alerts import raise_alert
 from mailer.app.service import digest_of, relays_for, service_signers, write_service
@@ -25,7 +26,7 @@ from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.service import ServicePurpose
-from mailer.store.engine import WrongKeys, take_ids
+from mailer.store.engine import Connection, WrongKeys, take_ids
 from mailer.store.sign_ups import SignUp, count_confirmation, may_send, write_sign_up
 from mailer.store.suppression_log import LogNotWritten
 from mailer.tokens import BadToken, Purpose
@@ -97,15 +98,18 @@ class SignUpDesk:
             sender = self._sender(offer.lists[wish.lists[0]].sender)
             # Before it is looked whether this one may have a mail: the answer is the same for all.
             self._can_send(sender)
-            with workspace.store.read() as connection:
-                wanted = may_send(connection, digest, now) and send
-            if not wanted:
+            if not send:
                 return
-            if not self._all.allows(_ALL):
-                self._tell_limited()
-                return
+            # The lock is waited for whoever is asked about, so that neither its time nor its failure
+            # tells who signed up of late.
             with workspace.store.write() as connection:
+                if not may_send(connection, digest, now):
+                    return
+                if not self._all.allows(_ALL):
+                    self._tell_limited(connection, now)
+                    return
                 if not count_confirmation(connection, digest, now):
+                    # PostgreSQL: another process was first.
                     return
                 sign_up_id = take_ids(connection, _SEQUENCE, 1)
                 write_sign_up(
@@ -144,10 +148,9 @@ class SignUpDesk:
                 service_signers(self._workspace, sender, one.key)
             self._signing.add(sender.key)
 
-    def _tell_limited(self) -> None:
-        now, most = self._workspace.clock.now(), self._section.most_per_hour
-        with self._workspace.store.write() as connection:
-            raise_alert(connection, AlertKind.SIGN_UPS_LIMITED, "sign_up", now, most=most)
+    def _tell_limited(self, connection: Connection, now: datetime) -> None:
+        most = self._section.most_per_hour
+        raise_alert(connection, AlertKind.SIGN_UPS_LIMITED, "sign_up", now, most=most)
 
     def confirm(self, token: str) -> Confirmation:
         """Heed a confirmation; for a token that is not ours it looks as for one that is too old.

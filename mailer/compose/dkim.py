@@ -15,6 +15,7 @@ from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -56,6 +57,8 @@ _SIGNED = (
     "Auto-Submitted",
 )
 _LINE_CHARACTERS = 72
+#: Key files kept read: two for each of more senders than anybody has.
+_KEYS_KEPT = 64
 
 
 class Signing(Protocol):
@@ -254,6 +257,11 @@ def load_signers(sender: Sender) -> tuple[Signer, ...]:
     return tuple(signers)
 
 
+#: Of a key file that stays as it is: seeing that its primes are primes takes 60 ms, which would stand
+#: in the time of every mail to one person, and in how long its transaction keeps others waiting.
+_read_pem = lru_cache(maxsize=_KEYS_KEPT)(partial(load_pem_private_key, password=None))
+
+
 def _load_key(sender: Sender, key: DkimKey) -> RSAPrivateKey | Ed25519PrivateKey:
     path = Path(key.key_file)
 
@@ -273,7 +281,7 @@ def _load_key(sender: Sender, key: DkimKey) -> RSAPrivateKey | Ed25519PrivateKey
     if stat.S_IMODE(mode) & 0o077:
         raise fault("is open to other users", f"Run: chmod 600 {path.name}")
     try:
-        loaded = load_pem_private_key(content, password=None)
+        loaded = _read_pem(content)
     except TypeError as error:
         raise fault("is locked by a passphrase", "Write it without one, mode 0600") from error
     except (ValueError, UnsupportedAlgorithm) as error:

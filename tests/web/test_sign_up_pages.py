@@ -26,6 +26,7 @@ from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.store import tables
 from mailer.store.alerts import last_alerts
 from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
+from mailer.store.engine import StoreUnavailable
 from mailer.store.supporters import erase, organisation_ids
 from mailer.store.suppression_log import Mark
 from mailer.store.suppressions import Suppressed, standing, suppress
@@ -167,6 +168,25 @@ def test_the_answer_tells_nothing(workspace, mails, case):
     assert "zoe@example.net" not in to
     # The network's 20 and no more, of which two had no mail to send.
     assert 18 == len(to) == len(set(to))
+
+
+def test_trouble_does_not_tell_who_signed_up_of_late(workspace, mails, monkeypatch):
+    """A database that takes no writing answers of everybody alike, beyond the limit or not."""
+
+    def refuse(*_args):
+        raise StoreUnavailable("the database is locked", "Try again")
+
+    with sign_up_site(workspace) as site, site.visitor() as visitor:
+        visitor.post("/join", data=form(ANNA))
+        assert 1 == mails.count()
+        monkeypatch.setattr(type(workspace.store), "write", refuse)
+        answers = {
+            (one.status_code, one.content)
+            for one in (
+                visitor.post("/join", data=form(address)) for address in (ANNA, "zoe@example.net")
+            )
+        }
+    assert 1 == len(answers)
 
 
 def test_no_answer_comes_sooner_than_the_floor(tmp_path, sqlite_store):

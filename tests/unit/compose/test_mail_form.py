@@ -284,6 +284,18 @@ def test_key_files_that_cannot_be_used_are_named(tmp_path):
     assert all(fault.remedy for fault in raised.value.faults)
 
 
+def test_a_key_file_is_read_anew_only_when_it_changed(tmp_path):
+    """Checking its primes takes as long as twenty mails: it is done once, and a new key is taken."""
+    path = tmp_path / "a.pem"
+    sender = harbor_sender(dkim=(DkimKey(DOMAIN, "a", str(path)),))
+    _write(path, rsa.generate_private_key(65537, 2048))
+    (first,), (again,) = load_signers(sender), load_signers(sender)
+    assert first.key is again.key
+    _write(path, rsa.generate_private_key(65537, 2048))
+    (other,) = load_signers(sender)
+    assert first.key is not other.key
+
+
 @pytest.mark.parametrize(
     "address",
     ["a@b.example.org\r\nBcc: c@example.org", "a@example.org, b@example.org", "a\0@example.org",
