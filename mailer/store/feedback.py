@@ -79,8 +79,12 @@ def store_event(
 
 
 def is_event_known(connection: Connection, source: str, event_id: str) -> bool:
-    """Tell whether an event is on record."""
-    known = exists().where(feedback_event.c.source == source, feedback_event.c.event_id == event_id)
+    """Tell whether an event was acted on; one that waits is to be told again."""
+    known = exists().where(
+        feedback_event.c.source == source,
+        feedback_event.c.event_id == event_id,
+        feedback_event.c.processed_at.is_not(None),
+    )
     return bool(connection.execute(select(known)).scalar())
 
 

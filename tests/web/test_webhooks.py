@@ -1,6 +1,7 @@
 """Webhooks at /hooks/<key>, over http: what is proved is taken in once, all else changes nothing."""
 
 import base64
+import hmac
 import json
 
 import pytest
@@ -10,8 +11,10 @@ from mailer.app.workspace import Workspace
 from mailer.config import Config
 from mailer.config.hooks import FeedbackSection
 from mailer.feedback.hooks.documents import MOST_BYTES
+from mailer.feedback.hooks.mailgun import MailgunHook
 from mailer.feedback.hooks.postmark import PostmarkHook
 from mailer.model.faults import FaultsFound
+from mailer.store.feedback import hook_source, is_event_known
 from mailer.web.public.webhooks import Webhooks
 from tests.support.came_back import World
 from tests.support.public_web import public_site
@@ -99,6 +102,41 @@ def test_a_hook_that_cannot_be_made_asks_to_come_again(world, site):
     world.log.path.rmdir()
     assert post(site, complaint(world)) == (200, b"")
     assert world.suppressed() == ["complained"]
+
+
+def test_what_waits_for_the_log_is_no_replay_when_it_comes_again(world):
+    """Mailgun sends the very same request again: it is taken in, and refused from then on."""
+    token = "b" * 50
+    told = {
+        "signature": {
+            "timestamp": str(int(world.clock.now().timestamp())),
+            "token": token,
+        },
+        "event-data": {
+            "event": "complained",
+            "timestamp": world.clock.now().timestamp(),
+            "recipient": "anna@example.org",
+            "user-variables": {"delivery": world.tokens.feedback(world.deliveries["anna"])},
+        },
+    }
+    signed = told["signature"]["timestamp"] + token
+    told["signature"]["signature"] = hmac.new(
+        SECRET.encode(), signed.encode(), "sha256"
+    ).hexdigest()
+
+    def is_known(event_id):
+        with world.store.read() as connection:
+            return is_event_known(connection, hook_source("mailgun"), event_id)
+
+    hooks = {"mailgun": MailgunHook(SECRET, is_known)}
+    area = [lambda ground: Webhooks(ground, hooks, world.taker.take_events).routes()]
+    with public_site(world.store, world.tokens, world.clock, areas=area) as site:
+        world.log.path.mkdir()
+        assert post(site, told, key="mailgun") == (503, b"")
+        world.log.path.rmdir()
+        assert post(site, told, key="mailgun") == (200, b"")
+        assert world.suppressed() == ["complained"]
+        assert post(site, told, key="mailgun") == (403, b"")
 
 
 def test_looking_at_a_hook_changes_nothing(site):
