@@ -33,6 +33,7 @@ from mailer.store.mailings import LONGEST_REASON, OPEN_STATES, list_mailings
 from mailer.store.outcomes import ENDINGS, Counted, count_endings
 from mailer.store.supporters import erase
 from mailer.store.suppression_log import LogEntry, Mark
+from mailer.store.suppressions import Suppressed, suppress
 from mailer.store.tables import (
     attempt,
     delivery,
@@ -48,6 +49,7 @@ from mailer.store.tables import (
     suppression,
     worker,
 )
+from mailer.store.types import Instant
 
 #: States in which a mailing sends or may come to send.
 UNFINISHED = (
@@ -271,10 +273,11 @@ def replay_log(connection: Connection, entries: Iterable[LogEntry]) -> Replayed:
         if entry.scope.startswith("list:"):
             done.widened += not _replay_list(connection, entry)
         elif entry.mark is Mark.LIFTED:
-            _lift(connection, entry.address_digest, _scope(connection, entry.scope))
+            # What was said since for another reason stays: a bounce that is over is no complaint.
+            _lift(connection, entry, _scope(connection, entry.scope), _stands_for(entry))
         else:
             scope = _scope(connection, entry.scope)
-            _bar(connection, entry, scope)
+            suppress(connection, [_barred(entry, scope)])
             if entry.reason == SuppressionReason.ERASED:
                 _erase(connection, entry.address_digest, scope)
     return done
@@ -308,9 +311,12 @@ def _replay_list(connection: Connection, entry: LogEntry) -> bool:
     if known is None:
         # The person or the list came after the copy: their next import must not mail them.
         if is_lifted:
-            _lift(connection, entry.address_digest, scope, suppression.c.source == _SOURCE)
+            _lift(connection, entry, scope, suppression.c.source == _SOURCE)
         else:
-            _bar(connection, entry, scope)
+            # Whatever bars them there already says more than that they left one list.
+            connection.execute(
+                insert_or_ignore(connection, suppression).values(vars(_barred(entry, scope)))
+            )
         return is_lifted
     state = MembershipState.SUBSCRIBED if is_lifted else MembershipState.LEFT
     connection.execute(
@@ -318,29 +324,32 @@ def _replay_list(connection: Connection, entry: LogEntry) -> bool:
         .where(
             membership.c.list_id == known.list_id,
             membership.c.supporter_id == known.supporter_id,
-            membership.c.state != state,
+            # A line that was written late takes back nothing that was said after its hour.
+            func.coalesce(membership.c.left_at, literal(entry.at, Instant)) <= entry.at,
         )
         .values(state=state, left_at=None if is_lifted else entry.at)
     )
     return True
 
 
-def _bar(connection: Connection, entry: LogEntry, scope: str) -> None:
-    connection.execute(
-        insert_or_ignore(connection, suppression).values(
-            address_digest=entry.address_digest,
-            scope=scope,
-            reason=_REASONS.get(entry.reason, SuppressionReason.MANUAL),
-            source=_SOURCE,
-            since=entry.at,
-        )
-    )
+def _barred(entry: LogEntry, scope: str) -> Suppressed:
+    return Suppressed(entry.address_digest, scope, _reason(entry), _SOURCE, entry.at)
 
 
-def _lift(connection: Connection, digest: bytes, scope: str, *more: ColumnElement[bool]) -> None:
+def _reason(entry: LogEntry) -> SuppressionReason:
+    return _REASONS.get(entry.reason, SuppressionReason.MANUAL)
+
+
+def _stands_for(entry: LogEntry) -> ColumnElement[bool]:
+    return suppression.c.reason == _reason(entry)
+
+
+def _lift(connection: Connection, entry: LogEntry, scope: str, which: ColumnElement[bool]) -> None:
     connection.execute(
         suppression.delete().where(
-            suppression.c.address_digest == digest, suppression.c.scope == scope, *more
+            suppression.c.address_digest == entry.address_digest,
+            suppression.c.scope == scope,
+            which,
         )
     )
 

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mailer.feedback.unsubscribe import undo, unsubscribe
 from mailer.model.alerts import AlertKind
-from mailer.model.audience import UnsubscriptionSource
+from mailer.model.audience import SuppressionReason, UnsubscriptionSource
 from mailer.model.states import DeliveryState
 from mailer.store.alerts import last_alerts
 from mailer.store.restoring import replay_log
@@ -186,3 +187,32 @@ def test_who_asked_for_erasure_is_erased_again(store, ground, person):
     with store.read() as connection:
         assert [] == connection.execute(supporter.select()).all()
         assert 1 == len(connection.execute(suppression.select()).all())
+
+
+def test_a_complaint_outlives_the_bounce_it_took_the_place_of(store):
+    """A sign-up that lifted the bounce, before or after, lifts no complaint, in a restore neither."""
+    digest = b"c" * 16
+    bounced = LogEntry(NOW, digest, "all", "bounced")
+    complained = LogEntry(NOW, digest, "all", "complained")
+    lifted = LogEntry(NOW, digest, "all", "bounced", Mark.LIFTED)
+    for lines in ([bounced, complained, lifted], [bounced, lifted, complained, lifted]):
+        with store.write() as connection:
+            replay_log(connection, lines)
+        with store.read() as connection:
+            (row,) = connection.execute(suppression.select()).all()
+        assert SuppressionReason.COMPLAINED is row.reason
+
+
+def test_a_line_that_was_written_late_takes_nothing_back_that_was_said_since(store, ground, person):
+    """Who undid it and left again at the next moment stays out, in whatever order the lines are."""
+    who, _, _ = person
+    digest, later = ground.people[who][1], NOW + timedelta(seconds=1)
+    scope = "list:harbor/harbor-news"
+    left, again = (LogEntry(at, digest, scope, "unsubscribed") for at in (NOW, later))
+    undone = LogEntry(NOW, digest, scope, "unsubscribed", Mark.LIFTED)
+    with store.write() as connection:
+        replay_log(connection, [left, again, undone])
+    assert ["left"] == states(store)[1]
+    with store.write() as connection:
+        replay_log(connection, [replace(undone, at=later)])
+    assert ["subscribed"] == states(store)[1]
