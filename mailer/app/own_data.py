@@ -33,7 +33,7 @@ from mailer.model.service import ServicePurpose
 from mailer.store.audience import profile_from_text
 from mailer.store.engine import Connection, WrongKeys
 from mailer.store.own_data import changes_since, is_barred, mails_since
-from mailer.store.supporters import row_of, rows_of_person
+from mailer.store.supporters import change_request, row_of, rows_of_person
 from mailer.tokens import Purpose
 from mailer.web.public.own_data import Letter, NotNow
 
@@ -152,7 +152,7 @@ class OwnDataDesk:
             token = workspace.tokens.person(Purpose.ADDRESS_CHANGE, change_id, supporter_id)
             link = f"{sender.base_url}/address/{token}"
             said = letter(profile_from_text(person.languages, person.never).languages, link)
-            request = f"address-change-{change_id}"
+            request = change_request(change_id)
             self._write(connection, purpose, request, sender, address.address, said)
 
     def confirm_change(self, token: str) -> bool:

@@ -27,7 +27,13 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Sender
 from mailer.model.service import ServicePurpose
 from mailer.store.engine import Connection, WrongKeys, take_ids
-from mailer.store.sign_ups import SignUp, count_confirmation, may_send, write_sign_up
+from mailer.store.sign_ups import (
+    SignUp,
+    count_confirmation,
+    may_send,
+    request_of,
+    write_sign_up,
+)
 from mailer.store.suppression_log import LogNotWritten
 from mailer.tokens import BadToken, Purpose
 from mailer.web.public.joining import Letter, NotNow, Offer
@@ -129,7 +135,7 @@ class SignUpDesk:
                     workspace,
                     connection,
                     ServicePurpose.CONFIRMATION,
-                    f"sign-up-{sign_up_id}",
+                    request_of(sign_up_id),
                     sender,
                     address.address,
                     said,

@@ -23,7 +23,7 @@ from mailer.model.feedback import (
     FeedbackReason,
 )
 from mailer.model.feedback_policy import Decision, Said, SoftLimits, decide
-from mailer.model.service import ServicePurpose
+from mailer.model.service import TO_SUPPORTERS
 from mailer.model.states import Settlement
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.doubts import settle_doubts
@@ -45,10 +45,6 @@ from mailer.store.public import Leaver, leave_all, lists_to_leave
 from mailer.store.suppression_log import LogEntry, left_list
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 
-#: Service mails that go to supporters: what comes back of the others is about staff.
-_TO_SUPPORTERS = frozenset(
-    {ServicePurpose.CONFIRMATION, ServicePurpose.FRESH_LINK, ServicePurpose.ADDRESS_CHANGE}
-)
 #: Who settled a doubt, where no person did.
 _BY_REPORT = "report"
 #: What a suppression came from.
@@ -190,7 +186,8 @@ class _Actor:
 
     def _decide(self, heard: _Heard, done: Done) -> Decision:
         mail, finding = self._mail, heard.finding
-        if mail.service_id is not None and mail.purpose not in _TO_SUPPORTERS:
+        if mail.service_id is not None and mail.purpose not in TO_SUPPORTERS:
+            # What comes back of the others is about staff.
             return Decision()
         said = Said(finding.kind, finding.reason, finding.status, _is_theirs(heard, mail))
         since = self._told.happened_at - timedelta(days=self._limits.looks_back_days)

@@ -170,7 +170,7 @@ def erase_own(store: Store, supporter_id: int, now: datetime, log: SuppressionLo
         erased = Suppressed(person.address_digest, scope, SuppressionReason.ERASED, _SOURCE, now)
         suppress(connection, [erased])
         log.append(log_entries(connection, [erased], now))
-        rows.erase_person(connection, person)
+        supporters.erase(connection, person.address_digest, [person.organisation_id])
     return True
 
 

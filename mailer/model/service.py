@@ -30,6 +30,12 @@ class ServicePurpose(StrEnum):
     FORWARDED_REPLY = "forwarded_reply"
 
 
+#: What goes to supporters, and to who may become one.
+TO_SUPPORTERS = frozenset(
+    {ServicePurpose.CONFIRMATION, ServicePurpose.FRESH_LINK, ServicePurpose.ADDRESS_CHANGE}
+)
+
+
 @dataclass(frozen=True)
 class SentFacts:
     """What a test send was when it left, for holding what came back against it."""

@@ -1,4 +1,4 @@
-"""One person's own row: erase it, move it to another address, and what waits for that.
+"""One person's own row: move it to another address, and what waits for that.
 
 In: a supporter's id, digests, sealed values. Out: rows changed, in the caller's transaction. What
 is sealed is opened and sealed by who holds the key.
@@ -23,7 +23,8 @@ from mailer.store.audience import (
     profile_id,
 )
 from mailer.store.deliveries import skip_all
-from mailer.store.supporters import erase, note_merged
+from mailer.store.forgetting import forget_mails_for
+from mailer.store.supporters import change_request, delete_rows, note_merged
 from mailer.store.tables import (
     address_change,
     delivery,
@@ -68,32 +69,6 @@ def is_barred(connection: Connection, address_digest: bytes, organisation_id: in
         suppression.c.address_digest == address_digest, suppression.c.scope.in_(scopes)
     )
     return connection.execute(found.limit(1)).first() is not None
-
-
-def erase_person(connection: Connection, person: Any) -> None:  # noqa: ANN401  (A row.)
-    """Delete a person's row and all that hangs on it, and mails to them that are over.
-
-    Those and wishes to sign up hold the sealed address; they are of no organisation, and stay while
-    another one knows the address.
-    """
-    connection.execute(delete(address_change).where(address_change.c.supporter_id == person.id))
-    erase(connection, person.address_digest, [person.organisation_id])
-    known = select(supporter.c.id).where(supporter.c.address_digest == person.address_digest)
-    if connection.execute(known.limit(1)).first() is None:
-        connection.execute(delete(signup).where(signup.c.address_digest == person.address_digest))
-        connection.execute(
-            delete(service_mail).where(
-                service_mail.c.address_digest == person.address_digest,
-                service_mail.c.purpose.in_(
-                    [
-                        ServicePurpose.CONFIRMATION,
-                        ServicePurpose.FRESH_LINK,
-                        ServicePurpose.ADDRESS_CHANGE,
-                    ]
-                ),
-                service_mail.c.state != DeliveryState.SENDING,
-            )
-        )
 
 
 @dataclass(frozen=True)
@@ -166,10 +141,15 @@ def close_change(connection: Connection, change: AddressChange, now: datetime) -
 
 def forget_changes(connection: Connection, before: datetime, limit: int) -> int:
     """Delete new addresses that were given before, confirmed or not; return how many."""
-    old = select(address_change.c.id).where(address_change.c.asked_at < before).limit(limit)
-    ids = list(connection.execute(old).scalars())
-    connection.execute(delete(address_change).where(address_change.c.id.in_(ids)))
-    return len(ids)
+    old = select(address_change.c.id, address_change.c.address_digest).where(
+        address_change.c.asked_at < before
+    )
+    gone = {row.id: row.address_digest for row in connection.execute(old.limit(limit))}
+    connection.execute(delete(address_change).where(address_change.c.id.in_(list(gone))))
+    # The mail that asked holds the address as well.
+    requests = {change_request(change_id): digest for change_id, digest in gone.items()}
+    forget_mails_for(connection, ServicePurpose.ADDRESS_CHANGE, requests)
+    return len(gone)
 
 
 def is_freezing(connection: Connection) -> bool:
@@ -287,7 +267,7 @@ def merge_person(
         )
     )
     note_merged(connection, person.id, kept.id)
-    erase(connection, person.address_digest, [person.organisation_id])
+    delete_rows(connection, person.address_digest, [person.id])
 
 
 def waiting_of(

@@ -15,7 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, delete, literal, select, update
 
 from mailer.model.audience import MembershipState
+from mailer.model.service import ServicePurpose
 from mailer.store.audience import insert_or_ignore
+from mailer.store.forgetting import forget_mails_for
 from mailer.store.tables import membership, signup, signup_count, supporter
 from mailer.store.types import Instant
 
@@ -39,6 +41,11 @@ class SignUp:
     consent_version: str
     asked_at: datetime
     confirmed: bool = False
+
+
+def request_of(sign_up_id: int) -> str:
+    """Return what the mail that asks for a confirmation is sent for."""
+    return f"sign-up-{sign_up_id}"
 
 
 def may_send(connection: Connection, address_digest: bytes, now: datetime) -> bool:
@@ -163,9 +170,14 @@ def come_back(connection: Connection, list_id: int, supporter_id: int, now: date
 
 def clear_sign_ups(connection: Connection, now: datetime, limit: int) -> int:
     """Delete wishes that nobody can confirm any more, and counts that bar nothing; return how many."""
-    old = select(signup.c.id).where(signup.c.asked_at <= now - CONFIRM_WITHIN).limit(limit)
-    ids = list(connection.execute(old).scalars())
-    connection.execute(delete(signup).where(signup.c.id.in_(ids)))
+    old = select(signup.c.id, signup.c.address_digest).where(
+        signup.c.asked_at <= now - CONFIRM_WITHIN
+    )
+    gone = {row.id: row.address_digest for row in connection.execute(old.limit(limit))}
+    connection.execute(delete(signup).where(signup.c.id.in_(list(gone))))
+    # The mail that asked holds the address as well.
+    requests = {request_of(sign_up_id): digest for sign_up_id, digest in gone.items()}
+    forget_mails_for(connection, ServicePurpose.CONFIRMATION, requests)
     idle = (
         select(signup_count.c.address_digest)
         .where(signup_count.c.sent == 0, signup_count.c.last_sent_at <= now - BETWEEN_CONFIRMATIONS)
@@ -173,4 +185,4 @@ def clear_sign_ups(connection: Connection, now: datetime, limit: int) -> int:
     )
     digests = list(connection.execute(idle).scalars())
     connection.execute(delete(signup_count).where(signup_count.c.address_digest.in_(digests)))
-    return len(ids) + len(digests)
+    return len(gone) + len(digests)

@@ -11,8 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, select, update
 
+from mailer.model.service import ServicePurpose
 from mailer.store.audience import is_live
+from mailer.store.forgetting import forget_mails_for, forget_mails_to
 from mailer.store.tables import (
+    address_change,
     delivery,
     delivery_list,
     feedback_event,
@@ -143,7 +146,9 @@ def mailings_of(
 def erase(connection: Connection, address_digest: bytes, organisations: Sequence[int]) -> int:
     """Delete a person's rows in these organisations; return in how many they had one.
 
-    Deliveries stay as counts with a digest; what imports kept for undoing goes too.
+    Deliveries stay as counts with a digest; what imports kept for undoing goes too, and so does a
+    new address that waits. Mails to them, which hold the sealed address, and what came back of them
+    are of no organisation, and stay while another one knows the address.
     """
     ids = list(
         connection.execute(
@@ -156,22 +161,40 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
             .with_for_update()
         ).scalars()
     )
+    waiting = connection.execute(
+        select(address_change.c.id, address_change.c.address_digest).where(
+            address_change.c.supporter_id.in_(ids)
+        )
+    )
+    requests = {change_request(row.id): row.address_digest for row in waiting}
+    forget_mails_for(connection, ServicePurpose.ADDRESS_CHANGE, requests)
+    connection.execute(delete(address_change).where(address_change.c.supporter_id.in_(ids)))
+    delete_rows(connection, address_digest, ids)
+    return len(ids)
+
+
+def change_request(change_id: int) -> str:
+    """Return what the mail that asks to confirm a new address is sent for."""
+    return f"address-change-{change_id}"
+
+
+def delete_rows(connection: Connection, address_digest: bytes, ids: Sequence[int]) -> None:
+    """Delete rows of one person by their ids, and what hangs on them or on the address alone."""
     tied = (supporter_tag, supporter_attribute, membership_topic, membership, import_change)
     for table in tied:
         connection.execute(delete(table).where(table.c.supporter_id.in_(ids)))
     connection.execute(delete(merged_supporter).where(merged_supporter.c.supporter_id.in_(ids)))
     connection.execute(delete(supporter).where(supporter.c.id.in_(ids)))
-    _forget_feedback(connection, address_digest)
+    if not rows_of_person(connection, address_digest):
+        forget_mails_to(connection, address_digest)
+        _forget_feedback(connection, address_digest)
     # A wish may be for lists of several organisations: it is gone for all, and can be made anew.
-    for waiting in (signup, signup_count):
-        connection.execute(delete(waiting).where(waiting.c.address_digest == address_digest))
-    return len(ids)
+    for table in (signup, signup_count):
+        connection.execute(delete(table).where(table.c.address_digest == address_digest))
 
 
 def _forget_feedback(connection: Connection, address_digest: bytes) -> None:
-    """Drop what came back of an address, once no organisation has its person on record."""
-    if rows_of_person(connection, address_digest):
-        return
+    """Drop what came back of an address."""
     events = list(
         connection.execute(
             select(feedback_finding.c.event_id).where(

@@ -23,7 +23,7 @@ from mailer.store.engine import StoreUnavailable
 from mailer.store.preferences import standing_of
 from mailer.store.restoring import replay_log
 from mailer.store.service_mails import claim_service, open_mail
-from mailer.store.supporters import organisation_ids
+from mailer.store.supporters import erase, organisation_ids
 from mailer.store.suppressions import Suppressed, standing, suppress
 from mailer.tokens import Purpose
 from mailer.web.public.own_data import OwnData
@@ -489,6 +489,8 @@ def test_new_addresses_are_given_three_times_a_day(workspace, visitor, anna):
 def test_a_new_address_waits_a_day(workspace, visitor, anna, tmp_path):
     """Then it is deleted, sealed as it was, and its link leads nowhere."""
     path = changed_to(workspace, visitor, anna)
+    with workspace.store.write() as connection:
+        connection.execute(tables.service_mail.update().values(state=DeliveryState.ACCEPTED))
     workspace.clock.forward(hours=24, seconds=1)
 
     answer = visitor.post(path, data={"action": "confirm"})
@@ -502,7 +504,25 @@ def test_a_new_address_waits_a_day(workspace, visitor, anna, tmp_path):
         pass
 
     assert visitor.get(f"/data/{'x' * 39}").content == answer.content
-    assert (ANNA, []) == (address_of(workspace, anna), everything(workspace)["address_change"])
+    left = everything(workspace)
+    assert ANNA == address_of(workspace, anna)
+    assert ([], []) == (left["address_change"], left["service_mail"])
+
+
+@pytest.mark.parametrize("by", ["supporter", "staff"])
+def test_erasing_takes_along_what_is_on_its_way(workspace, visitor, anna, by):
+    """Mails that wait for the old address and for the new one, whoever erases."""
+    visitor.post("/data", data={"address": ANNA})
+    visitor.post(f"{fresh(workspace, anna)}/address", data={"address": NEW})
+    assert 2 == len(everything(workspace)["service_mail"])
+    if by == "supporter":
+        visitor.post(f"{fresh(workspace, anna)}/erase", data={"action": "erase"})
+    else:
+        with workspace.store.write() as connection:
+            owners = list(organisation_ids(connection).values())
+            erase(connection, digest(workspace), owners)
+    after = everything(workspace)
+    assert ([], [], []) == (after["supporter"], after["address_change"], after["service_mail"])
 
 
 def test_a_fresh_link_works_for_an_hour(workspace, visitor, anna):

@@ -319,6 +319,16 @@ def test_a_link_works_for_three_days(workspace, site, mails):
     assert on_record(workspace, ANNA) == {}
 
 
+def test_of_who_never_confirmed_nothing_sealed_stays(workspace, site, mails):
+    """After 72 hours the mail that asked them is gone as well, sent or not."""
+    with site.visitor() as visitor:
+        visitor.post("/join", data=form(ANNA))
+    assert 1 == mails.count()
+    workspace.clock.forward(hours=72)
+    _clear(workspace)
+    assert (0, 0) == (mails.count(), _rows(workspace, tables.signup))
+
+
 def _rows(workspace, table):
     with workspace.store.read() as connection:
         return len(connection.execute(select(table)).all())
