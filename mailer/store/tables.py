@@ -681,6 +681,7 @@ service_mail = Table(
     Column("finished_at", Instant),
     UniqueConstraint("purpose", "address_digest", "request"),
     Index("ix_service_mail_queue", "state", "relay", "next_attempt_at"),
+    Index("ix_service_mail_finished_at", "finished_at"),
 )
 
 #: Something that staff should know of; `delivery` mails it, the scheduler hands it to a command.
@@ -797,6 +798,7 @@ feedback_finding = Table(
     Index("ix_feedback_finding_event_id", "event_id"),
     Index("ix_feedback_finding_address_digest", "address_digest", "happened_at"),
     Index("ix_feedback_finding_delivery_id", "delivery_id"),
+    Index("ix_feedback_finding_service_id", "service_id"),
     Index("ix_feedback_finding_mailing_id", "mailing_id", "kind"),
     sqlite_autoincrement=True,
 )
@@ -837,6 +839,7 @@ signup_count = Table(
     Column("address_digest", Digest, primary_key=True),
     Column("sent", Integer, nullable=False, server_default="0"),
     Column("last_sent_at", Instant, nullable=False),
+    Index("ix_signup_count_sent", "sent", "last_sent_at"),
 )
 
 #: Rows of people who became one with another row of theirs: links in mails of before name them.

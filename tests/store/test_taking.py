@@ -10,6 +10,7 @@ from mailer.store import tables
 from mailer.store.suppression_log import LogNotWritten
 from tests.support.bounces import corpus, message
 from tests.support.came_back import FULL, HARD, SPAM, World, arf, dsn, letter
+from tests.support.plans import scans
 
 
 @pytest.fixture
@@ -42,6 +43,21 @@ def test_a_hard_bounce_suppresses_at_once(world):
     assert [one.deliveries for one in world.rows("outcome_count")] == [1]
     assert [line.reason for _, line in world.log.read()] == ["bounced"]
     assert b"example.org" not in finding.diagnostic.encode()
+
+
+def test_what_was_done_before_is_looked_up_by_its_key(sqlite_world):
+    """However much came back: with the write lock held, nobody goes through it all."""
+    raws = [
+        dsn(sqlite_world.token(), "anna@example.org"),
+        dsn(
+            sqlite_world.service_tokens.return_path(service_mail(sqlite_world)), "mila@example.org"
+        ),
+        dsn("", "clara@example.org", number=3),
+    ]
+    with scans(sqlite_world.store) as found:
+        assert [Taken.RECORDED] * 3 == [sqlite_world.taker.take(raw) for raw in raws]
+    # There are a few organisations.
+    assert set() == set(found) - {"SCAN organisation"}
 
 
 @pytest.mark.parametrize("token_of", ["", "anna"])
@@ -256,20 +272,25 @@ def test_who_answers_that_they_want_no_more_leaves(world):
 def test_what_comes_back_of_a_service_mail(sqlite_world, purpose):
     """A confirmation's dead address is suppressed; staff are not, however dead."""
     world = sqlite_world
-    digest = world.digest("mila")
-    with world.store.write() as connection:
-        connection.execute(
-            tables.service_mail.insert().values(
-                id=7, purpose=purpose, request="x", address_digest=digest, address_sealed=b"s",
-                relay="main", state=DeliveryState.ACCEPTED, created_at=world.clock.now(),
-            )
-        )  # fmt: skip
-    raw = dsn(world.service_tokens.return_path(7), "mila@example.org")
+    raw = dsn(world.service_tokens.return_path(service_mail(world, purpose)), "mila@example.org")
     assert world.taker.take(raw) is Taken.RECORDED
     wanted = [] if purpose is ServicePurpose.ALERT else ["bounced"]
     assert world.suppressed("mila") == wanted
     (finding,) = world.rows("feedback_finding")
     assert (finding.service_id, finding.delivery_id) == (7, None)
+
+
+def service_mail(world, purpose=ServicePurpose.CONFIRMATION):
+    """Write a service mail to Mila, who is on no list; return its id."""
+    with world.store.write() as connection:
+        connection.execute(
+            tables.service_mail.insert().values(
+                id=7, purpose=purpose, request="x", address_digest=world.digest("mila"),
+                address_sealed=b"s", relay="main", state=DeliveryState.ACCEPTED,
+                created_at=world.clock.now(),
+            )
+        )  # fmt: skip
+    return 7
 
 
 def test_a_kill_in_its_midst_leaves_nothing_or_all(world, monkeypatch):

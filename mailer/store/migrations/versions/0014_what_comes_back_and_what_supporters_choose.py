@@ -58,6 +58,7 @@ def upgrade() -> None:
     sa.Column('last_sent_at', _INSTANT, nullable=False),
     sa.PrimaryKeyConstraint('address_digest', name=op.f('pk_signup_count'))
     )
+    op.create_index('ix_signup_count_sent', 'signup_count', ['sent', 'last_sent_at'])
     op.create_table('feedback_finding',
     sa.Column('id', _ID, sa.Identity(always=False), nullable=False),
     sa.Column('event_id', _ID, nullable=False),
@@ -81,6 +82,7 @@ def upgrade() -> None:
     op.create_index('ix_feedback_finding_delivery_id', 'feedback_finding', ['delivery_id'])
     op.create_index('ix_feedback_finding_event_id', 'feedback_finding', ['event_id'])
     op.create_index('ix_feedback_finding_mailing_id', 'feedback_finding', ['mailing_id', 'kind'])
+    op.create_index('ix_feedback_finding_service_id', 'feedback_finding', ['service_id'])
     op.create_table('merged_supporter',
     sa.Column('gone_id', _ID, autoincrement=False, nullable=False),
     sa.Column('supporter_id', _ID, nullable=False),
@@ -110,6 +112,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('list_id', 'supporter_id', 'topic', name=op.f('pk_membership_topic'))
     )
     op.create_index('ix_membership_topic_supporter_id', 'membership_topic', ['supporter_id'])
+    op.create_index('ix_service_mail_finished_at', 'service_mail', ['finished_at'])
     op.add_column('mailing', sa.Column('urgent', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column('statement', sa.Column('visibility', sa.String(length=40), server_default='listed', nullable=False))
     op.add_column('statement', sa.Column('visibility_at', _INSTANT, nullable=True))
@@ -126,17 +129,20 @@ def downgrade() -> None:
     op.drop_column('statement', 'visibility_at')
     op.drop_column('statement', 'visibility')
     op.drop_column('mailing', 'urgent')
+    op.drop_index('ix_service_mail_finished_at', table_name='service_mail')
     op.drop_index('ix_membership_topic_supporter_id', table_name='membership_topic')
     op.drop_table('membership_topic')
     op.drop_table('mailing_topic')
     op.drop_index('ix_merged_supporter_supporter_id', table_name='merged_supporter')
     op.drop_table('merged_supporter')
     op.drop_table('feedback_count')
+    op.drop_index('ix_feedback_finding_service_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_mailing_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_event_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_delivery_id', table_name='feedback_finding')
     op.drop_index('ix_feedback_finding_address_digest', table_name='feedback_finding')
     op.drop_table('feedback_finding')
+    op.drop_index('ix_signup_count_sent', table_name='signup_count')
     op.drop_table('signup_count')
     op.drop_index('ix_signup_asked_at', table_name='signup')
     op.drop_index('ix_signup_address_digest', table_name='signup')
