@@ -368,5 +368,6 @@ class Lane:
                 policy=parts.policy,
                 now=parts.clock.now(),
                 jitter=random.random(),  # noqa: S311  (Spreads retries; no secret.)
+                address=outgoing.address,
             )
         )

@@ -11,7 +11,7 @@ from datetime import datetime
 from mailer.delivery.replies import Decision, Scope, Stage, classify
 from mailer.delivery.retry import GiveUp, RetryPolicy, next_attempt
 from mailer.delivery.session import Answer
-from mailer.events import emit_each
+from mailer.events import emit_each, scrub
 from mailer.model.breaker import RefusalReason
 from mailer.model.dead_addresses import trouble_with_address
 from mailer.model.feedback import FeedbackReason
@@ -35,13 +35,19 @@ def recorded(
     policy: RetryPolicy,
     now: datetime,
     jitter: float,
+    address: str = "",
 ) -> Recorded:
-    """Return what is written about an attempt; `answer` is None when nobody can know."""
+    """Return what is written about an attempt; `answer` is None when nobody can know.
+
+    `address` is struck out of what the relay said, where it is known.
+    """
     if answer is None:
         decision, reply = Decision(Outcome.IN_DOUBT, Scope.RELAY), Reply(0, "", doubt)
     else:
         decision, reply = classify(answer.reply, answer.stage), answer.reply
     outcome, reason = decision.outcome, decision.reason
+    if outcome is not Outcome.ACCEPTED:
+        reply = reply._replace(text=scrub(reply.text, address))
     state = state_of(outcome)
     next_attempt_at = None
     if outcome is Outcome.DEFERRED:

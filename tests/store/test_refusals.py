@@ -35,6 +35,7 @@ def hand_over(world, reply, stage=Stage.RCPT, name="clara", store=None):
             attempt_number=one.attempt_number, first_attempt_at=now - timedelta(days=9),
             answer=Answer(stage, parse_reply(*reply)), doubt="", relay="main", started_at=now,
             duration_ms=1, policy=RetryPolicy(600, 600, timedelta(hours=1)), now=now, jitter=0.5,
+            address=f"{name}@example.org",
         )  # fmt: skip
         record(connection, "w", [ended], now)
     return delivery
@@ -44,13 +45,13 @@ def test_a_dead_address_is_suppressed_with_its_evidence(world):
     """In the transaction that records the refusal; senders see it at their next look."""
     with world.store.read() as connection:
         marks = last_withdrawals(connection)
-    delivery = hand_over(world, (550, "5.1.1 <clara@example.org>: User unknown"))
+    delivery = hand_over(world, (550, "5.1.1 <clara@example.org>: no user clara here"))
     assert world.suppressed("clara") == ["bounced"]
     (row,) = world.rows("suppression")
     assert (row.source, row.delivery_id) == ("bounce", delivery)
     (finding,) = world.rows("feedback_finding")
     assert (finding.status, finding.smtp_code) == ("5.1.1", 550)
-    assert finding.diagnostic == "5.1.1 <[address]>: User unknown"
+    assert finding.diagnostic == "5.1.1 <[address]>: no user [address] here"
     assert world.effects() == [("hard", "verp", "suppressed")]
     with world.store.read() as connection:
         assert world.digest("clara") in withdrawals_since(connection, *marks).digests

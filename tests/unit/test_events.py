@@ -181,3 +181,20 @@ def test_scrubbed_text_is_one_line_and_has_no_local_part(before, local, after):
     assert "qqq" not in scrubbed.replace(scrub(before), "").replace(scrub(after), "")
     assert 1 >= len(scrubbed.splitlines())
     assert scrubbed == scrub(scrubbed)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('unknown user: "Anna.Yelkina"', f'unknown user: "{STRUCK}"'),
+        (
+            f"550 5.1.1 {ADDRESS}: anna.yelkina is unknown",
+            f"550 5.1.1 {STRUCK}: {STRUCK} is unknown",
+        ),
+        ("550 anna.yelkinas mailbox, anna", "550 anna.yelkinas mailbox, anna"),
+    ],
+)
+def test_a_person_is_struck_out_who_is_named_without_a_domain(said, kept):
+    """Mail systems say so of their own users; what is another word stays."""
+    assert kept == scrub(said, ADDRESS, "")
+    assert scrub("no user at all", "at@example.org", "a+(b@example.org") == "no user at all"

@@ -143,13 +143,16 @@ def is_same(given: str, wanted: str) -> bool:
 
 def _clean(event: Event, key: str, now: datetime) -> Event:
     at = event.at.replace(tzinfo=event.at.tzinfo or UTC)
+    recipient = _address(event.recipient)
     return replace(
         event,
         source=key,
         at=min(at, now),
-        recipient=_address(event.recipient),
+        recipient=recipient,
         status=event.status if _STATUS.fullmatch(event.status) else "",
-        diagnostic=scrub(event.diagnostic[: 4 * _LONGEST_DIAGNOSTIC])[:_LONGEST_DIAGNOSTIC],
+        diagnostic=scrub(event.diagnostic[: 4 * _LONGEST_DIAGNOSTIC], recipient)[
+            :_LONGEST_DIAGNOSTIC
+        ],
         message_id=_mail_id(event.message_id),
         provider_id=_mail_id(event.provider_id),
         tokens=_tokens_in(event.tokens),

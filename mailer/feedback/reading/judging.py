@@ -81,13 +81,17 @@ def judge(failure: Failure) -> FeedbackFinding:
         original_recipient=failure.original_recipient,
         status=status,
         smtp_code=code,
-        diagnostic=shown(failure.diagnostic or failure.words or failure.context),
+        diagnostic=shown(
+            failure.diagnostic or failure.words or failure.context,
+            failure.recipient,
+            failure.original_recipient,
+        ),
     )
 
 
-def shown(text: str) -> str:
-    """Return words of a report as they may be kept: one line, cut, without addresses."""
-    return scrub(text[:LONGEST_FAILURE])[:LONGEST_DIAGNOSTIC]
+def shown(text: str, *addresses: str) -> str:
+    """Return words of a report on these addresses as they may be kept: one line, cut, without them."""
+    return scrub(text[:LONGEST_FAILURE], *addresses)[:LONGEST_DIAGNOSTIC]
 
 
 def _telling(*codes: str) -> str:
