@@ -81,7 +81,8 @@ class OwnDataDesk:
         with self._workspace.store.write() as connection:
             person = row_of(connection, supporter_id)
             if person is not None:
-                self._send_link(connection, person, letter)
+                # Counted by itself: strangers who type the address in use none of these up.
+                self._send_link(connection, person, letter, "own-link")
 
     def send_links(self, address: NormalAddress, letter: Letter) -> None:
         """Send a fresh link from each organisation that knows an address.
@@ -98,18 +99,19 @@ class OwnDataDesk:
         with self._workspace.store.write() as connection:
             for person in rows_of_person(connection, digest):
                 with suppress(NotNow):
-                    self._send_link(connection, person, letter)
+                    self._send_link(connection, person, letter, "link")
 
     def _send_link(
         self,
         connection: Connection,
         person: Any,  # noqa: ANN401  (A row.)
         letter: Letter,
+        way: str,
     ) -> None:
         workspace = self._workspace
         now = workspace.clock.now()
         sender = self._sender(person.organisation)
-        request = f"link-{person.organisation_id}-"
+        request = f"{way}-{person.organisation_id}-"
         with _opened():
             address = self._seal_keys().unseal(person.address_sealed, TABLE, ADDRESS, person.id)
         if sender is None:

@@ -198,6 +198,17 @@ def test_three_links_a_day_and_no_more(workspace, visitor, anna):
     assert 1 == len(mails(workspace))
 
 
+def test_strangers_use_up_no_link_of_whoever_has_a_mail(workspace, visitor, anna):
+    """Who typed her address in all day has sent three; her own button sends three more."""
+    for _ in range(8):
+        visitor.post("/data", data={"address": ANNA})
+    assert MAILS_A_DAY == len(mails(workspace))
+    token = workspace.tokens.person(Purpose.PREFERENCES, 1, anna)
+    for _ in range(8):
+        visitor.post(f"/p/{token}/link", data={"action": "send-link"})
+    assert MAILS_A_DAY == len(mails(workspace))
+
+
 def test_one_network_cannot_ask_for_ever(workspace, visitor, ground):
     """Beyond its limit nothing is sent, and the answer stays the same."""
     for number in range(30):

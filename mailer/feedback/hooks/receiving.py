@@ -147,6 +147,7 @@ def _clean(event: Event, key: str, now: datetime) -> Event:
     return replace(
         event,
         source=key,
+        event_id=_event_id(event.event_id),
         at=min(at, now),
         recipient=recipient,
         status=event.status if _STATUS.fullmatch(event.status) else "",
@@ -157,6 +158,12 @@ def _clean(event: Event, key: str, now: datetime) -> Event:
         provider_id=_mail_id(event.provider_id),
         tokens=_tokens_in(event.tokens),
     )
+
+
+def _event_id(given: str) -> str:
+    """Return what tells an event from others; a digest where an address may be in it."""
+    is_safe = not _EVENT_ID.fullmatch(given) or scrub(given) == given
+    return given if is_safe else hashlib.sha256(given.encode()).hexdigest()
 
 
 def _address(found: str) -> str:

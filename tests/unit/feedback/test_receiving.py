@@ -53,6 +53,15 @@ def test_events_have_the_hooks_own_key_as_their_source():
     assert "key" == received(source="ses").source
 
 
+def test_an_id_that_names_somebody_is_kept_as_a_digest():
+    """Some make it of the address and the time; it goes on to tell one event from the next."""
+    ids = [received(event_id=f"olena@example.org:{number}").event_id for number in (1, 2)]
+    assert [64, 64] == list(map(len, ids))
+    assert 2 == len(set(ids))
+    assert "olena" not in "".join(ids)
+    assert "0107-1:2" == received(event_id="0107-1:2").event_id
+
+
 def test_words_are_scrubbed_cut_and_of_one_line():
     """A hook that forgets to does not bring an address into the database."""
     found = received(diagnostic="550 <olena@example.org>\r\nis\x00 gone " + "x" * 5_000).diagnostic
