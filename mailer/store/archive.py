@@ -48,6 +48,16 @@ from mailer.store.tables import (
 #: mark inside a text is escaped.
 _DISCREET = '"discreet":true'
 _OVER = (MailingState.CANCELLED, MailingState.FINISHED)
+#: What it takes to know whether one is listed.
+_STATEMENTS = select(
+    statement.c.id,
+    statement.c.slug,
+    statement.c.kind,
+    statement.c.published_revision_id,
+    statement.c.published_at,
+    statement.c.visibility,
+    statement.c.visibility_at,
+)
 
 
 @dataclass(frozen=True)
@@ -87,15 +97,9 @@ def listed_statements(connection: Connection, now: datetime) -> tuple[ListedStat
     """
     mailed = _mailed(connection, now)
     rows = connection.execute(
-        select(
-            statement.c.id,
-            statement.c.slug,
-            statement.c.kind,
-            statement.c.published_revision_id,
-            statement.c.published_at,
-            statement.c.visibility,
-            statement.c.visibility_at,
-        ).where(or_(statement.c.visibility == Visibility.LISTED, statement.c.withdrawal_told))
+        _STATEMENTS.where(
+            or_(statement.c.visibility == Visibility.LISTED, statement.c.withdrawal_told)
+        )
     )
     found = [
         one for row in rows if (one := _listed(row, mailed.get(row.id, _Mailed()), now)) is not None
@@ -104,7 +108,18 @@ def listed_statements(connection: Connection, now: datetime) -> tuple[ListedStat
     return tuple(found)
 
 
-def _mailed(connection: Connection, now: datetime) -> dict[int, _Mailed]:
+def is_listed(connection: Connection, slug: str, now: datetime) -> bool:
+    """Tell whether the public may find a statement without knowing its address."""
+    row = connection.execute(_STATEMENTS.where(statement.c.slug == slug)).one_or_none()
+    if row is None or row.visibility is not Visibility.LISTED:
+        return False
+    mailed = _mailed(connection, now, mailing.c.statement_id == row.id)
+    return _listed(row, mailed.get(row.id, _Mailed()), now) is not None
+
+
+def _mailed(
+    connection: Connection, now: datetime, *which: ColumnElement[bool]
+) -> dict[int, _Mailed]:
     # Nothing has gone of a mailing of which no relay took a mail, or may have.
     went = exists().where(
         outcome_count.c.mailing_id == mailing.c.id,
@@ -123,7 +138,7 @@ def _mailed(connection: Connection, now: datetime) -> dict[int, _Mailed]:
             mailing.c.started_at,
             case((and_(not_(mailing.c.rehearsal), went, openly), 1), else_=0).label("counts"),
         )
-        .where(mailing.c.started_at <= now)
+        .where(mailing.c.started_at <= now, *which)
         .order_by(mailing.c.started_at, mailing.c.id)
     )
     found: dict[int, _Mailed] = {}
@@ -251,6 +266,7 @@ def open_mailings_of(connection: Connection, slug: str) -> tuple[tuple[str, Mail
 
 __all__ = [
     "ListedStatement",
+    "is_listed",
     "listed_statements",
     "not_listed",
     "open_mailings_of",

@@ -12,7 +12,7 @@ import pytest
 from mailer.model.statement import Appeal, StatementKind, Visibility
 from mailer.store.documents import document_digest, revision_to_document, with_digest
 from mailer.store.tables import revision, statement
-from tests.support.archive import a_statement, decide, mail_out
+from tests.support.archive import DISCREET, OPEN, a_statement, decide, mail_out
 from tests.support.mails import library_revision
 from tests.support.newsletters import harbor_issue, make_public
 from tests.support.public_web import BASE_URL, public_site
@@ -199,6 +199,18 @@ def test_an_unlisted_page_is_for_who_knows_its_address(sqlite_store, visitor):
     assert '<meta name="robots" content="noindex, nofollow">' in answer.text
     for path in ("/", "/in/en", "/feed/en.atom"):
         assert "letter" not in visitor.get(path).text.replace("letters", "")
+
+
+@pytest.mark.parametrize(("lists", "found"), [((DISCREET,), False), ((OPEN, DISCREET), True)])
+def test_search_engines_leave_out_what_went_to_discreet_lists_only(
+    sqlite_store, visitor, lists, found
+):
+    """Whoever got the mail reads the page; nobody else is led there."""
+    mail_out(sqlite_store, a_statement("letter"), NOON, *lists)
+    answer = visitor.get("/w/letter/en")
+    assert 200 == answer.status_code
+    assert found is ("x-robots-tag" not in answer.headers)
+    assert found is ("noindex" not in answer.text)
 
 
 def test_a_withdrawn_page_says_so_and_shows_nothing_else_of_it(sqlite_store, visitor, clock):

@@ -30,7 +30,7 @@ from mailer.statements.languages import (
     long_date,
     normalize_tag,
 )
-from mailer.store.archive import not_listed
+from mailer.store.archive import is_listed, not_listed
 from mailer.store.public import PublicRevision, public_revision
 from mailer.web.public.articles import Articles
 from mailer.web.public.caching import HTML, PICTURE_MAX_AGE_S, cached, etag_of
@@ -82,6 +82,7 @@ class _Seen:
     public: PublicRevision
     revision: Revision
     #: See `_PageKey`.
+    listed: bool
     left_out: frozenset[str] = frozenset()
 
     @property
@@ -204,10 +205,12 @@ class Statements:
     def _find(self, slug: str) -> _Seen | None:
         """Return what may be seen of a statement; None when there is none, or none yet."""
         with self._store.read() as connection:
-            public = public_revision(connection, slug, self._clock.now())
+            now = self._clock.now()
+            public = public_revision(connection, slug, now)
+            listed = is_listed(connection, slug, now)
         if public is None:
             return None
-        seen = _Seen(public, self._articles.revision(public.revision_id))
+        seen = _Seen(public, self._articles.revision(public.revision_id), listed)
         if not seen.revision.items:
             return seen
         with self._store.read() as connection:
@@ -224,7 +227,7 @@ class Statements:
             notice=choice.notice,
             root=root,
             day=self._clock.now().date().isoformat(),
-            listed=seen.public.visibility is Visibility.LISTED,
+            listed=seen.listed,
             left_out=seen.left_out,
         )
 
