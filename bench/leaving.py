@@ -96,7 +96,7 @@ def run(ground: Ground, per_second: float, requests: int, rate: float) -> Left:
         await_port(sink_port)
         await_port(web_port)
         options = ["--port", str(sink_port), "--for-s", str(for_s)]
-        options += ["--per-second", str(per_second)]
+        options += ["--per-second", str(per_second), "--behind"]
         with _child("bench.sender", str(folder), *options) as sender:
             time.sleep(AROUND_S)
             pressed = _press(wanted, web_port, rate)

@@ -19,6 +19,7 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import text
 
+from mailer.app.roles import step_back
 from mailer.app.sending import material_for, retry_policy
 from mailer.app.workspace import Workspace
 from mailer.delivery.claims import Claimer
@@ -93,7 +94,10 @@ def main() -> None:
     parser.add_argument("--size", action="store_true", help="Say how large a mail is.")
     parser.add_argument("--per-second", type=float, default=0.0, help="Rate; 0: no limit.")
     parser.add_argument("--for-s", type=float, default=0.0, help="End after so long; 0: when sent.")
+    parser.add_argument("--behind", action="store_true", help="Step back, as beside other roles.")
     options = parser.parse_args()
+    if options.behind:
+        step_back()
     workspace = Workspace.open(options.workspace)
     if options.size:
         print(json.dumps({"size": mail_size(workspace)}))

@@ -27,6 +27,7 @@ from mailer.store.freezing import Progress, Range, Sharing, Unresolved
 from mailer.store.mailings import load_mailing
 from mailer.store.routes import Rules, make_rules
 from mailer.store.shares import ShareFor, place, shares_of
+from mailer.store.turns import fitting
 
 #: Chooses the edition for a profile on a list.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
@@ -82,7 +83,7 @@ def freeze_step(
             rules = _rules(connection, found, asked, now)
             step = _Step(found, resolve, now, clock, rules, share_for)
             prepared = step.prepare(connection)
-        with store.writing(connection):
+        with store.writing(connection, patient=True):
             done = step.run(connection, prepared)
             # Deliveries may be deleted meanwhile; their mark is set before the first is, so that a
             # range which found some missing is taken back here.
@@ -240,7 +241,7 @@ class _Step:
         if span.upto is None:
             rows.mark_frozen(connection, self._id, self._now)
         else:
-            size = next_size(progress.people, held_s)
+            size = fitting(progress.people, held_s, TARGET_S, FEWEST_PEOPLE, MOST_PEOPLE)
             rows.move_progress(connection, self._id, span.upto, size)
         return FreezeProgress(done=span.upto is None, held_s=held_s)
 
@@ -250,15 +251,3 @@ class _Step:
         known = [] if self._timing.recipient_time else shares_of(connection, self._id)
         # A mailing written without its share gets it with its first delivery.
         return Sharing(known[0].row_id) if known else Sharing(by_zone=True)
-
-
-def next_size(asked: int, held_s: float) -> int:
-    """Return how many people the next range takes, from how long this one held the lock.
-
-    It grows by half at most, so that one lucky range is not followed by a long one, and shrinks at
-    once.
-    """
-    if held_s <= 0:
-        return asked
-    fitting = int(asked * TARGET_S / held_s)
-    return max(FEWEST_PEOPLE, min(fitting, asked + asked // 2, MOST_PEOPLE))

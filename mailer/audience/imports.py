@@ -176,7 +176,7 @@ class _Importer:
         """Note that an import begins and return its id; a dry run only looks up the list."""
         definition = self._definition
         if not self._dry_run:
-            with self._store.write() as connection:
+            with self._store.write(patient=True) as connection:
                 ids = sync_lists(connection, [definition], self._now)
                 self._batch_id = rows.open_batch(connection, ids[definition.key], self._now)
         with self._store.read() as connection:
@@ -188,7 +188,7 @@ class _Importer:
         """Put everybody it brought on the list, at once, and note the counts."""
         self._counts["rejected"] = rejected
         if not self._dry_run:
-            with self._store.write() as connection:
+            with self._store.write(patient=True) as connection:
                 rows.close_batch(connection, self._batch_id, self._now, self._counts)
 
     def result(self, reader: RowReader, rejects: Rejects) -> ImportResult:

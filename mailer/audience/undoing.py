@@ -72,7 +72,7 @@ def undo_import(
         undoing = _Undoing(seal_keys, batch)
         total = UndoResult()
         while True:
-            with store.write() as connection:
+            with store.write(patient=True) as connection:
                 changes = undo.changes_of(connection, batch_id, CHUNK_PEOPLE)
                 if not changes:
                     break
@@ -80,7 +80,7 @@ def undo_import(
             if progress:
                 progress(total)
         while True:
-            with store.write() as connection:
+            with store.write(patient=True) as connection:
                 barred = suppressions.of_batch(connection, batch_id, CHUNK_PEOPLE)
                 if not barred:
                     undo.end_undo(connection, batch_id, now)

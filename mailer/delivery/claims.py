@@ -21,6 +21,12 @@ from mailer.model.pacing import WHOLE_RELAY, PaceKey
 from mailer.store.claims import ClaimedDelivery, ClaimTerms, claim
 from mailer.store.engine import Store
 from mailer.store.service_mails import ClaimedService
+from mailer.store.turns import fitting
+
+#: How long a claim should hold the write lock, which whoever leaves a list waits for.
+TARGET_S = 0.025
+#: Smaller claims would cost more than they spare others; larger ones are not asked for.
+FEWEST_AT_ONCE, MOST_AT_ONCE = 50, 500
 
 
 class Composer(Protocol):
@@ -105,6 +111,7 @@ class Claimer:
         self._clock = clock
         self._terms = terms
         self._materials: dict[int, Material] = {}
+        self._fitting = MOST_AT_ONCE
 
     def claim(self, limit: int) -> Claimed:
         """Claim up to `limit` deliveries and open their persons.
@@ -113,8 +120,13 @@ class Claimer:
             StoreUnavailable: when the database did not answer; nothing is claimed then.
         """
         claimed_at = self._clock.monotonic()
-        with self._store.write() as connection:
+        limit = min(limit, self._fitting)
+        with self._store.write(patient=True) as connection:
+            begun = self._clock.monotonic()
             rows = claim(connection, self._worker, limit, self._clock.now(), self._terms())
+            held_s = self._clock.monotonic() - begun
+        if len(rows) == limit:
+            self._fitting = fitting(limit, held_s, TARGET_S, FEWEST_AT_ONCE, MOST_AT_ONCE)
         found = Claimed([], {}, [], [])
         for one in rows:
             material = self._material(one.mailing_id, found)

@@ -156,7 +156,7 @@ class Recorder:
 
     def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
-        with self._store.write() as connection:
+        with self._store.write(patient=True) as connection:
             ended = self._books.record(connection, self._worker, batch.recorded, now)
             for delivery_id, reason in batch.skipped:
                 self._books.skip(connection, delivery_id, reason, now)

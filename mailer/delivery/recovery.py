@@ -105,7 +105,7 @@ def _take_over(
     def settle(claim: OpenClaim, reply: JournalReply | None) -> Recorded:
         return _recorded(claim, _answer(reply), relay, policy, now, jitter())
 
-    with store.write() as connection:
+    with store.write(patient=True) as connection:
         # A worker's claims, and so the ids in its journal, are all in one of the books.
         ends = [
             (books, _settle(connection, books, name, replay, settle, now, provable=provable))

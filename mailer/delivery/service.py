@@ -111,7 +111,7 @@ class ServiceClaimer:
             if self._gate.aside_until is not None or not has_due(connection, self._relay, now):
                 return found
         claimed_at = self._clock.monotonic()
-        with self._store.write() as connection:
+        with self._store.write(patient=True) as connection:
             rows = claim_service(connection, self._worker, self._relay, limit, now)
         for one in rows:
             try:

@@ -88,7 +88,7 @@ class Housekeeper:
 
     def _chunk(self, now: datetime) -> bool:
         kept = self._retention
-        with self._store.write() as connection:
+        with self._store.write(patient=True) as connection:
             if self._position is not None:
                 before = now - kept.attempts
                 done = clear_attempts(connection, self._position, before, CHUNK)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,11 +33,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from mailer.store.tables import id_sequence, metadata, setting
+from mailer.store.turns import take_turn
 
 #: How long a SQLite writer waits for another, in seconds.
 BUSY_TIMEOUT_S = 15.0
-#: How long SQLite itself waits each time it is asked for the write lock: a few short looks.
-ASK_AGAIN_MS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
 NEWEST = "0014"
@@ -87,9 +84,13 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that may write; committed at the end."""
-        with self.connection() as connection, self.writing(connection):
+    def write(self, *, patient: bool = False) -> Iterator[Connection]:
+        """Give a connection in a transaction that may write; committed at the end.
+
+        Args:
+            patient: on SQLite others go first, as who writes lot after lot lets them.
+        """
+        with self.connection() as connection, self.writing(connection, patient=patient):
             yield connection
 
     @contextmanager
@@ -108,9 +109,9 @@ class Store:
             yield
 
     @contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
-        """Make a transaction of a connection that may write; committed at the end."""
-        connection.execution_options(mailer_writes=True)
+    def writing(self, connection: Connection, *, patient: bool = False) -> Iterator[None]:
+        """Make a transaction of a connection that may write, as `write` does."""
+        connection.execution_options(mailer_writes=True, mailer_patient=patient)
         if not self.is_sqlite:
             connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin():
@@ -181,6 +182,8 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _prepare_sqlite(engine: Engine, *, synchronous: str) -> None:
+    folder = Path(engine.url.database or "").parent
+
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
@@ -196,36 +199,12 @@ def _prepare_sqlite(engine: Engine, *, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("mailer_writes", False):
-            _begin_writing(connection)
+        options = connection.get_execution_options()
+        if options.get("mailer_writes", False):
+            patient = options.get("mailer_patient", False)
+            take_turn(connection, folder, BUSY_TIMEOUT_S, patient=patient)
         else:
             connection.exec_driver_sql("BEGIN DEFERRED")
-
-
-def _begin_writing(connection: Connection) -> None:
-    """Take SQLite's one write lock, asking for it every few milliseconds.
-
-    SQLite's own waiting soon asks only every tenth of a second. Beside a process that writes range
-    after range, as freezing does, an unsubscription then waits for seconds: the lock is free often,
-    but never for long.
-    """
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    # Past SQLAlchemy, which takes a hundred times as long to say that the lock is not free yet.
-    asking: sqlite3.Cursor = connection.connection.cursor()  # type: ignore[assignment]
-    asking.execute(f"PRAGMA busy_timeout = {ASK_AGAIN_MS}")
-    try:
-        while True:
-            try:
-                asking.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if "locked" in str(error) and time.monotonic() < deadline:
-                    continue
-                # Asked once more by SQLAlchemy, in whose errors everybody looks for the reason.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return
-    finally:
-        asking.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-        asking.close()
 
 
 def _make_private(path: str) -> None:

@@ -110,7 +110,7 @@ def _write(
     changes: list[tuple[RowMapping, bytes]],
 ) -> int:
     written = 0
-    with store.write() as connection:
+    with store.write(patient=True) as connection:
         for row, fresh in changes:
             written += connection.execute(
                 update(one.table)
@@ -138,7 +138,7 @@ def close_boxes_anew(store: Store, key_id: bytes, anew: Callable[[bytes], bytes]
     box = feedback_event.c.raw_box
     closed = 0
     while True:
-        with store.write() as connection:
+        with store.write(patient=True) as connection:
             rows = connection.execute(
                 select(feedback_event.c.id, box)
                 .where(func.substr(box, KEY_ID_AT, KEY_ID_BYTES) == key_id)

@@ -62,7 +62,7 @@ def _forward(store: Store, table: Table, waits: Sequence[timedelta], now: dateti
             ids = connection.execute(too_late).scalars().all()
         if not ids:
             return brought
-        with store.write() as connection:
+        with store.write(patient=True) as connection:
             brought += connection.execute(
                 update(table)
                 .where(table.c.id.in_(ids), table.c.state == DeliveryState.DEFERRED)

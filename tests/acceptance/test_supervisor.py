@@ -95,6 +95,9 @@ def test_sigterm_to_the_parent_ends_every_child_cleanly(supervising):
           "parent and children to start")  # fmt: skip
     children = parent.children()
     assert {"scheduler", "web"} == set(children)
+    # Who answers people goes first.
+    priority = {role: os.getpriority(os.PRIO_PROCESS, pid) for role, pid in children.items()}
+    assert priority["web"] < priority["scheduler"]
     assert {os.getpgid(parent.process.pid)} == {os.getpgid(pid) for pid in children.values()}
     assert 0 == parent.stop()
     assert [] == [pid for pid in children.values() if is_alive(pid)]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from mailer.audience import freezing
-from mailer.audience.freezing import FreezeProgress, freeze_step, next_size
+from mailer.audience.freezing import FreezeProgress, freeze_step
 from mailer.audience.segments import MOST_LEVELS
 from mailer.clock import SystemClock
 from mailer.model.audience import LanguageProfile, LanguageStep, MembershipState
@@ -375,18 +375,3 @@ def test_an_empty_list_is_frozen_at_once(sqlite_store):
     mailing_id = write_mailing(sqlite_store, (NEWS,), list_ids)
     _freeze(sqlite_store, mailing_id)
     assert frozen(sqlite_store, mailing_id) == {}
-
-
-@pytest.mark.parametrize(
-    ("asked", "held_s", "wanted"),
-    [
-        (5000, 0.040, 2500),
-        (5000, 0.010, 7500),
-        (5000, 0.016, 6250),
-        (1200, 1.0, 1000),
-        (19_000, 0.001, 20_000),
-    ],
-)
-def test_the_next_range_follows_how_long_the_last_held_the_lock(asked, held_s, wanted):
-    """It shrinks at once, grows by half at most, and stays within bounds."""
-    assert next_size(asked, held_s) == wanted
