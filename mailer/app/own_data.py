@@ -87,8 +87,7 @@ class OwnDataDesk:
     def send_links(self, address: NormalAddress, letter: Letter) -> None:
         """Send a fresh link from each organisation that knows an address.
 
-        The lock is waited for whoever is asked about, so that neither its time nor its failure
-        tells who is on record; and a row that does not open is passed over.
+        A row that does not open is passed over.
 
         Raises:
             NotNow: when addresses cannot be opened.

@@ -24,7 +24,7 @@ from mailer.web.public.own_data import OwnData
 from tests.support.clocks import FixedClock
 from tests.support.factories import Ground
 from tests.support.mail import text_of
-from tests.support.public_web import public_site
+from tests.support.public_web import AtOnce, public_site
 from tests.support.sign_ups import Mails, form, sign_up_workspace
 
 _NUMBERS = count(1)
@@ -48,7 +48,7 @@ def supporter_site(folder: Path) -> Iterator[SimpleNamespace]:
             workspace.clock,
             log=workspace.suppression_log.path,
             areas=[
-                lambda stands_on: OwnData(stands_on, own_data).routes(),
+                lambda stands_on: OwnData(stands_on, own_data, AtOnce()).routes(),
                 lambda stands_on: Joining(stands_on, sign_up).routes(),
             ],
         ) as site:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -31,7 +33,7 @@ from tests.support.clocks import FixedClock
 from tests.support.factories import Ground, make_revision
 from tests.support.mail import message, text_of
 from tests.support.newsletters import newsletter_workspace
-from tests.support.public_web import public_site
+from tests.support.public_web import AtOnce, public_site
 
 ANNA = "anna@example.org"
 NEW = "anna.new@example.net"
@@ -65,15 +67,15 @@ def anna(ground):
     )
 
 
-def site_of(workspace, **options):
-    """Serve the pages of a workspace."""
+def site_of(workspace, later=None, **options):
+    """Serve the pages of a workspace; what answers do not wait for is done before them."""
     desk = OwnDataDesk(workspace)
     return public_site(
         workspace.store,
         workspace.tokens,
         workspace.clock,
         log=workspace.suppression_log.path,
-        areas=[lambda ground: OwnData(ground, desk).routes()],
+        areas=[lambda ground: OwnData(ground, desk, later or AtOnce()).routes()],
         **options,
     )
 
@@ -616,6 +618,47 @@ def test_an_address_stands_on_no_page_and_in_no_log(workspace, visitor, anna, ca
     said = "".join(capfd.readouterr())
     assert ANNA not in said
     assert NEW not in said
+
+
+def test_no_answer_waits_for_a_link_to_be_sent(workspace, anna, monkeypatch):
+    """Whatever it takes: twenty questions at once must not tell who is on record."""
+    go_on = threading.Event()
+    send_links = OwnDataDesk.send_links
+
+    def slowly(*arguments):
+        assert go_on.wait(10)
+        send_links(*arguments)
+
+    monkeypatch.setattr(OwnDataDesk, "send_links", slowly)
+    with ThreadPoolExecutor(1) as later:
+        with site_of(workspace, later) as site, site.visitor() as visitor:
+            pages = {
+                visitor.post("/data", data={"address": address}).content
+                for address in (ANNA, "nobody@example.org")
+            }
+        assert (1, []) == (len(pages), mails(workspace))
+        go_on.set()
+    assert [ANNA] == [one.address for one in mails(workspace)]
+
+
+def test_a_link_that_the_database_did_not_take_is_tried_again(workspace, anna, monkeypatch):
+    """Nobody asks twice because something else was being written; that it never went is told."""
+    monkeypatch.setattr("mailer.web.public.own_data._AGAIN_S", (0.01, 0.01))
+    send_links = OwnDataDesk.send_links
+    troubles = [StoreUnavailable("the database is locked", "Try again")] * 2
+
+    def sometimes(*arguments):
+        if troubles:
+            raise troubles.pop()
+        send_links(*arguments)
+
+    monkeypatch.setattr(OwnDataDesk, "send_links", sometimes)
+    with site_of(workspace) as site, site.visitor() as visitor:
+        visitor.post("/data", data={"address": ANNA})
+        assert [ANNA] == [one.address for one in mails(workspace)]
+        troubles += [StoreUnavailable("the database is locked", "Try again")] * 3
+        assert 200 == visitor.post("/data", data={"address": ANNA}).status_code
+    assert ([], []) == (troubles, mails(workspace))
 
 
 def test_known_and_unknown_addresses_take_the_same_time(workspace, anna):

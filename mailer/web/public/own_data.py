@@ -8,7 +8,9 @@ HEAD change nothing. What must be opened or sealed answers 503 while `seal.key` 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -20,6 +22,7 @@ from mailer.compose.service import ServiceText
 from mailer.events import emit, failed
 from mailer.feedback.own_data import erase_own, is_there, supporter_of_link
 from mailer.feedback.preferences import preferences_of
+from mailer.store.engine import StoreUnavailable
 from mailer.store.suppression_log import LogNotWritten
 from mailer.web.public.forms import Fields, FormRefused, read_form
 from mailer.web.public.ground import (
@@ -35,6 +38,8 @@ from mailer.web.public.limits import Limiter, network_of
 from mailer.web.public.pages import PRIVATE_HEADERS
 from mailer.web.public.reader import page_language
 
+#: After how long links that the database did not take are tried again.
+_AGAIN_S = (2.0, 10.0)
 #: Says what a mail says: to whom reads these languages, with this link.
 Letter = Callable[[Sequence[str], str], ServiceText]
 
@@ -68,7 +73,15 @@ class Desk(Protocol):
 class OwnData:
     """The routes of what people may know and decide about what is held of them."""
 
-    def __init__(self, ground: Ground, desk: Desk) -> None:
+    def __init__(self, ground: Ground, desk: Desk, later: Executor | None = None) -> None:
+        """Begin with nobody waiting.
+
+        Args:
+            ground: what it stands on.
+            desk: opens, seals and sends.
+            later: does what an answer does not wait for; a thread of its own when None.
+        """
+        self._later = later or ThreadPoolExecutor(1, "links")
         self._store = ground.store
         self._tokens = ground.tokens
         self._pages = ground.pages
@@ -146,13 +159,32 @@ class OwnData:
             )
         wanted = not values.get("website") and self._limiter.allows(network_of(request))
 
-        def send() -> None:
+        def see() -> None:
             self._desk.open()
-            if wanted:
-                self._desk.send_links(address, self._letter("fresh_link.txt"))
+            # What is in everybody's way is told to everybody.
+            with self._store.write():
+                pass
 
-        await self._answering.work(send)
+        await self._answering.work(see)
+        if wanted:
+            # A mail takes several times as long as finding nobody, and twenty questions at once the
+            # twentyfold: no answer waits for it.
+            self._later.submit(self._send_links, address)
         return self._check_mail(request)
+
+    def _send_links(self, address: NormalAddress) -> None:
+        for again_s in (*_AGAIN_S, None):
+            try:
+                self._desk.send_links(address, self._letter("fresh_link.txt"))
+            except NotNow:
+                return  # Which has been told.
+            except StoreUnavailable as error:
+                if again_s is None:
+                    failed("a link to own data was not sent", problem=error.problem)
+                    return
+                time.sleep(again_s)
+            else:
+                return
 
     def _check_mail(self, request: Request, *, new_address: bool = False) -> Response:
         return self._pages.private(request, "check_mail.html", new_address=new_address)
