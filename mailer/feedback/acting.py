@@ -39,9 +39,9 @@ from mailer.store.feedback import (
     soft_bounces,
     write_finding,
 )
+from mailer.store.leaving import Leaver, leave_all, lists_to_leave
 from mailer.store.mailings import load_mailing
 from mailer.store.outcomes import Counted, count_endings
-from mailer.store.public import Leaver, leave_all, lists_to_leave
 from mailer.store.suppression_log import LogEntry, left_list
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 

@@ -17,8 +17,7 @@ from mailer.events import failed
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
 from mailer.store.engine import Connection, Store
-from mailer.store.missing_lines import are_missing, note_missing, take_missing
-from mailer.store.public import (
+from mailer.store.leaving import (
     Leaver,
     LeftLists,
     ListScope,
@@ -28,6 +27,7 @@ from mailer.store.public import (
     may_take_back,
     take_back,
 )
+from mailer.store.missing_lines import are_missing, note_missing, take_missing
 from mailer.store.suppression_log import (
     FILE_NAME,
     LogNotWritten,

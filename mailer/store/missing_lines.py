@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, select
 
 from mailer.model.audience import MembershipState
-from mailer.store.public import keep_ids_in_order
+from mailer.store.leaving import keep_ids_in_order
 from mailer.store.settings import LOG_LACKS_AFTER, drop_setting, read_setting, write_setting
 from mailer.store.suppression_log import LogEntry, left_list
 from mailer.store.tables import (

@@ -25,8 +25,8 @@ from mailer.store.audience import (
     profile_from_text,
     profile_id,
 )
+from mailer.store.leaving import Leaver, LeftLists, ListScope, leave_some
 from mailer.store.mailings import list_from_document
-from mailer.store.public import Leaver, LeftLists, ListScope, leave_some
 from mailer.store.supporters import merged_into
 from mailer.store.tables import (
     language_profile,

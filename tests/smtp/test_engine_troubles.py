@@ -18,8 +18,8 @@ from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import tables
+from mailer.store.leaving import leave_lists
 from mailer.store.mailings import find_mailing, release
-from mailer.store.public import leave_lists
 from mailer.store.reports import report
 from tests.smtp.test_engine import _engine, _run_until_done, _states
 from tests.smtp.test_service_mails import lost_logins, run_until

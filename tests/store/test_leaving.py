@@ -11,7 +11,7 @@ from sqlalchemy import select
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.model.states import SkipReason
 from mailer.store.deliveries import skip_all
-from mailer.store.public import (
+from mailer.store.leaving import (
     Leaver,
     leave_all,
     leave_lists,
