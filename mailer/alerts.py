@@ -19,7 +19,8 @@ from mailer.model.states import MailingState
 from mailer.store.alerts import lasting_alerts, latest_alert, reopen, resolve, write_alert
 from mailer.store.breaker import to_be_judged
 from mailer.store.engine import Connection
-from mailer.store.mailings import hold, hold_running, load_mailing, pause_by_itself
+from mailer.store.mailings import load_mailing
+from mailer.store.stopping import hold, hold_running, pause_by_itself
 
 #: The same event about the same subject, told once more within this, is told once.
 SAME_EVENT = timedelta(minutes=10)

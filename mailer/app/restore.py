@@ -39,7 +39,7 @@ from mailer.delivery.survival import (
 )
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.model.alerts import AlertKind
-from mailer.model.states import DeliveryState
+from mailer.model.states import OPEN_STATES, DeliveryState
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
     NEWEST,
@@ -49,7 +49,6 @@ from mailer.store.engine import (
     open_store,
     upgrade,
 )
-from mailer.store.mailings import OPEN_STATES
 from mailer.store.restoring import (
     Replayed,
     end_processes,

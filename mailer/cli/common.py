@@ -31,9 +31,10 @@ from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
 from mailer.store.doubts import CannotResend, NotInDoubt
 from mailer.store.engine import StoreUnavailable, WrongKeys
-from mailer.store.mailings import MailingNotFound, PausedByItself
+from mailer.store.mailings import MailingNotFound
 from mailer.store.retention import DeliveriesGone
 from mailer.store.shares import ShareNotFound
+from mailer.store.stopping import PausedByItself
 from mailer.store.suppression_log import LogNotRead, LogNotWritten
 
 P = ParamSpec("P")

@@ -37,6 +37,7 @@ from mailer.cli.concern import concern_document, print_concern
 from mailer.cli.resolving import doubts_document, print_doubts
 from mailer.model.mailing import Mailing
 from mailer.model.states import (
+    OPEN_STATES,
     DeliveryState,
     ForbiddenTransition,
     MailingState,
@@ -44,7 +45,8 @@ from mailer.model.states import (
     SkipReason,
 )
 from mailer.model.timing import ShareState
-from mailer.store import mailings as store_mailings
+from mailer.store import stopping
+from mailer.store.mailings import find_mailing
 from mailer.store.reports import Progress, Report, deliveries, report
 from mailer.store.shares import share_figures, shares_of
 from mailer.zones import canonical_zone
@@ -104,7 +106,7 @@ def pause(key: Key) -> None:
     """
     workspace = open_workspace()
     with _changing(key, "paused"), workspace.store.write() as connection:
-        store_mailings.pause(connection, key)
+        stopping.pause(connection, key)
         mailing_paused(connection, key, workspace.clock.now())
     console.print(f"{key} is paused. Go on with: mailer resume {key}")
 
@@ -123,8 +125,8 @@ def resume(
     Example: mailer resume her-rights-1
     """
     with _changing(key, "resumed"), open_workspace().store.write() as connection:
-        reason = store_mailings.find_mailing(connection, key).pause_reason
-        mailing = store_mailings.resume(connection, key, anyway=anyway)
+        reason = find_mailing(connection, key).pause_reason
+        mailing = stopping.resume(connection, key, anyway=anyway)
     if reason:
         console.print(f"It had paused by itself: {reason}.", markup=False)
         console.print("What was counted so far is held against it no more.")
@@ -148,14 +150,14 @@ def cancel(
         give_up_share(workspace, key, canonical_zone(share) or share)
         return
     with _changing(key, "cancelled"), workspace.store.write() as connection:
-        was_draft = store_mailings.find_mailing(connection, key).state is MailingState.DRAFT
-        store_mailings.cancel(connection, key, now)
+        was_draft = find_mailing(connection, key).state is MailingState.DRAFT
+        stopping.cancel(connection, key, now)
     if was_draft:
         console.print(f"The draft {key} is dropped.")
         return
     while True:
         with workspace.store.write() as connection:
-            if not store_mailings.cancel_open_deliveries(connection, now):
+            if not stopping.cancel_open_deliveries(connection, now):
                 break
     console.print(f"{key} is cancelled. What was sent before: mailer report {key}")
 
@@ -184,8 +186,8 @@ def release(
     if release_held_shares(workspace, key, zone):
         return
     with _changing(key, "released"), workspace.store.write() as connection:
-        reason = store_mailings.find_mailing(connection, key).held_reason
-        mailing = store_mailings.release(connection, key, workspace.clock.now())
+        reason = find_mailing(connection, key).held_reason
+        mailing = stopping.release(connection, key, workspace.clock.now())
     if reason:
         console.print(f"It was held: {reason}", markup=False)
     console.print(f"{key} is {mailing.state.value}.")
@@ -194,7 +196,7 @@ def release(
 def _ask(workspace: Workspace, key: str) -> None:
     """Alert staff that somebody wants what waits of a mailing to go."""
     with workspace.store.write() as connection:
-        mailing = store_mailings.find_mailing(connection, key)
+        mailing = find_mailing(connection, key)
         waits = mailing.state is MailingState.HELD or any(
             share.state is ShareState.HELD for share in shares_of(connection, mailing.row_id)
         )
@@ -219,7 +221,7 @@ def report_command(key: Key, as_json: AsJson = False) -> None:
     """
     workspace = open_workspace()
     with workspace.store.read() as connection:
-        mailing = store_mailings.find_mailing(connection, key)
+        mailing = find_mailing(connection, key)
         figures = report(connection, mailing.row_id)
         shares = shares_of(connection, mailing.row_id)
         counted = share_figures(connection, mailing.row_id)
@@ -243,7 +245,7 @@ def deliveries_command(
     """
     workspace = open_workspace()
     with workspace.store.read() as connection:
-        mailing = store_mailings.find_mailing(connection, key)
+        mailing = find_mailing(connection, key)
         rows = deliveries(connection, mailing.row_id)
         if as_json:
             print_json(list(rows))
@@ -342,14 +344,13 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     languages = Table("Language", box=None, header_style="bold")
     for heading in ("Accepted", "Refused", "In doubt", "Open"):
         languages.add_column(heading, justify="right")
-    waiting = (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.DEFERRED)
     for language, row in figures.by_language.items():
         languages.add_row(
             language,
             str(row.get(DeliveryState.ACCEPTED, 0)),
             str(row.get(DeliveryState.REFUSED, 0)),
             str(row.get(DeliveryState.IN_DOUBT, 0)),
-            str(sum(row.get(state, 0) for state in waiting)),
+            str(sum(row.get(state, 0) for state in OPEN_STATES)),
         )
     if figures.by_language:
         console.print()

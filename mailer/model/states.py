@@ -56,6 +56,10 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: Deliveries whose outcome is still to come.
+OPEN_STATES = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
+
+
 class SkipReason(StrEnum):
     """Why someone on the chosen lists was not mailed; each has a count in every report."""
 

@@ -20,7 +20,7 @@ from mailer.schedule.housekeeping import Housekeeper
 from mailer.schedule.ticker import LEASE, Ticker
 from mailer.schedule.watchman import LOOK_S, Watchman
 from mailer.store.engine import Store, StoreUnavailable
-from mailer.store.mailings import drop_lease
+from mailer.store.leases import drop_lease
 
 TICK_S = 1
 

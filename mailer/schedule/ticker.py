@@ -28,17 +28,15 @@ from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
 from mailer.schedule.openings import NoDayLeft, due_in, next_state, with_policy, zone_of
 from mailer.store.breaker import canary_is_tried, let_rest_go, note_canary_tried
 from mailer.store.engine import Store
+from mailer.store.leases import take_lease
 from mailer.store.mailings import (
-    cancel_open_deliveries,
     change_state,
     due_count,
     due_mailings,
-    has_cancelled_open_deliveries,
     has_open_deliveries,
     list_mailings,
     load_mailing,
     lock_mailing,
-    take_lease,
 )
 from mailer.store.shares import (
     ShareFor,
@@ -47,6 +45,7 @@ from mailer.store.shares import (
     has_left_in_skipped,
     shares_of,
 )
+from mailer.store.stopping import cancel_open_deliveries, has_cancelled_open_deliveries
 
 #: Chooses the edition for a profile on a list, for one revision.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]

@@ -29,7 +29,7 @@ from mailer.store.alerts import (
     mark_commanded,
 )
 from mailer.store.engine import Connection, Store, StoreUnavailable
-from mailer.store.mailings import drop_lease, take_lease
+from mailer.store.leases import drop_lease, take_lease
 from mailer.store.missing_lines import are_missing
 from mailer.store.reports import doubts_by_mailing
 from mailer.store.suppression_log import FILE_NAME, LogNotWritten, SuppressionLog

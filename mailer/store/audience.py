@@ -7,6 +7,7 @@ there are. Nothing here knows an address.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -26,12 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.model.audience import (
+    Attribute,
+    AttributeType,
     LanguageProfile,
     ListDefinition,
     MembershipState,
 )
 from mailer.model.faults import Fault, FaultsFound
-from mailer.store.mailings import list_to_document
 from mailer.store.tables import (
     import_batch,
     language_profile,
@@ -74,6 +76,32 @@ def insert_or_ignore(connection: Connection, table: Table) -> Any:  # noqa: ANN4
 def _id_by_key(connection: Connection, table: Table, key: str, **values: object) -> int:
     connection.execute(insert_or_ignore(connection, table).values(key=key, **values))
     return int(connection.execute(select(table.c.id).where(table.c.key == key)).scalar_one())
+
+
+def list_to_document(definition: ListDefinition) -> dict[str, Any]:
+    """Return a list's definition as JSON can hold it."""
+    return {
+        **asdict(definition),
+        "languages": list(definition.languages),
+        # In pairs: the database sorts the keys of a document.
+        "topics": [[key, dict(names)] for key, names in definition.topics.items()],
+    }
+
+
+def list_from_document(document: dict[str, Any]) -> ListDefinition:
+    """Return the definition that `list_to_document` was given."""
+    attributes = {
+        name: Attribute(value["name"], AttributeType(value["type"]), value["clear"])
+        for name, value in document["attributes"].items()
+    }
+    return ListDefinition(
+        **{
+            **document,
+            "languages": tuple(document["languages"]),
+            "attributes": attributes,
+            "topics": dict(document.get("topics", ())),
+        }
+    )
 
 
 def sync_lists(

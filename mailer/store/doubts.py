@@ -14,9 +14,9 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, func, or_, select, update
 
 from mailer.model.mailing import Mailing
-from mailer.model.states import DeliveryState, MailingState, Settlement
+from mailer.model.states import OPEN_STATES, DeliveryState, MailingState, Settlement
 from mailer.model.timing import ShareState
-from mailer.store.mailings import OPEN_STATES, change_state, lock_mailing
+from mailer.store.mailings import change_state, lock_mailing
 from mailer.store.retention import check_deliveries_there
 from mailer.store.tables import attempt, delivery, mailing, mailing_share, settlement
 

@@ -1,4 +1,4 @@
-"""Mailings: creating, loading, and moving them from state to state.
+"""Mailings: written once, loaded, and moved from state to state.
 
 In: what was scheduled. Out: `Mailing` objects and rows. A state changes only along
 `MAILING_TRANSITIONS`, by one UPDATE that names the state it expects, so that two processes never
@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
-from mailer.model.audience import Attribute, AttributeType, ListDefinition
+from mailer.model.audience import ListDefinition
 from mailer.model.breaker import Breaker
 from mailer.model.mailing import (
     NO_CONCERN,
@@ -29,34 +29,23 @@ from mailer.model.mailing import (
     Target,
 )
 from mailer.model.states import (
+    OPEN_STATES,
     DeliveryState,
     ForbiddenTransition,
     MailingState,
     check_mailing_transition,
 )
 from mailer.model.timing import AT_ONCE, PlannedShare, Timing
-from mailer.store.breaker import (
-    breaker_from_columns,
-    breaker_to_columns,
-    figures_by_class,
-    figures_to_document,
-)
+from mailer.store.audience import list_from_document, list_to_document
+from mailer.store.breaker import breaker_from_columns, breaker_to_columns
 from mailer.store.shares import (
-    release_shares,
     timing_from_document,
     timing_to_document,
     write_shares,
     write_zones,
 )
-from mailer.store.tables import delivery, lease, mailing, mailing_target, statement
+from mailer.store.tables import delivery, mailing, mailing_target, statement
 from mailer.store.topics import topics_of_mailing, write_topics
-
-#: Deliveries whose outcome is still to come.
-OPEN_STATES = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
-#: How many deliveries one transaction cancels: well under 50 ms of write lock.
-CANCEL_CHUNK = 2_000
-#: Characters of the reason why a mailing is held.
-LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -93,18 +82,6 @@ class NewMailing:
     concern: Concern = NO_CONCERN
 
 
-class PausedByItself(Exception):
-    """A mailing paused beyond its limits, and nobody said that it is to go on anyway."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        self.key = key
-        self.reason = reason
-        super().__init__(
-            f"{key} paused by itself: {reason}. See mailer report {key}; to let it go on in spite "
-            f"of that: mailer resume {key} --anyway"
-        )
-
-
 class MailingNotFound(Exception):
     """No mailing has that key."""
 
@@ -122,32 +99,6 @@ def sender_from_document(document: dict[str, Any]) -> Sender:
     """Return the sender that `sender_to_document` was given."""
     keys = tuple(DkimKey(**key) for key in document["dkim"])
     return Sender(**{**document, "dkim": keys})
-
-
-def list_to_document(definition: ListDefinition) -> dict[str, Any]:
-    """Return a list's definition as JSON can hold it."""
-    return {
-        **asdict(definition),
-        "languages": list(definition.languages),
-        # In pairs: the database sorts the keys of a document.
-        "topics": [[key, dict(names)] for key, names in definition.topics.items()],
-    }
-
-
-def list_from_document(document: dict[str, Any]) -> ListDefinition:
-    """Return the definition that `list_to_document` was given."""
-    attributes = {
-        name: Attribute(value["name"], AttributeType(value["type"]), value["clear"])
-        for name, value in document["attributes"].items()
-    }
-    return ListDefinition(
-        **{
-            **document,
-            "languages": tuple(document["languages"]),
-            "attributes": attributes,
-            "topics": dict(document.get("topics", ())),
-        }
-    )
 
 
 def pinned_digest(
@@ -391,141 +342,6 @@ def lock_mailing(connection: Connection, row_id: int) -> MailingState:
     return MailingState(connection.execute(query).scalar_one())
 
 
-def pause(connection: Connection, key: str) -> Mailing:
-    """Stop a scheduled, freezing or running mailing; what is open is finished."""
-    found = find_mailing(connection, key)
-    change_state(
-        connection, found.row_id, found.state, MailingState.PAUSED, state_before=found.state
-    )
-    return find_mailing(connection, key)
-
-
-def pause_by_itself(connection: Connection, row_id: int, reason: str) -> None:
-    """Stop a running mailing that is beyond its limits, until a person lets it go on anyway."""
-    change_state(
-        connection,
-        row_id,
-        MailingState.RUNNING,
-        MailingState.PAUSED,
-        state_before=MailingState.RUNNING,
-        pause_reason=reason[:LONGEST_REASON],
-    )
-
-
-def resume(connection: Connection, key: str, *, anyway: bool = False) -> Mailing:
-    """Let a paused mailing go on where it stood.
-
-    Args:
-        connection: a connection in a transaction that writes.
-        key: the mailing's.
-        anyway: also one that paused by itself; what was counted so far is held against it no more.
-
-    Raises:
-        ForbiddenTransition: when it is not paused.
-        PausedByItself: when it did, and not `anyway`; nothing is changed.
-    """
-    found = find_mailing(connection, key)
-    if found.state is not MailingState.PAUSED:
-        raise ForbiddenTransition(found.state, MailingState.RUNNING)
-    values: dict[str, object] = {"state_before": None, "pause_reason": ""}
-    if found.pause_reason:
-        if not anyway:
-            raise PausedByItself(key, found.pause_reason)
-        counted = figures_by_class(connection, found.row_id)
-        values["judged_from"] = figures_to_document(counted)
-    before = _state_before(connection, found)
-    change_state(connection, found.row_id, found.state, before, **values)
-    return find_mailing(connection, key)
-
-
-def hold(connection: Connection, found: Mailing, back_to: MailingState, reason: str) -> None:
-    """Put a mailing aside until a person releases it; `reason` is shown to them."""
-    change_state(
-        connection,
-        found.row_id,
-        found.state,
-        MailingState.HELD,
-        state_before=back_to,
-        held_reason=reason[:LONGEST_REASON],
-    )
-
-
-def hold_running(connection: Connection, row_id: int, reason: str) -> None:
-    """Put a running mailing aside, as `hold` does; one that does not run stays as it is."""
-    found = load_mailing(connection, row_id)
-    if found.state is MailingState.RUNNING:
-        hold(connection, found, MailingState.RUNNING, reason)
-
-
-def release(connection: Connection, key: str, now: datetime) -> Mailing:
-    """Let a held mailing go on: what held it does no more, nor does its lateness or its shares'."""
-    found = find_mailing(connection, key)
-    if found.state is not MailingState.HELD:
-        raise ForbiddenTransition(found.state, MailingState.SCHEDULED)
-    before = _state_before(connection, found)
-    extra = {"started_at": now} if before is MailingState.RUNNING and not found.started_at else {}
-    change_state(
-        connection,
-        found.row_id,
-        found.state,
-        before,
-        state_before=None,
-        held_reason="",
-        pause_reason="",
-        released_at=now,
-        **extra,
-    )
-    release_shares(connection, found.row_id, now)
-    return find_mailing(connection, key)
-
-
-def cancel(connection: Connection, key: str, now: datetime) -> Mailing:
-    """End a mailing before everyone was mailed; deliveries follow in chunks."""
-    found = find_mailing(connection, key)
-    change_state(
-        connection,
-        found.row_id,
-        found.state,
-        MailingState.CANCELLED,
-        state_before=found.state,
-        finished_at=now,
-    )
-    return find_mailing(connection, key)
-
-
-def _state_before(connection: Connection, found: Mailing) -> MailingState:
-    before = connection.execute(
-        select(mailing.c.state_before).where(mailing.c.id == found.row_id)
-    ).scalar_one()
-    return MailingState(before) if before else MailingState.SCHEDULED
-
-
-def _open_of_cancelled() -> Select[tuple[int]]:
-    return (
-        select(delivery.c.id)
-        .join(mailing, mailing.c.id == delivery.c.mailing_id)
-        .where(
-            mailing.c.state == MailingState.CANCELLED,
-            delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
-        )
-    )
-
-
-def has_cancelled_open_deliveries(connection: Connection) -> bool:
-    """Tell whether a cancelled mailing still has deliveries that are due."""
-    return connection.execute(_open_of_cancelled().limit(1)).first() is not None
-
-
-def cancel_open_deliveries(connection: Connection, now: datetime) -> int:
-    """Cancel a chunk of what cancelled mailings still had to send; return how many."""
-    chunk = _open_of_cancelled().limit(CANCEL_CHUNK)
-    return connection.execute(
-        update(delivery)
-        .where(delivery.c.id.in_(chunk.scalar_subquery()))
-        .values(state=DeliveryState.CANCELLED, finished_at=now, next_attempt_at=None)
-    ).rowcount
-
-
 def has_open_deliveries(connection: Connection, row_id: int) -> bool:
     """Tell whether any delivery of the mailing still waits for its outcome."""
     return bool(
@@ -546,32 +362,3 @@ def due_count(connection: Connection, row_id: int) -> int:
             .where(delivery.c.mailing_id == row_id, delivery.c.state == DeliveryState.DUE)
         ).scalar_one()
     )
-
-
-def take_lease(
-    connection: Connection, name: str, holder: str, now: datetime, until: datetime
-) -> bool:
-    """Take or renew the lease `name`; False while another holder's has not run out."""
-    # One that runs further ahead than any is given was taken before the clock was set back.
-    furthest = until + (until - now)
-    taken = connection.execute(
-        update(lease)
-        .where(
-            lease.c.name == name,
-            (lease.c.holder == holder)
-            | (lease.c.expires_at <= now)
-            | (lease.c.expires_at > furthest),
-        )
-        .values(holder=holder, expires_at=until)
-    )
-    if taken.rowcount == 1:
-        return True
-    if connection.execute(select(lease.c.name).where(lease.c.name == name)).one_or_none():
-        return False
-    connection.execute(lease.insert().values(name=name, holder=holder, expires_at=until))
-    return True
-
-
-def drop_lease(connection: Connection, name: str, holder: str) -> None:
-    """Give the lease back so that the next holder need not wait."""
-    connection.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))

@@ -14,10 +14,9 @@ from sqlalchemy import Connection, func, select
 
 from mailer.model.breaker import Ending, RefusalReason
 from mailer.model.feedback import FeedbackClass, FeedbackReason
-from mailer.model.states import DeliveryState, MailingState
+from mailer.model.states import OPEN_STATES, DeliveryState, MailingState
 from mailer.store.breaker import full_canaries
 from mailer.store.feedback import CameBack, came_back, feedback_counts
-from mailer.store.mailings import OPEN_STATES
 from mailer.store.shares import open_lanes
 from mailer.store.tables import delivery, mailing, outcome_count
 

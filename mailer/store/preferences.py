@@ -21,12 +21,12 @@ from mailer.model.audience import (
 from mailer.store.audience import (
     SCOPE_ALL,
     is_live,
+    list_from_document,
     organisation_scope,
     profile_from_text,
     profile_id,
 )
 from mailer.store.leaving import Leaver, LeftLists, ListScope, leave_some
-from mailer.store.mailings import list_from_document
 from mailer.store.supporters import merged_into
 from mailer.store.tables import (
     language_profile,

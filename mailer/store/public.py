@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from mailer.model.statement import Visibility
-from mailer.store.mailings import list_from_document
+from mailer.store.audience import list_from_document
 from mailer.store.tables import mailing, mailing_target, statement
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from mailer.model.audience import MembershipState
-from mailer.model.states import DeliveryState, Settlement, SkipReason
+from mailer.model.states import OPEN_STATES, DeliveryState, Settlement, SkipReason
 from mailer.store.doubts import Doubt, doubts, settlements, taken_as_sent
 from mailer.store.feedback import ReturnedMails, returned_mails
 from mailer.store.retention import check_deliveries_there, deliveries_gone_at
@@ -79,8 +79,7 @@ class Report:
     @property
     def open(self) -> int:
         """Return how many still wait for their outcome."""
-        waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
-        return sum(self.by_state.get(state, 0) for state in waiting)
+        return sum(self.by_state.get(state, 0) for state in OPEN_STATES)
 
 
 def report(connection: Connection, mailing_id: int) -> Report:
@@ -237,8 +236,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Return how many of them have their outcome."""
-        waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
-        return self.total - sum(self.by_state.get(state, 0) for state in waiting)
+        return self.total - sum(self.by_state.get(state, 0) for state in OPEN_STATES)
 
 
 def progress(connection: Connection, mailing_id: int) -> Progress:

@@ -27,10 +27,11 @@ from sqlalchemy import (
 from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.breaker import OTHER_CLASS, Ending, RefusalReason
 from mailer.model.mailing import Mailing
-from mailer.model.states import DeliveryState, MailingState, Outcome
+from mailer.model.states import OPEN_STATES, DeliveryState, MailingState, Outcome
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
-from mailer.store.mailings import LONGEST_REASON, OPEN_STATES, list_mailings
+from mailer.store.mailings import list_mailings
 from mailer.store.outcomes import ENDINGS, Counted, count_endings
+from mailer.store.stopping import LONGEST_REASON
 from mailer.store.supporters import erase
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.suppressions import Suppressed, suppress

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from mailer.model.relays import EVERY_SENDER, SenderChoice
-from mailer.model.states import DeliveryState, MailingState, SkipReason
+from mailer.model.states import OPEN_STATES, DeliveryState, MailingState, SkipReason
 from mailer.model.timing import (
     AT_ONCE,
     LatePolicy,
@@ -332,13 +332,12 @@ def share_figures(connection: Connection, mailing_id: int) -> dict[int, ShareFig
         .where(delivery.c.mailing_id == mailing_id)
         .group_by(delivery.c.share_id, delivery.c.state)
     )
-    waiting = (DeliveryState.DUE, DeliveryState.DEFERRED, DeliveryState.SENDING)
     found: dict[int, ShareFigures] = {}
     for row in rows:
         if row.state is DeliveryState.SKIPPED:
             continue
         old = found.get(row.share_id, ShareFigures(0, 0))
-        still = row.people if row.state in waiting else 0
+        still = row.people if row.state in OPEN_STATES else 0
         found[row.share_id] = ShareFigures(old.to_mail + row.people, old.open + still)
     return found
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from mailer.app import newsletters as app_newsletters
 from mailer.app.newsletters import IssueDrafter, draft_issue, load_newsletter
 from mailer.model.states import MailingState
-from mailer.store import mailings, newsletters, tables
+from mailer.store import mailings, newsletters, stopping, tables
 from mailer.store.engine import open_store, upgrade
 from mailer.store.statements import load_revision
 from tests.support.clocks import FixedClock
@@ -105,7 +105,7 @@ class _World:
         with self.store.write() as connection:
             drafts = mailings.list_mailings(connection, [MailingState.DRAFT])
             if drafts:
-                mailings.cancel(connection, drafts[0].key, self.clock.now())
+                stopping.cancel(connection, drafts[0].key, self.clock.now())
 
     def _found(self):
         with self.store.read() as connection:

@@ -19,8 +19,9 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import tables
 from mailer.store.leaving import leave_lists
-from mailer.store.mailings import find_mailing, release
+from mailer.store.mailings import find_mailing
 from mailer.store.reports import report
+from mailer.store.stopping import release
 from tests.smtp.test_engine import _engine, _run_until_done, _states
 from tests.smtp.test_service_mails import lost_logins, run_until
 from tests.support.clocks import NOW, SteppedClock

@@ -8,15 +8,15 @@ import pytest
 
 from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.states import DeliveryState
-from mailer.store.mailings import (
+from mailer.store.mailings import find_mailing
+from mailer.store.reports import report
+from mailer.store.stopping import (
     cancel,
     cancel_open_deliveries,
-    find_mailing,
     has_cancelled_open_deliveries,
     pause,
     resume,
 )
-from mailer.store.reports import report
 from tests.smtp.test_engine import _engine
 from tests.smtp.test_engine_troubles import lay_whole_ground
 from tests.support.clocks import NOW

@@ -14,13 +14,14 @@ from mailer.model.alerts import AlertKind
 from mailer.model.breaker import Breaker
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.schedule.ticker import Ticker
-from mailer.store import mailings, tables
+from mailer.store import mailings, stopping, tables
 from mailer.store.alerts import last_alerts
 from mailer.store.breaker import breaker_to_columns
 from mailer.store.claims import claim
 from mailer.store.deliveries import give_back, skip
-from mailer.store.mailings import PausedByItself, find_mailing
+from mailer.store.mailings import find_mailing
 from mailer.store.retention import clear_deliveries
+from mailer.store.stopping import PausedByItself
 from mailer.store.workers import open_claims
 from tests.support.clocks import NOW
 from tests.support.factories import make_sender
@@ -173,10 +174,10 @@ def test_a_person_who_lets_it_go_on_has_to_say_so_and_it_is_judged_anew(store, p
     """Five more of the same are few again, and the sixth pauses it again."""
     end(store, take(store, 6), SPAM)
     with pytest.raises(PausedByItself, match="--anyway") as raised, store.write() as connection:
-        mailings.resume(connection, "s-1")
+        stopping.resume(connection, "s-1")
     assert "6 of the first 6 mails" in raised.value.reason
     with store.write() as connection:
-        assert MailingState.RUNNING is mailings.resume(connection, "s-1", anyway=True).state
+        assert MailingState.RUNNING is stopping.resume(connection, "s-1", anyway=True).state
     assert "" == mailing_of(store).pause_reason
     end(store, take(store, 5), SPAM)
     assert MailingState.RUNNING is mailing_of(store).state
@@ -189,8 +190,8 @@ def test_a_person_who_paused_it_needs_no_more_words_to_resume(store, people):
     """And nothing that was counted is forgotten: it is judged from the beginning."""
     end(store, take(store, 5), SPAM)
     with store.write() as connection:
-        mailings.pause(connection, "s-1")
-        mailings.resume(connection, "s-1")
+        stopping.pause(connection, "s-1")
+        stopping.resume(connection, "s-1")
     end(store, take(store, 1), SPAM)
     assert "6 of the first 6" in mailing_of(store).pause_reason
 
@@ -288,7 +289,7 @@ def test_a_canary_beyond_a_limit_lets_nobody_go(store, people, tick):
     end(store, claims[44:], SPAM)
     assert (MailingState.PAUSED, True) == (tick(60).state, mailing_of(store).canary_holds)
     with store.write() as connection:
-        mailings.resume(connection, "s-1", anyway=True)
+        stopping.resume(connection, "s-1", anyway=True)
     assert tick().canary_tried_at is not None
     assert not tick(1).canary_holds
     assert 20 == len(take(store))

@@ -15,7 +15,8 @@ from mailer.model.faults import FaultsFound
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.store import tables
 from mailer.store.audience import profile_id
-from mailer.store.mailings import LONGEST_REASON, change_state
+from mailer.store.mailings import change_state
+from mailer.store.stopping import LONGEST_REASON
 from tests.support.audience_world import (
     NOW,
     OnList,

@@ -1,13 +1,13 @@
-"""Mailings in the database: numbers, states, holding and releasing."""
+"""Mailings in the database: numbers, what they pin, states."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from mailer.model.audience import Attribute, AttributeType, ListDefinition
 from mailer.model.mailing import DkimKey, Sender
 from mailer.model.statement import StatementKind
-from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
+from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.store import mailings, tables
 
 NOW = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -96,25 +96,6 @@ def test_the_digest_changes_with_the_sender(store, new):
     assert mailings.pinned_digest("a" * 64, "c" * 64, SENDER) != first
 
 
-def test_pause_and_resume_go_back_to_where_it_stood(store, new):
-    """A paused scheduled mailing is scheduled again, not running."""
-    _create(store, new)
-    with store.write() as connection:
-        assert mailings.pause(connection, "her-rights-1").state is MailingState.PAUSED
-    with store.write() as connection:
-        assert mailings.resume(connection, "her-rights-1").state is MailingState.SCHEDULED
-
-
-def test_a_forbidden_change_is_refused_and_changes_nothing(store, new):
-    """What is not paused cannot be resumed."""
-    _create(store, new)
-    with pytest.raises(ForbiddenTransition), store.write() as connection:
-        mailings.resume(connection, "her-rights-1")
-    with store.read() as connection:
-        loaded = mailings.find_mailing(connection, "her-rights-1")
-    assert loaded.state is MailingState.SCHEDULED
-
-
 def test_of_two_who_move_it_one_is_refused(store, new):
     """A change names the state it expects; who comes second learns the state it has."""
     made = _create(store, new)
@@ -125,52 +106,3 @@ def test_of_two_who_move_it_one_is_refused(store, new):
     with pytest.raises(ForbiddenTransition) as caught, store.write() as connection:
         mailings.change_state(connection, made.row_id, MailingState.SCHEDULED, MailingState.HELD)
     assert caught.value.current is MailingState.FREEZING
-
-
-def test_a_released_mailing_is_marked_so(store, new):
-    """Release goes back to where it was held and remembers that a person agreed."""
-    made = _create(store, new)
-    with store.write() as connection:
-        mailings.hold(connection, made, MailingState.SCHEDULED, "too late")
-    with store.read() as connection:
-        assert mailings.find_mailing(connection, made.key).held_reason == "too late"
-    with store.write() as connection:
-        released = mailings.release(connection, made.key, NOW)
-    assert released.state is MailingState.SCHEDULED
-    assert released.released is True
-    assert released.held_reason == ""
-
-
-def test_cancelling_cancels_what_is_due_and_nothing_else(store, new):
-    """What was accepted stays accepted; what was due is cancelled."""
-    made = _create(store, new)
-    states = [DeliveryState.DUE, DeliveryState.ACCEPTED, DeliveryState.DEFERRED]
-    with store.write() as connection:
-        for number, state in enumerate(states):
-            connection.execute(
-                tables.delivery.insert().values(
-                    mailing_id=made.row_id,
-                    address_digest=bytes([number]) * 16,
-                    supporter_id=number,
-                    list_id=1,
-                    state=state,
-                )
-            )
-        mailings.cancel(connection, made.key, NOW)
-        assert mailings.cancel_open_deliveries(connection, NOW) == 2
-        assert mailings.has_open_deliveries(connection, made.row_id) is False
-
-
-def test_a_lease_has_one_holder_until_it_runs_out(store):
-    """A second process gets it only after the first one's time is over, or when given back."""
-    until = NOW + timedelta(seconds=15)
-    with store.write() as connection:
-        assert mailings.take_lease(connection, "scheduler", "a", NOW, until) is True
-        assert mailings.take_lease(connection, "scheduler", "a", NOW, until) is True
-        assert mailings.take_lease(connection, "scheduler", "b", NOW, until) is False
-        assert mailings.take_lease(connection, "scheduler", "b", until, until) is True
-        mailings.drop_lease(connection, "scheduler", "b")
-        assert mailings.take_lease(connection, "scheduler", "a", NOW, until) is True
-        # Who held it is dead, and the clock was set back by a day since.
-        yesterday = timedelta(days=-1)
-        assert mailings.take_lease(connection, "scheduler", "b", NOW + yesterday, until + yesterday)

@@ -23,7 +23,7 @@ from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.statements.issues import items_elsewhere, items_in
 from mailer.statements.newsletters import read_newsletter
-from mailer.store import mailings, newsletters, tables
+from mailer.store import mailings, newsletters, stopping, tables
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision, publish, save_revision
 from tests.support.archive import decide
@@ -282,7 +282,7 @@ def test_nothing_but_a_person_moves_a_draft_on(workspace, store, clock):
     assert 0 == rows(store, tables.delivery)
 
 
-@pytest.mark.parametrize("act", [mailings.pause, mailings.resume])
+@pytest.mark.parametrize("act", [stopping.pause, stopping.resume])
 def test_a_draft_is_neither_paused_nor_resumed(workspace, store, act):
     """It can be scheduled or dropped, and that is all."""
     make_public(store, make_revision(), SUNDAY)
@@ -290,7 +290,7 @@ def test_a_draft_is_neither_paused_nor_resumed(workspace, store, act):
     with pytest.raises(ForbiddenTransition), store.write() as connection:
         act(connection, draft.key)
     with pytest.raises(ForbiddenTransition), store.write() as connection:
-        mailings.release(connection, draft.key, SUNDAY)
+        stopping.release(connection, draft.key, SUNDAY)
 
 
 def test_a_released_draft_goes_as_it_was_shown_then(workspace, store, clock, ground):
@@ -334,7 +334,7 @@ def test_what_a_dropped_draft_told_of_comes_in_the_next(workspace, store, clock)
     make_public(store, make_revision(slug="one"), SUNDAY)
     first = draft_issue(workspace, found(workspace), None)
     with store.write() as connection:
-        mailings.cancel(connection, first.key, SUNDAY)
+        stopping.cancel(connection, first.key, SUNDAY)
     make_public(store, make_revision(slug="two"), SUNDAY)
     issue = next_issue(workspace, found(workspace), SUNDAY, None)
     assert (1, ["two", "one"]) == (issue.number, [one.slug for one in issue.revision.items])
@@ -360,7 +360,7 @@ def test_an_issue_is_unreleased_until_its_last_draft_goes_out(workspace, store):
     first = draft_issue(workspace, found(workspace), None)
     assert (first.key, MailingState.DRAFT) == unreleased()
     with store.write() as connection:
-        mailings.cancel(connection, first.key, SUNDAY)
+        stopping.cancel(connection, first.key, SUNDAY)
     assert (first.key, MailingState.CANCELLED) == unreleased()
     second = draft_issue(workspace, found(workspace), None)
     assert (first.revision_id, (second.key, MailingState.DRAFT)) == (

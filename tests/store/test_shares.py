@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.model.timing import LatePolicy, ShareState
-from mailer.store import claims, mailings, shares, tables
+from mailer.store import claims, shares, stopping, tables
 from tests.support.share_world import ZONES, ShareWorld
 
 HOUR = "2026-12-01T09:00"
@@ -111,12 +111,12 @@ def test_what_fell_due_while_paused_obeys_its_grace(world):
     world.clock.at = instant(HOUR, "Pacific/Apia")
     world.tick()
     with world.ground.store.write() as connection:
-        mailings.pause(connection, world.mailing_key)
+        stopping.pause(connection, world.mailing_key)
     world.clock.at = instant(HOUR, "Asia/Kathmandu") + timedelta(hours=1)
     pass_hours(world, 1)
     assert {} == world.sent
     with world.ground.store.write() as connection:
-        mailings.resume(connection, world.mailing_key)
+        stopping.resume(connection, world.mailing_key)
     world.tick()
     states = world.states()
     assert "open" == states["Pacific/Apia"] == states["Asia/Kathmandu"]
@@ -230,7 +230,7 @@ def test_a_mailing_held_for_its_size_lets_its_shares_go_when_released(ground):
     assert MailingState.HELD is world.mailing.state
     world.clock.at = instant(HOUR, "Asia/Bishkek") + timedelta(hours=1)
     with world.ground.store.write() as connection:
-        mailings.release(connection, world.mailing_key, world.clock.at)
+        stopping.release(connection, world.mailing_key, world.clock.at)
     world.tick()
     states = world.states()
     assert {"open"} == {states[zone] for zone in ("Pacific/Apia", "Asia/Bishkek")}
@@ -250,7 +250,7 @@ def test_shares_and_what_may_go_out_agree(world):
         shares.change_share(connection, open_one, ShareState.OPEN, ends)
         assert lanes == shares.open_lanes(connection, ends - timedelta(seconds=1))
         assert [] == shares.open_lanes(connection, ends)
-        mailings.pause(connection, world.mailing_key)
+        stopping.pause(connection, world.mailing_key)
         assert [] == shares.open_lanes(connection, world.clock.at)
 
 

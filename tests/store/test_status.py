@@ -12,9 +12,10 @@ from mailer.model.alerts import AlertKind
 from mailer.model.states import DeliveryState, MailingState
 from mailer.schedule.ticker import LEASE
 from mailer.store import tables
-from mailer.store.mailings import hold_running, take_lease
+from mailer.store.leases import take_lease
 from mailer.store.relays import relay_failed, relay_met
 from mailer.store.settings import LOST_SINCE, write_setting
+from mailer.store.stopping import hold_running
 from tests.store.test_service_mails import write
 from tests.support.clocks import NOW, FixedClock
 

@@ -14,7 +14,8 @@ from mailer.model.states import DeliveryState, MailingState
 from mailer.schedule import runner
 from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.schedule.ticker import Ticker
-from mailer.store import mailings, tables
+from mailer.store import mailings, stopping, tables
+from mailer.store.audience import list_to_document
 from tests.support.ground import lay_ground
 
 DUE = datetime(2026, 12, 1, 7, tzinfo=UTC)
@@ -73,12 +74,12 @@ def scheduled(store, seal_keys, service_keys):
             )
         )
         connection.execute(
-            tables.mailing_target.update().values(definition=mailings.list_to_document(DEFINITION))
+            tables.mailing_target.update().values(definition=list_to_document(DEFINITION))
         )
         connection.execute(
             tables.mailing_list.update()
             .where(tables.mailing_list.c.id == list_id)
-            .values(definition=mailings.list_to_document(DEFINITION))
+            .values(definition=list_to_document(DEFINITION))
         )
     return row_id
 
@@ -124,7 +125,7 @@ def test_too_late_it_is_held_and_goes_when_released(store, scheduled, clock):
     assert held.state is MailingState.HELD
     assert "minutes ago" in held.held_reason
     with store.write() as connection:
-        mailings.release(connection, held.key, clock.at)
+        stopping.release(connection, held.key, clock.at)
     ticker.tick()
     assert _mailing(store, scheduled).state is MailingState.RUNNING
 
@@ -140,7 +141,7 @@ def test_killed_while_it_froze_it_is_held_after_a_days_outage(store, scheduled, 
     assert (held.state, held.started_at) == (MailingState.HELD, None)
     assert "minutes ago" in held.held_reason
     with store.write() as connection:
-        mailings.release(connection, held.key, clock.at)
+        stopping.release(connection, held.key, clock.at)
     ticker.tick()
     assert _mailing(store, scheduled).state is MailingState.RUNNING
     assert _due(store, scheduled) == 3
@@ -156,7 +157,7 @@ def test_larger_than_confirmed_it_is_held_with_the_numbers(store, scheduled, clo
     assert held.state is MailingState.HELD
     assert held.held_reason == "It would go to 3 people; 2 were confirmed."
     with store.write() as connection:
-        released = mailings.release(connection, held.key, clock.at)
+        released = stopping.release(connection, held.key, clock.at)
     assert (released.state, released.started_at) == (MailingState.RUNNING, DUE)
     assert _due(store, scheduled) == 3
 
@@ -178,7 +179,7 @@ def test_what_a_cancelled_mailing_still_had_is_cancelled(store, scheduled, clock
     ticker = _ticker(store, clock)
     ticker.tick()
     with store.write() as connection:
-        mailings.cancel(connection, _mailing(store, scheduled).key, clock.at)
+        stopping.cancel(connection, _mailing(store, scheduled).key, clock.at)
     ticker.tick()
     with store.read() as connection:
         states = connection.execute(tables.delivery.select()).all()

@@ -10,9 +10,8 @@ from sqlalchemy import delete, select
 
 from mailer.model.audience import LanguageProfile, ListDefinition, MembershipState
 from mailer.model.states import DeliveryState, MailingState
-from mailer.store.audience import profile_id, sync_lists
+from mailer.store.audience import list_to_document, profile_id, sync_lists
 from mailer.store.engine import Store, take_ids
-from mailer.store.mailings import list_to_document
 from mailer.store.tables import (
     delivery,
     delivery_list,

@@ -18,7 +18,7 @@ from mailer.schedule.ticker import LEASE
 from mailer.store import tables
 from mailer.store.breaker import breaker_to_columns
 from mailer.store.engine import StoreUnavailable
-from mailer.store.mailings import take_lease
+from mailer.store.leases import take_lease
 from mailer.store.metrics import metrics
 from mailer.store.outcomes import Counted, count_endings
 from mailer.store.workers import register_worker

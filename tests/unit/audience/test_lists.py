@@ -10,7 +10,7 @@ from mailer.audience.segments import load_segments, parse_segment
 from mailer.config import load_config, share_dir
 from mailer.model.audience import Attribute, AttributeType
 from mailer.model.faults import FaultsFound
-from mailer.store.mailings import list_from_document, list_to_document
+from mailer.store.audience import list_from_document, list_to_document
 
 NEWS = (share_dir() / "lists" / "harbor-news.toml").read_text(encoding="utf-8")
 
