@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailer.model.audience import LanguageProfile
-from mailer.model.statement import localized
+from mailer.model.statement import Visibility, localized
 from mailer.statements.languages import direction, language_name
 from mailer.web.public.caching import HTML, cached, etag_of
 from mailer.web.public.cards import Listing, Shown
@@ -74,7 +74,9 @@ class Archive:
     def _render(
         self, language: str, profile: LanguageProfile, after: tuple[int, int] | None, root: str
     ) -> bytes:
-        found = [one for one in self._listing.found() if not one.withdrawn]
+        found = [
+            one for one in self._listing.found() if one.row.visibility is not Visibility.WITHDRAWN
+        ]
         rest = found if after is None else [one for one in found if one.key < after]
         shown = rest[:PAGE_SIZE]
         page = self._pages.render(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from mailer.events import warn
 from mailer.model.audience import LanguageProfile
-from mailer.model.statement import Revision, StatementKind, Visibility
+from mailer.model.statement import Revision, StatementKind
 from mailer.statements.languages import direction, edition_in, long_date
 from mailer.store.archive import ListedStatement, listed_statements
 from mailer.store.statements import RevisionDamaged, load_text
@@ -59,11 +59,6 @@ class Shown:
     def key(self) -> tuple[int, int]:
         """Return what the list is sorted and paged by: seconds since 1970, id."""
         return int(self.row.since.timestamp()), self.row.statement_id
-
-    @property
-    def withdrawn(self) -> bool:
-        """Whether all that may be said of it is that it was withdrawn."""
-        return self.row.visibility is Visibility.WITHDRAWN
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailer.model.statement import StatementKind, localized
+from mailer.model.statement import StatementKind, Visibility, localized
 from mailer.statements.languages import long_date
 from mailer.store.archive import not_listed
 from mailer.web.public.articles import Articles
@@ -140,7 +140,7 @@ class Feeds:
         address = self._address(card.slug, edition)
         is_newsletter = card.kind is StatementKind.NEWSLETTER
         title, lead, content, withdrawn = "", "", "", ""
-        if one.withdrawn:
+        if row.visibility is Visibility.WITHDRAWN:
             at = (row.decided_at or row.changed_at).astimezone(ZoneInfo(self._ground.time_zone))
             withdrawn = long_date(at.date(), language)
         else:

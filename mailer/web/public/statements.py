@@ -85,11 +85,6 @@ class _Seen:
     listed: bool
     left_out: frozenset[str] = frozenset()
 
-    @property
-    def withdrawn(self) -> bool:
-        """Whether nothing of it is shown any more."""
-        return self.public.visibility is Visibility.WITHDRAWN
-
 
 @dataclass(frozen=True)
 class _Replacement:
@@ -142,7 +137,9 @@ class Statements:
         """Show a picture of the public revision; its address names its content."""
         slug, name = request.path_params["slug"], request.path_params["name"]
         seen = await self._readers.run(lambda: self._find(slug))
-        picture = seen.revision.pictures.get(name) if seen and not seen.withdrawn else None
+        picture = None
+        if seen is not None and seen.public.visibility is not Visibility.WITHDRAWN:
+            picture = seen.revision.pictures.get(name)
         if picture is None or picture_digest(picture) != request.path_params["digest"]:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return Response(
@@ -157,7 +154,7 @@ class Statements:
         seen = await self._readers.run(lambda: self._find(request.path_params["slug"]))
         if seen is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        if seen.withdrawn:
+        if seen.public.visibility is Visibility.WITHDRAWN:
             return await self._show_withdrawn(request, seen, profile, headers)
         choice = best_edition(
             profile,
@@ -184,7 +181,7 @@ class Statements:
 
         def replacement() -> _Replacement | None:
             instead = self._find(seen.public.corrected_by)
-            if instead is None or instead.withdrawn:
+            if instead is None or instead.public.visibility is Visibility.WITHDRAWN:
                 return None
             return _replacement(instead, profile, language)
 
