@@ -30,7 +30,7 @@ from mailer.web.public.articles import Articles
 from mailer.web.public.caching import FOREVER_S
 from mailer.web.public.cards import Listing
 from mailer.web.public.feeds import Feeds
-from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Area, Endpoint, Ground, Route
+from mailer.web.public.ground import READ, WRITE, Area, Endpoint, Ground, Route, not_now
 from mailer.web.public.guard import Guard
 from mailer.web.public.leaving import Leaving
 from mailer.web.public.pages import Pages
@@ -158,9 +158,7 @@ def _handle_errors(app: FastAPI, pages: Pages) -> None:
     async def unavailable(request: Request, error: Exception) -> Response:
         problem = error.problem if isinstance(error, StoreUnavailable) else ""
         warn("a page had to wait", problem=problem)
-        return pages.error(
-            request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_AFTER_S)}
-        )
+        return not_now(pages, request)
 
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(StoreUnavailable, unavailable)

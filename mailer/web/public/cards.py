@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from mailer.events import warn
 from mailer.model.audience import LanguageProfile
@@ -20,7 +19,7 @@ from mailer.statements.languages import direction, edition_in, long_date
 from mailer.store.archive import ListedStatement, listed_statements
 from mailer.store.statements import RevisionDamaged, load_text
 from mailer.web.public.ground import Ground
-from mailer.web.public.reader import best_edition
+from mailer.web.public.reader import edition_shown
 from mailer.web.public.views import EditionLink, edition_links, statement_path
 
 #: More statements than anybody has listed; each takes a few kilobytes.
@@ -87,9 +86,9 @@ class Listing:
     """Knows what is listed, with its words."""
 
     def __init__(self, ground: Ground) -> None:
+        self._ground = ground
         self._store = ground.store
         self._clock = ground.clock
-        self._zone = ZoneInfo(ground.time_zone)
         self._card = lru_cache(maxsize=_CARDS_KEPT)(self._load)
 
     def found(self) -> list[Shown]:
@@ -108,10 +107,7 @@ class Listing:
             language: What the page speaks.
         """
         card = one.card
-        edition = (
-            best_edition(profile, tuple(card.texts), card.source_language, ()).language
-            or card.source_language
-        )
+        edition = edition_shown(profile, tuple(card.texts), card.source_language, ())
         title, lead = card.texts[edition]
         day = self._day(one)
         links = edition_links(card.slug, tuple(card.texts), edition, language)
@@ -133,7 +129,7 @@ class Listing:
         written = one.card.published
         if written is not None and written <= self._clock.now():
             return written.date()
-        return one.row.since.astimezone(self._zone).date()
+        return self._ground.day_of(one.row.since)
 
     def _load(self, revision_id: int) -> Card | None:
         try:

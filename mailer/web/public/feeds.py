@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -141,12 +140,12 @@ class Feeds:
         is_newsletter = card.kind is StatementKind.NEWSLETTER
         title, lead, content, withdrawn = "", "", "", ""
         if row.visibility is Visibility.WITHDRAWN:
-            at = (row.decided_at or row.changed_at).astimezone(ZoneInfo(self._ground.time_zone))
-            withdrawn = long_date(at.date(), language)
+            day = self._ground.day_of(row.decided_at or row.changed_at)
+            withdrawn = long_date(day, language)
         else:
             title, lead = card.texts[edition]
-            day = self._ground.clock.now().date().isoformat()
-            content = self._content(row.revision_id, edition, left_out & card.items, day)
+            today = self._ground.clock.now().date().isoformat()
+            content = self._content(row.revision_id, edition, left_out & card.items, today)
         return Entry(
             id=f"{address}#{card.digest[:12]}" if is_newsletter else address,
             address=address,

@@ -14,6 +14,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
+
 #: A one-click body is under 300 bytes; a form with all lists and topics chosen is a few thousand.
 LARGEST_BODY = 16 * 1024
 _MOST_FIELDS = 200
@@ -66,6 +68,14 @@ async def read_form(request: Request) -> Fields:
     except (MultiPartException, LookupError, UnicodeError) as error:
         raise FormRefused(HTTPStatus.BAD_REQUEST) from error
     return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+
+
+def address_in(fields: Fields, name: str) -> NormalAddress | None:
+    """Return the mail address in a field of a form; None where it holds none."""
+    try:
+        return normalize_address(dict(fields).get(name, ""))
+    except BadAddress:
+        return None
 
 
 async def read_body(request: Request, largest: int) -> bytes:

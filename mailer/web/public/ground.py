@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
+from http import HTTPStatus
 from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -63,6 +66,16 @@ class Ground:
     organisation: LocalizedText
     #: Zone by which the day of what has no other is told, as "Europe/Chisinau".
     time_zone: str
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day on which something was, where nothing else says by which zone."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def not_now(pages: Pages, request: Request) -> Response:
+    """Return the page that asks to come again in a while."""
+    retry = {"Retry-After": str(RETRY_AFTER_S)}
+    return pages.error(request, HTTPStatus.SERVICE_UNAVAILABLE, retry)
 
 
 class Readers:

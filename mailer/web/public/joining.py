@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
+from mailer.audience.addresses import NormalAddress
 from mailer.audience.joining import Confirmation, Wish
 from mailer.compose.service import ServiceText
 from mailer.events import warn
@@ -24,8 +24,8 @@ from mailer.model.audience import ListDefinition
 from mailer.model.mailing import Sender
 from mailer.model.statement import localized
 from mailer.statements.languages import language_name
-from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.forms import Fields, FormRefused, address_in, read_form
+from mailer.web.public.ground import READ, WRITE, Answering, Ground, Route, not_now
 from mailer.web.public.limits import Limiter, network_of
 from mailer.web.public.pages import Pages
 from mailer.web.public.reader import DEFAULT_LANGUAGE, accepted_languages, page_language
@@ -150,17 +150,13 @@ class _Asked:
 
 def _asked(fields: Fields, offer: Offer, languages: tuple[str, ...], otherwise: str) -> _Asked:
     values = dict(fields)
-    try:
-        address = normalize_address(values.get("email", ""))
-    except BadAddress:
-        address = None
     lists = tuple(offer.lists)
     if len(lists) > 1:
         chosen = {value for name, value in fields if name == "list"}
         lists = tuple(key for key in lists if key in chosen)
     language = values.get("language", "")
     return _Asked(
-        address,
+        address_in(fields, "email"),
         Wish(lists, language if language in languages else otherwise),
         values.get("consent", ""),
         bool(values.get("website", "").strip()),
@@ -258,8 +254,7 @@ class Joining:
             return await self._answering.work(work)
         except NotNow as error:
             warn("sign-up had to wait", problem=error.reason)
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            return self._pages.error(request, HTTPStatus.SERVICE_UNAVAILABLE, headers)
+            return not_now(self._pages, request)
 
     def _language(self, request: Request, offer: Offer) -> str:
         accepted = accepted_languages(request.headers.get("accept-language", ""))

@@ -17,22 +17,22 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
+from mailer.audience.addresses import NormalAddress
 from mailer.compose.service import ServiceText
 from mailer.events import emit, failed
 from mailer.feedback.own_data import erase_own, is_there, supporter_of_link
 from mailer.feedback.preferences import preferences_of
 from mailer.store.engine import StoreUnavailable
 from mailer.store.suppression_log import LogNotWritten
-from mailer.web.public.forms import Fields, FormRefused, read_form
+from mailer.web.public.forms import Fields, FormRefused, address_in, read_form
 from mailer.web.public.ground import (
     READ,
-    RETRY_AFTER_S,
     WRITE,
     Answering,
     Endpoint,
     Ground,
     Route,
+    not_now,
 )
 from mailer.web.public.limits import Limiter, network_of
 from mailer.web.public.pages import PRIVATE_HEADERS
@@ -118,8 +118,7 @@ class OwnData:
                 failed("suppressions.log cannot be written: mend it now", reason=error.reason)
             else:
                 return found
-            retry = {"Retry-After": str(RETRY_AFTER_S)}
-            return self._pages.error(request, HTTPStatus.SERVICE_UNAVAILABLE, retry)
+            return not_now(self._pages, request)
 
         return guarded
 
@@ -150,14 +149,13 @@ class OwnData:
         if request.method != "POST":
             await self._answering.work(self._desk.open)
             return self._pages.private(request, "ask_link.html", is_wrong=False)
-        values = dict(await read_form(request))
-        try:
-            address = normalize_address(values.get("address", ""))
-        except BadAddress:
+        fields = await read_form(request)
+        address = address_in(fields, "address")
+        if address is None:
             return self._pages.private(
                 request, "ask_link.html", HTTPStatus.BAD_REQUEST, is_wrong=True
             )
-        wanted = not values.get("website") and self._limiter.allows(network_of(request))
+        wanted = not dict(fields).get("website") and self._limiter.allows(network_of(request))
 
         def see() -> None:
             self._desk.open()
@@ -255,9 +253,8 @@ class OwnData:
         if request.method != "POST":
             await self._answering.work(self._desk.open)
             return self._pages.private(request, "change_address.html", is_wrong=False)
-        try:
-            address = normalize_address(dict(fields).get("address", ""))
-        except BadAddress:
+        address = address_in(fields, "address")
+        if address is None:
             return self._pages.private(
                 request, "change_address.html", HTTPStatus.BAD_REQUEST, is_wrong=True
             )

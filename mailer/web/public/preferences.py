@@ -30,7 +30,7 @@ from mailer.web.public.choices import (
     wishes_on_record,
 )
 from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.ground import READ, WRITE, Answering, Ground, Route, not_now
 from mailer.web.public.time_zones import ZoneGroup, zone_groups
 
 
@@ -95,8 +95,7 @@ class Preferences:
         emit("preferences saved")
         if not saved.logged:
             # They are out; it is said only when a restored database could not bring them back.
-            retry = {"Retry-After": str(RETRY_AFTER_S)}
-            return self._pages.error(request, HTTPStatus.SERVICE_UNAVAILABLE, retry)
+            return not_now(self._pages, request)
         return self._page(request, saved.standing, saved=True)
 
     def _choosing(self, fields: Fields, now: datetime) -> Callable[[Standing], Choices]:

@@ -73,6 +73,16 @@ def best_edition(
     return choice
 
 
+def edition_shown(
+    profile: LanguageProfile,
+    editions: Sequence[str],
+    source_language: str,
+    chain: Sequence[str],
+) -> str:
+    """Return the language of `best_edition`."""
+    return best_edition(profile, editions, source_language, chain).language or source_language
+
+
 def _ranges(header: str) -> Iterator[tuple[float, str]]:
     for part in header[:_LONGEST_HEADER].split(",")[:_MOST_LANGUAGES]:
         found = _RANGE.fullmatch(part)

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,7 +34,7 @@ from mailer.web.public.articles import Articles
 from mailer.web.public.caching import HTML, PICTURE_MAX_AGE_S, cached, etag_of
 from mailer.web.public.ground import READ, Ground, Readers, Route
 from mailer.web.public.pages import NOT_FOUND_BY_SEARCH, root_of
-from mailer.web.public.reader import accepted_profile, best_edition, page_language
+from mailer.web.public.reader import accepted_profile, best_edition, edition_shown, page_language
 from mailer.web.public.views import picture_digest, statement_path
 
 #: Pages kept ready; a page's key holds all it is made of, so that none can be out of date.
@@ -191,7 +189,7 @@ class Statements:
             language,
             root_of(request),
             is_newsletter=seen.revision.kind is StatementKind.NEWSLETTER,
-            day=long_date(_day_in(at, self._ground.time_zone), language),
+            day=long_date(self._ground.day_of(at), language),
             replacement=await self._readers.run(replacement),
             organisation=localized(self._ground.organisation, language, language),
         ).encode()
@@ -251,11 +249,8 @@ class Statements:
 
 def _replacement(seen: _Seen, profile: LanguageProfile, language: str) -> _Replacement:
     revision = seen.revision
-    edition = (
-        best_edition(
-            profile, revision.languages, revision.source_language, seen.public.chain
-        ).language
-        or revision.source_language
+    edition = edition_shown(
+        profile, revision.languages, revision.source_language, seen.public.chain
     )
     return _Replacement(
         title=revision.editions[edition].title,
@@ -264,7 +259,3 @@ def _replacement(seen: _Seen, profile: LanguageProfile, language: str) -> _Repla
         direction=direction(edition),
         language_name=language_name(edition, language),
     )
-
-
-def _day_in(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()

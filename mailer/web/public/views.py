@@ -189,9 +189,7 @@ def view_statement(
 
     def link(name: LocalizedText, address: str) -> Link:
         shown, mark = localized_marked(name, language, revision.source_language)
-        # Loading allows web addresses only; a page is not the place to trust that.
-        safe = address if address.startswith(("https://", "http://")) else ""
-        return Link(shown, safe, mark)
+        return Link(shown, address if _is_web_address(address) else "", mark)
 
     body = body_to_html(
         body_without_supporter(revision, language),
@@ -233,10 +231,14 @@ def view_statement(
     )
 
 
+def _is_web_address(address: str) -> bool:
+    # Loading allows no other; a page is not the place to trust that.
+    return address.startswith(("https://", "http://"))
+
+
 def _appeal(revision: Revision, language: str) -> AppealView | None:
     appeal = revision.appeal
-    # Loading allows web addresses only; a page is not the place to trust that.
-    if appeal is None or not appeal.address.startswith(("https://", "http://")):
+    if appeal is None or not _is_web_address(appeal.address):
         return None
     source, deadline = revision.source_language, appeal.deadline
     return AppealView(
