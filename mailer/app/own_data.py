@@ -32,8 +32,10 @@ from mailer.model.mailing import Sender
 from mailer.model.service import ServicePurpose
 from mailer.store.audience import profile_from_text
 from mailer.store.engine import Connection, WrongKeys
-from mailer.store.own_data import changes_since, is_barred, mails_since
+from mailer.store.own_data import changes_since
+from mailer.store.service_mails import count_service_since
 from mailer.store.supporters import change_request, row_of, rows_of_person
+from mailer.store.suppressions import is_barred
 from mailer.tokens import Purpose
 from mailer.web.public.own_data import Letter, NotNow
 
@@ -117,8 +119,8 @@ class OwnDataDesk:
             return
         link = f"{sender.base_url}/data/{fresh_token(workspace.tokens, person.id, now)}"
         said = letter(profile_from_text(person.languages, person.never).languages, link)
-        asked = mails_since(
-            connection, ServicePurpose.FRESH_LINK, person.address_digest, request, now - DAY
+        asked = count_service_since(
+            connection, ServicePurpose.FRESH_LINK, request, now - DAY, person.address_digest
         )
         if asked < MAILS_A_DAY:
             # Numbered: of two that come together one is written.
@@ -146,7 +148,7 @@ class OwnDataDesk:
                 sender is None
                 or is_barred(connection, digest, person.organisation_id)
                 or changes_since(connection, supporter_id, now - DAY) >= MAILS_A_DAY
-                or mails_since(connection, purpose, digest, "", now - DAY) >= MAILS_A_DAY
+                or count_service_since(connection, purpose, "", now - DAY, digest) >= MAILS_A_DAY
             ):
                 return
             change_id = note_change(connection, keys, supporter_id, address, digest, now)

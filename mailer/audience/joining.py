@@ -20,7 +20,6 @@ from mailer.audience.merging import Merger, RowsOfAddress
 from mailer.audience.rows import ImportedRow
 from mailer.audience.writing import ChangeWriter, Profiles
 from mailer.cldr import is_never
-from mailer.events import failed
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import (
     LanguageProfile,
@@ -33,7 +32,7 @@ from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
 from mailer.store.engine import Connection, Store, take_ids
 from mailer.store.sign_ups import SignUp, come_back, confirm_sign_up, find_sign_up
 from mailer.store.supporters import organisation_ids
-from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog, left_list
+from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog, left_list
 from mailer.store.suppressions import lift, lift_bounces, log_entries, standing, suppress
 
 TABLE = "signup"
@@ -126,10 +125,7 @@ def confirm(
         lifted = joining.join(lists)
         log.append(joining.barred)
     # After the commit: a line that is lost here leaves the person off the list after a restore.
-    try:
-        log.append(lifted)
-    except LogNotWritten as error:
-        failed("suppressions.log cannot be written: mend it now", reason=error.reason)
+    log.append_or_tell(lifted)
     return Confirmation.JOINED
 
 

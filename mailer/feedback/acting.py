@@ -42,7 +42,7 @@ from mailer.store.feedback import (
 from mailer.store.leaving import Leaver, leave_all, lists_to_leave
 from mailer.store.mailings import load_mailing
 from mailer.store.outcomes import Counted, count_endings
-from mailer.store.suppression_log import LogEntry, left_list
+from mailer.store.suppression_log import LogEntry
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 
 #: Who settled a doubt, where no person did.
@@ -220,10 +220,7 @@ class _Actor:
             return None
         leaver = Leaver(mail.delivery_id, mail.supporter_id, UnsubscriptionSource.MAIL)
         (scopes,) = lists_to_leave(self._connection, [leaver])
-        self.lines += [
-            left_list(self._now, one.address_digest, one.organisation, one.list_key)
-            for one in scopes
-        ]
+        self.lines += [one.line(self._now) for one in scopes]
         leave_all(self._connection, [leaver], self._now)
         count_feedback(self._connection, mail.mailing_id or 0, kind, FeedbackReason.NONE)
         return FeedbackEffect.UNSUBSCRIBED

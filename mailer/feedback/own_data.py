@@ -14,17 +14,16 @@ from typing import Any
 from mailer.audience.addresses import NormalAddress, normalize_address
 from mailer.audience.consent import opened_source, sealed_source
 from mailer.audience.merging import ADDRESS, TABLE, opened_fields
-from mailer.events import failed
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import SuppressionReason
 from mailer.store import own_data as rows
 from mailer.store import supporters
-from mailer.store.audience import SCOPE_ALL, organisation_scope
+from mailer.store.audience import organisation_scope, scopes_for
 from mailer.store.engine import Connection, Store, StoreUnavailable, take_ids
 from mailer.store.exports import attributes_of_all
 from mailer.store.feedback import evidence_of
 from mailer.store.imports import attribute_text
-from mailer.store.suppression_log import LogEntry, LogNotWritten, Mark, SuppressionLog
+from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog
 from mailer.store.suppressions import Suppressed, go_along, log_entries, standing, suppress
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
@@ -81,7 +80,6 @@ def held(store: Store, keys: SealKeys, supporter_id: int) -> dict[str, Any] | No
 
 
 def _document(connection: Connection, keys: SealKeys, row: Any) -> dict[str, Any]:  # noqa: ANN401  (A row.)
-    scopes = (SCOPE_ALL, organisation_scope(row.organisation_id))
     fields = opened_fields(keys, row.fields_sealed, row.id)
     clear = {
         one.name: attribute_text(one) for one in attributes_of_all(connection, [row.id])[row.id]
@@ -119,7 +117,7 @@ def _document(connection: Connection, keys: SealKeys, row: Any) -> dict[str, Any
         ],
         "not written to": [
             {"reason": str(one.reason), "source": one.source, "since": _moment(one.since)}
-            for one in standing(connection, row.address_digest, scopes)
+            for one in standing(connection, row.address_digest, scopes_for(row.organisation_id))
         ],
         "mailings": [
             {
@@ -230,10 +228,7 @@ def confirm_change(
         _move(connection, keys, service_keys, person, change, now)
         lifted = _bar_old(connection, person, change, now, log)
     # After the commit: a line that is lost here leaves the person barred after a restore.
-    try:
-        log.append(lifted)
-    except LogNotWritten as error:
-        failed("suppressions.log cannot be written: mend it now", reason=error.reason)
+    log.append_or_tell(lifted)
     return True
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailer.alerts import raise_alert
-from mailer.events import failed
 from mailer.model.alerts import AlertKind
 from mailer.model.audience import UnsubscriptionSource
 from mailer.store.engine import Connection, Store
@@ -33,7 +32,6 @@ from mailer.store.suppression_log import (
     LogNotWritten,
     Mark,
     SuppressionLog,
-    left_list,
 )
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
@@ -163,17 +161,7 @@ def write_missing(store: Store, log: SuppressionLog) -> str:
 
 def log_lists(log: SuppressionLog, scopes: Sequence[ListScope], mark: Mark, now: datetime) -> str:
     """Write what is left or come back to; return why it cannot be written, "" when it was."""
-    try:
-        log.append(
-            [
-                left_list(now, one.address_digest, one.organisation, one.list_key, mark)
-                for one in scopes
-            ]
-        )
-    except LogNotWritten as error:
-        failed("suppressions.log cannot be written: mend it now", reason=error.reason)
-        return error.reason
-    return ""
+    return log.append_or_tell([one.line(now, mark) for one in scopes])
 
 
 def person_of(tokens: Tokens, purpose: Purpose, token: str) -> tuple[PersonToken, bool]:
@@ -201,10 +189,7 @@ def undo(store: Store, tokens: Tokens, token: str, now: datetime, log: Suppressi
     Raises:
         StoreUnavailable: when it could not be put on record; nothing is changed then.
     """
-    try:
-        person = tokens.read_person(Purpose.UNDO, token)
-    except BadToken:
-        person = PersonToken(0, _NOBODY)
+    person, _ = person_of(tokens, Purpose.UNDO, token)
     since = now - UNDO_WINDOW
     with store.read() as connection:
         if not may_take_back(connection, person.delivery_id, person.supporter_id, since):

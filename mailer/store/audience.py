@@ -51,6 +51,11 @@ def organisation_scope(organisation_id: int) -> str:
     return f"organisation:{organisation_id}"
 
 
+def scopes_for(organisation_id: int) -> tuple[str, str]:
+    """Return the scopes of the suppressions that keep an organisation from writing to somebody."""
+    return SCOPE_ALL, organisation_scope(organisation_id)
+
+
 def is_live(member: FromClause) -> ColumnElement[bool]:
     """Return the clause for those who are on a list: subscribed, by an import that has ended.
 

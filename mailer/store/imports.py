@@ -14,13 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, not_, select, update
 
 from mailer.model.audience import Attribute, AttributeType, MembershipState, SuppressionReason
-from mailer.store.audience import (
-    SCOPE_ALL,
-    dialect_of,
-    insert_or_ignore,
-    is_live,
-    organisation_scope,
-)
+from mailer.store.audience import dialect_of, insert_or_ignore, is_live, scopes_for
 from mailer.store.tables import (
     import_batch,
     mailing_list,
@@ -201,7 +195,7 @@ def suppressed_digests(
     rows = connection.execute(
         select(suppression.c.address_digest, suppression.c.reason).where(
             suppression.c.address_digest.in_(digests),
-            suppression.c.scope.in_([SCOPE_ALL, organisation_scope(organisation_id)]),
+            suppression.c.scope.in_(scopes_for(organisation_id)),
         )
     )
     return {row.address_digest: row.reason for row in rows}

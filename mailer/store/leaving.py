@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
 from mailer.store.supporters import merged_into
+from mailer.store.suppression_log import LogEntry, Mark, left_list
 from mailer.store.tables import (
     delivery_list,
     mailing_list,
@@ -67,6 +68,10 @@ class ListScope:
     organisation: str
     list_key: str
 
+    def line(self, at: datetime, mark: Mark = Mark.BARRED) -> LogEntry:
+        """Return what `suppressions.log` is to say of it."""
+        return left_list(at, self.address_digest, self.organisation, self.list_key, mark)
+
 
 class _Subscribed(NamedTuple):
     """A membership, whose it is, and what the list is called."""
@@ -82,6 +87,12 @@ class _Subscribed(NamedTuple):
 _THROUGH = select(
     delivery_list.c.delivery_id, delivery_list.c.list_id, delivery_list.c.supporter_id
 ).where(delivery_list.c.delivery_id.in_(bindparam("deliveries", expanding=True)))
+#: Memberships with whose they are, and what their list is called.
+_NAMED = (
+    membership.join(supporter, supporter.c.id == membership.c.supporter_id)
+    .join(mailing_list, mailing_list.c.id == membership.c.list_id)
+    .join(organisation, organisation.c.id == mailing_list.c.organisation_id)
+)
 _SUBSCRIBED = (
     select(
         membership.c.list_id,
@@ -90,10 +101,7 @@ _SUBSCRIBED = (
         organisation.c.key.label("owner"),
         mailing_list.c.key,
     )
-    .select_from(membership)
-    .join(supporter, supporter.c.id == membership.c.supporter_id)
-    .join(mailing_list, mailing_list.c.id == membership.c.list_id)
-    .join(organisation, organisation.c.id == mailing_list.c.organisation_id)
+    .select_from(_NAMED)
     .where(
         membership.c.state == MembershipState.SUBSCRIBED,
         membership.c.supporter_id.in_(bindparam("supporters", expanding=True)),
@@ -192,10 +200,7 @@ def lists_to_take_back(
 def _scopes(connection: Connection, which: ColumnElement[bool]) -> tuple[ListScope, ...]:
     rows = connection.execute(
         select(supporter.c.address_digest, organisation.c.key.label("owner"), mailing_list.c.key)
-        .select_from(membership)
-        .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .join(mailing_list, mailing_list.c.id == membership.c.list_id)
-        .join(organisation, organisation.c.id == mailing_list.c.organisation_id)
+        .select_from(_NAMED)
         .where(which)
         .order_by(mailing_list.c.id)
     )

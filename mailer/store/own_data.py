@@ -16,12 +16,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, select, update
 from mailer.model.audience import LanguageProfile
 from mailer.model.service import ServicePurpose
 from mailer.model.states import DeliveryState, MailingState, SkipReason
-from mailer.store.audience import (
-    SCOPE_ALL,
-    organisation_scope,
-    profile_from_text,
-    profile_id,
-)
+from mailer.store.audience import profile_from_text, profile_id
 from mailer.store.deliveries import skip_all
 from mailer.store.forgetting import forget_mails_for
 from mailer.store.supporters import change_request, delete_rows, note_merged
@@ -31,44 +26,13 @@ from mailer.store.tables import (
     mailing,
     membership,
     membership_topic,
-    service_mail,
     signup,
     supporter,
-    suppression,
 )
 
 #: How long a new address waits until it is confirmed.
 CHANGE_WINDOW = timedelta(hours=24)
 _OPEN = (DeliveryState.DUE, DeliveryState.DEFERRED)
-
-
-def mails_since(
-    connection: Connection,
-    purpose: ServicePurpose,
-    address_digest: bytes,
-    request: str,
-    since: datetime,
-) -> int:
-    """Count the service mails of a purpose to an address whose request begins so."""
-    return connection.execute(
-        select(func.count())
-        .select_from(service_mail)
-        .where(
-            service_mail.c.purpose == purpose,
-            service_mail.c.address_digest == address_digest,
-            service_mail.c.request.startswith(request, autoescape=True),
-            service_mail.c.created_at > since,
-        )
-    ).scalar_one()
-
-
-def is_barred(connection: Connection, address_digest: bytes, organisation_id: int) -> bool:
-    """Tell whether an organisation may not write to an address."""
-    scopes = (SCOPE_ALL, organisation_scope(organisation_id))
-    found = select(suppression.c.id).where(
-        suppression.c.address_digest == address_digest, suppression.c.scope.in_(scopes)
-    )
-    return connection.execute(found.limit(1)).first() is not None
 
 
 @dataclass(frozen=True)

@@ -18,23 +18,16 @@ from mailer.model.audience import (
     MembershipState,
     UnsubscriptionSource,
 )
-from mailer.store.audience import (
-    SCOPE_ALL,
-    is_live,
-    list_from_document,
-    organisation_scope,
-    profile_from_text,
-    profile_id,
-)
+from mailer.store.audience import is_live, list_from_document, profile_from_text, profile_id
 from mailer.store.leaving import Leaver, LeftLists, ListScope, leave_some
 from mailer.store.supporters import merged_into
+from mailer.store.suppressions import is_barred
 from mailer.store.tables import (
     language_profile,
     mailing_list,
     membership,
     membership_topic,
     supporter,
-    suppression,
 )
 
 
@@ -103,10 +96,6 @@ def standing_of(connection: Connection, supporter_id: int) -> Standing | None:
     ).one_or_none()
     if row is None:
         return None
-    scopes = (SCOPE_ALL, organisation_scope(row.organisation_id))
-    barred = select(suppression.c.id).where(
-        suppression.c.address_digest == row.address_digest, suppression.c.scope.in_(scopes)
-    )
     return Standing(
         supporter_id=row.id,
         address_digest=row.address_digest,
@@ -116,7 +105,7 @@ def standing_of(connection: Connection, supporter_id: int) -> Standing | None:
         only_urgent=row.only_urgent,
         paused_until=row.paused_until,
         lists=_lists(connection, supporter_id),
-        is_barred=connection.execute(barred.limit(1)).first() is not None,
+        is_barred=is_barred(connection, row.address_digest, row.organisation_id),
     )
 
 

@@ -67,10 +67,17 @@ def write_service_mail(
 
 
 def count_service_since(
-    connection: Connection, purpose: ServicePurpose, request_begins: str, since: datetime
+    connection: Connection,
+    purpose: ServicePurpose,
+    request_begins: str,
+    since: datetime,
+    address_digest: bytes | None = None,
 ) -> int:
-    """Return how many service mails of a purpose, whose request begins so, were written since then."""
-    return connection.execute(
+    """Return how many service mails of a purpose, whose request begins so, were written since then.
+
+    With `address_digest`, only those to that address.
+    """
+    query = (
         select(func.count())
         .select_from(service_mail)
         .where(
@@ -78,7 +85,10 @@ def count_service_since(
             service_mail.c.created_at > since,
             service_mail.c.request.startswith(request_begins, autoescape=True),
         )
-    ).scalar_one()
+    )
+    if address_digest is not None:
+        query = query.where(service_mail.c.address_digest == address_digest)
+    return connection.execute(query).scalar_one()
 
 
 @dataclass(frozen=True)

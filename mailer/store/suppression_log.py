@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from mailer.durable import sync_folder
+from mailer.events import failed
 
 #: Its name in the folder of the database.
 FILE_NAME = "suppressions.log"
@@ -82,6 +83,15 @@ class SuppressionLog:
             self._write(lines)
         except OSError as error:
             raise LogNotWritten(error.strerror or "input or output error") from error
+
+    def append_or_tell(self, entries: Sequence[LogEntry]) -> str:
+        """Write lines; return why they cannot be, which staff are told in the log; "" when they are."""
+        try:
+            self.append(entries)
+        except LogNotWritten as error:
+            failed("suppressions.log cannot be written: mend it now", reason=error.reason)
+            return error.reason
+        return ""
 
     def check(self) -> None:
         """See that lines can be written here, as far as that shows without writing one.

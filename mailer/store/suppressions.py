@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from mailer.model.audience import SuppressionReason
-from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
+from mailer.store.audience import insert_or_ignore, organisation_scope, scopes_for
 from mailer.store.supporters import organisation_ids
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.tables import suppression
@@ -116,6 +116,15 @@ def standing(
     return [_entry(row) for row in connection.execute(query.order_by(suppression.c.id))]
 
 
+def is_barred(connection: Connection, address_digest: bytes, organisation_id: int) -> bool:
+    """Tell whether an organisation may not write to an address."""
+    found = select(suppression.c.id).where(
+        suppression.c.address_digest == address_digest,
+        suppression.c.scope.in_(scopes_for(organisation_id)),
+    )
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def lift(connection: Connection, entries: Sequence[Suppressed]) -> int:
     """Take suppressions away that stand for exactly these reasons; return how many did."""
     return sum(
@@ -162,10 +171,9 @@ def go_along(
 
     That mail did not arrive there says nothing of the new address. All else is said of the person.
     """
-    scopes = (SCOPE_ALL, organisation_scope(organisation_id))
     said = [
         replace(one, address_digest=new_digest)
-        for one in standing(connection, old_digest, scopes)
+        for one in standing(connection, old_digest, scopes_for(organisation_id))
         if one.reason not in _BOUNCES
     ]
     return suppress(connection, said)
