@@ -80,10 +80,10 @@ class MortalStore:
             yield connection
 
     @contextmanager
-    def write(self):
+    def write(self, *, patient=False):
         """Write, unless dead."""
         self._count()
-        with self.inner.write() as connection:
+        with self.inner.write(patient=patient) as connection:
             yield connection
 
     def connection(self):
@@ -98,10 +98,10 @@ class MortalStore:
             yield
 
     @contextmanager
-    def writing(self, connection):
+    def writing(self, connection, *, patient=False):
         """Write on a connection, unless dead."""
         self._count()
-        with self.inner.writing(connection):
+        with self.inner.writing(connection, patient=patient):
             yield
 
 

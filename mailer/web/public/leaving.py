@@ -29,7 +29,15 @@ from mailer.model.audience import UnsubscriptionSource
 from mailer.statements.languages import long_date
 from mailer.store.engine import StoreUnavailable
 from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.ground import READ, RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.ground import (
+    READ,
+    RETRY_AFTER_S,
+    WRITE,
+    Answering,
+    Ground,
+    Route,
+    not_now,
+)
 from mailer.web.public.pages import PRIVATE_HEADERS, root_of
 from mailer.web.public.together import Together
 
@@ -191,11 +199,7 @@ class Leaving:
             put_back = await self._answering.work(take_back)
         except StoreUnavailable as error:
             warn("undoing had to wait", problem=error.problem)
-            return self._pages.error(
-                request,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                {"Retry-After": str(RETRY_AFTER_S)},
-            )
+            return not_now(self._pages, request)
         if put_back:
             emit("unsubscription undone", lists=put_back)
         return self._pages.private(request, "undone.html")
