@@ -15,15 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from mailer.config.sections import CONFIG_FILE, Config, DkimSection, SenderSection
+from mailer.config.wording import ROWS, TABLES, Location
 from mailer.model.faults import Fault
 from mailer.model.toml_lines import TomlLines
-
-#: Where a value stands in the file: ("senders", 1, "address").
-Location = tuple[int | str, ...]
-#: The tables that come in any number, each with a key.
-_ROWS = ("organisations", "senders", "relays")
-#: All tables that come in any number.
-_TABLES = (*_ROWS, "pacing")
 
 
 @dataclass(frozen=True)
@@ -69,18 +63,18 @@ def keep(data: Mapping[str, Any], root: Path, lost: Iterable[Location]) -> Kept 
         if not places:
             raise
         return None
-    rows = {kind: data[kind] if isinstance(data.get(kind), list) else [] for kind in _TABLES}
+    rows = {kind: data[kind] if isinstance(data.get(kind), list) else [] for kind in TABLES}
     return Kept(
         config,
         places,
-        places={kind: _left(len(rows[kind]), _lost_inside(places, kind)) for kind in _TABLES},
+        places={kind: _left(len(rows[kind]), _lost_inside(places, kind)) for kind in TABLES},
         keys={
             kind: [
                 (index, row["key"])
                 for index, row in enumerate(rows[kind])
                 if isinstance(row, dict) and isinstance(row.get("key"), str)
             ]
-            for kind in _ROWS
+            for kind in ROWS
         },
     )
 
@@ -141,7 +135,7 @@ class _CrossChecks:
 
     def keys(self) -> Iterator[Fault]:
         """Yield the keys that two rows of a kind have."""
-        for kind in _ROWS:
+        for kind in ROWS:
             seen: set[str] = set()
             told: set[str] = set()
             for index, key in self.kept.keys[kind]:
@@ -215,7 +209,7 @@ class _CrossChecks:
         name = f"senders.{sender.key}.dkim[{number}]"
         if not (self.kept.config.root / dkim.key_file).is_file():
             yield self._fault(
-                (*place, "key_file"), f"there is no file {dkim.key_file}",
+                (*place, "key_file"), "names a file that is not there",
                 "Make the key or take the signature out", field=f"{name}.key_file",
             )  # fmt: skip
         domain = sender.address.rpartition("@")[2].lower()

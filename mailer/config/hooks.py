@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from mailer.config.imap import ImapSection
 from mailer.config.relay import Section
-from mailer.config.values import HeaderName, Key, Row, TopicArn, Username
+from mailer.config.values import FilePath, HeaderName, Key, Row, TopicArn, Username
 from mailer.model.feedback_policy import SoftLimits
 
 #: Kind → the keys that are for it. A kind of another package has `settings` of its own.
@@ -36,7 +36,7 @@ class HookSection(Section):
     #: ARNs of the topics of Amazon SNS that are believed.
     topics: Row[TopicArn] = ()
     #: The file or environment variable with the password of Postmark's, or Mailgun's signing key.
-    secret_file: str = ""
+    secret_file: FilePath = ""
     secret_env: str = ""
     #: The secret is the password of this user, or the value of this header field.
     username: Username = ""
@@ -75,7 +75,7 @@ class FeedbackSection(Section):
     #: Within so many days.
     soft_window_days: Annotated[int, Field(ge=1, le=365)] = 30
     #: Folder of a Maildir in which it comes in; "" for none.
-    maildir: str = ""
+    maildir: FilePath = ""
     #: The mailbox in which it comes in; None for none.
     imap: ImapSection | None = None
     #: By the last part of their address.

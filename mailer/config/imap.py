@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mailer.config.relay import LOOPBACK_HOSTS, Section
-from mailer.config.values import FolderName, Host, RelayPort
+from mailer.config.values import FilePath, FolderName, Host, Login, RelayPort
 
 #: RFC 8314 §7.3: of IMAP inside TLS from the first octet on.
 _IMPLICIT_PORT = 993
@@ -23,8 +23,8 @@ class ImapSection(Section):
     port: RelayPort = _IMPLICIT_PORT
     #: "implicit", "starttls", or "none", which only a server on this machine may have.
     tls: Literal["implicit", "starttls", "none"] = "implicit"
-    username: Annotated[str, Field(min_length=1)]
-    password_file: str = ""
+    username: Login
+    password_file: FilePath = ""
     password_env: str = ""
     #: Where mail comes in.
     folder: FolderName = "INBOX"

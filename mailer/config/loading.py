@@ -11,31 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from mailer.config.checks import Kept, Location, cross_checks, keep
+from mailer.config.checks import Kept, cross_checks, keep
 from mailer.config.sections import CONFIG_FILE, Config
+from mailer.config.wording import SEE_EXAMPLE, UNKNOWN_KEY, dotted, in_words
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
 
 #: Begins the name of the folder in which a restore makes everything ready.
 RESTORING = ".restoring-"
-_REASONS = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a key that config.toml knows",
-    "model_type": "is not a table",
-    "tuple_type": 'is not a list like ["one", "two"]',
-    "dict_type": 'is not a table like { en = "Harbor", ru = "Гавань" }',
-}
-_SEE_EXAMPLE = "See config.example.toml"
 _GO_THERE = "Go to a workspace, name one with --workspace, or make one with `mailer init`"
-
-
-def _dotted(location: Location) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def load_config(root: Path) -> Config:
@@ -49,8 +34,7 @@ def load_config(root: Path) -> Config:
     # The workspace's folder is no key of the file, though it is a field of what is read from it.
     if "root" in data:
         del data["root"]
-        problem = _REASONS["extra_forbidden"]
-        faults.append(Fault(CONFIG_FILE, lines.of("root"), "root", problem, _SEE_EXAMPLE))
+        faults.append(Fault(CONFIG_FILE, lines.of("root"), "root", UNKNOWN_KEY, SEE_EXAMPLE))
     kept = _validated(data, root.resolve(), lines, faults)
     if kept is not None:
         faults += cross_checks(kept, lines)
@@ -89,22 +73,10 @@ def _validated(
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
     faults += (
-        Fault(
-            CONFIG_FILE,
-            lines.of(*item["loc"]),
-            _dotted(item["loc"]),
-            _problem(item),
-            _SEE_EXAMPLE if item["type"] in (*_REASONS, "literal_error") else "",
-        )
+        Fault(CONFIG_FILE, lines.of(*item["loc"]), dotted(item["loc"]), *in_words(item))
         for item in found
     )
     return keep(data, root, (item["loc"] for item in found))
-
-
-def _problem(item: ErrorDetails) -> str:
-    if item["type"] == "literal_error":
-        return f"is not one of {item['ctx']['expected']}"
-    return _REASONS.get(item["type"], item["msg"].removeprefix("Value error, "))
 
 
 def share_dir() -> Path:

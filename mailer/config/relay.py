@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mailer.config.values import (
+    FilePath,
     Greeting,
     Host,
     Key,
@@ -31,7 +32,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RelaySection(Section):
@@ -47,7 +48,7 @@ class RelaySection(Section):
     #: "starttls", "implicit", or "none", which only a relay on loopback may have.
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     username: str = ""
-    password_file: str = ""
+    password_file: FilePath = ""
     password_env: str = ""
     #: How the login is made. "auto": PLAIN where the relay offers it, else LOGIN; "xoauth2": by a
     #: token that a program tells.

@@ -24,6 +24,7 @@ from mailer.config.values import (
     CanaryText,
     DatabaseUrl,
     Domain,
+    FilePath,
     Host,
     Key,
     LocalPart,
@@ -67,7 +68,7 @@ class WorkspaceSection(Section):
     #: Who may get test sends and alerts before `live`.
     staff: Row[Address] = ()
     #: Folder of database, journals and reject files, below the workspace.
-    data: str = "data"
+    data: FilePath = "data"
     #: Zone in which the command line shows hours.
     time_zone: Zone = "UTC"
 
@@ -84,8 +85,8 @@ class DatabaseSection(Section):
 class KeysSection(Section):
     """`[keys]`."""
 
-    seal: str = "seal.key"
-    service: str = "service.key"
+    seal: FilePath = "seal.key"
+    service: FilePath = "service.key"
 
     @model_validator(mode="after")
     def _check_files(self) -> KeysSection:
@@ -130,7 +131,7 @@ class DkimSection(Section):
     #: The From address's domain or one above it, or the signature would count for nothing.
     domain: Domain
     selector: Selector
-    key_file: str
+    key_file: FilePath
 
     @model_validator(mode="after")
     def _check_length(self) -> DkimSection:

@@ -30,6 +30,7 @@ _SELECTOR = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 #: Names of a machine in its own network may have an underscore; a dot at the end means the root.
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _LONGEST_HOST = 253
+_LONGEST_PATH = 1_000
 #: Leaves room for the local part within 254 octets.
 _LONGEST_DOMAIN = 180
 
@@ -42,7 +43,20 @@ def _key(value: str) -> str:
 
 def _folder_name(value: str) -> str:
     if not value.strip() or unwanted_character(value):
-        raise ValueError("is not the name of a folder")
+        raise ValueError("is not the name of a folder like INBOX")
+    return value
+
+
+def _file_path(value: str) -> str:
+    # Whoever writes a key or a password itself in this place would see it in every message.
+    if unwanted_character(value) or len(value) > _LONGEST_PATH:
+        raise ValueError("is not the path of a file: write where it is, not what is in it")
+    return value
+
+
+def _login(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty: write the name to log in by")
     return value
 
 
@@ -55,9 +69,9 @@ def _address(value: str) -> str:
         checked = validate_email(value, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         # The library's text may quote the address; the key name is enough to find it.
-        raise ValueError("is not a valid mail address") from error
+        raise ValueError("is not a mail address like news@example.org") from error
     if checked.ascii_email is None:
-        raise ValueError("needs an ASCII local part")
+        raise ValueError("has letters before the @ that not every mail server takes: use a to z")
     return checked.ascii_email
 
 
@@ -87,7 +101,7 @@ def _domain(value: str) -> str:
     try:
         domain = value.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
-        raise ValueError("is not a domain name") from error
+        raise ValueError("is not a domain name like bounces.example.org") from error
     if not DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
         raise ValueError("is not a domain name like bounces.example.org")
     return domain
@@ -237,6 +251,10 @@ def _tuple(value: object) -> object:
 
 Key = Annotated[str, AfterValidator(_key)]
 OptionalKey = Annotated[str, AfterValidator(_optional_key)]
+#: Of a file or folder on this machine.
+FilePath = Annotated[str, AfterValidator(_file_path)]
+#: What a mailbox is opened by, with a password.
+Login = Annotated[str, AfterValidator(_login)]
 #: Of a folder in a mailbox.
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 RelayHeaders = Annotated[dict[str, str], AfterValidator(_relay_headers)]

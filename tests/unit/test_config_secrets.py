@@ -52,7 +52,7 @@ def test_a_signature_needs_its_key_file(tmp_path):
     """A mail that was to be signed does not go unsigned because a file is missing."""
     dkim = DKIM.replace("harbor.example.org", "lantern.example.net")
     text = EXAMPLE.replace("[[relays]]", f"{dkim}\n[[relays]]", 1)
-    missing = ("senders.lantern.dkim[0].key_file", "there is no file dkim.key")
+    missing = ("senders.lantern.dkim[0].key_file", "names a file that is not there")
     assert [missing] == faults(tmp_path, text)
     (tmp_path / "dkim.key").touch()
     sender = load(tmp_path, text).sender("lantern")

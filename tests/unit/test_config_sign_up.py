@@ -30,7 +30,7 @@ def test_it_has_lists_and_what_people_agree_to(tmp_path):
          "use up to 80 letters, digits, dots, hyphens and underscores"),
         (switched_on(EXAMPLE, lists='["a", "a"]'), "sign_up", "lists names one twice"),
         (switched_on(EXAMPLE, most_per_hour=0), "sign_up.most_per_hour",
-         "Input should be greater than or equal to 1"),
+         "is below 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_hold_is_refused(tmp_path, text, field, problem):
