@@ -23,6 +23,7 @@ from mailer.config import RelaySection
 from mailer.config.sections import CONFIG_FILE
 from mailer.feedback.intake.maildir import why_no_maildir
 from mailer.keys import KeyFileError, load_seal_keys, load_service_keys
+from mailer.model.audience import Attribute
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.mailing import Sender
 from mailer.model.newsletter import Newsletter
@@ -108,11 +109,9 @@ def _check_store(workspace: Workspace) -> Iterable[Fault]:
 
 
 def _check_segments(workspace: Workspace) -> Iterable[Fault]:
-    attributes = {
-        name: one
-        for definition in workspace.lists[0].values()
-        for name, one in definition.attributes.items()
-    }
+    attributes = _attributes(workspace)
+    if attributes is None:
+        return ()
     segments = load_segments(workspace.config.lists_dir, attributes)
     _check_mentions(workspace, [one for found in segments.values() for one in found.mentions])
     return ()
@@ -144,8 +143,24 @@ def _check_newsletter(workspace: Workspace, folder: Path) -> Iterable[Fault]:
     return check_newsletter_folder(workspace, folder)[1]
 
 
-def _fields(workspace: Workspace) -> frozenset[str]:
-    return frozenset(name for one in workspace.lists[0].values() for name in one.attributes)
+def _attributes(workspace: Workspace) -> dict[str, Attribute] | None:
+    """Return what lists declare, those with faults included; None where that cannot be told.
+
+    What asks for a field is not judged then: the list is to be mended first.
+    """
+    declared: dict[str, Attribute] = {}
+    for faulty in workspace.faulty_lists.values():
+        if faulty is None:
+            return None
+        declared |= faulty
+    for definition in workspace.lists[0].values():
+        declared |= definition.attributes
+    return declared
+
+
+def _fields(workspace: Workspace) -> frozenset[str] | None:
+    declared = _attributes(workspace)
+    return None if declared is None else frozenset(declared)
 
 
 def statement_folders(workspace: Workspace) -> list[Path]:
@@ -249,11 +264,9 @@ def _reference_faults(
         problem = f'there is a statement "{newsletter.slug}" too, and both would have one page'
         yield fault("slug", problem, "Give the newsletter another")
     definitions, _ = workspace.lists
-    known = ", ".join(sorted(definitions)) or "none yet"
     lists = [definitions[key] for key in newsletter.lists if key in definitions]
-    for key in newsletter.lists:
-        if key not in definitions:
-            yield fault("lists", f'there is no list "{key}"', f"There are: {known}")
+    for one in workspace.no_lists(newsletter.lists):
+        yield fault("lists", one.problem, one.remedy)
     senders = sorted({one.sender for one in lists})
     if newsletter.sender and config.sender(newsletter.sender) is None:
         there = ", ".join(one.key for one in config.senders) or "none yet"
@@ -261,6 +274,9 @@ def _reference_faults(
     elif not newsletter.sender and len(senders) > 1:
         problem = f"the lists have different senders: {', '.join(senders)}"
         yield fault("sender", problem, "Say which of them the newsletter comes from")
+    # What a list with faults declares is not known for sure: it is to be mended first.
+    if any(key in workspace.faulty_lists for key in newsletter.lists):
+        return
     attributes = {name: value for one in lists for name, value in one.attributes.items()}
     for key, text in (("segment", newsletter.segment), ("exclude", newsletter.exclude)):
         try:
@@ -298,12 +314,9 @@ def _check_sign_up(workspace: Workspace) -> Iterable[Fault]:
     section = workspace.config.sign_up
     if not section.lists:
         return
-    known = workspace.lists[0]
-    for key in section.lists:
-        # What is wrong with the file of a list is said there.
-        if key not in known and not (workspace.config.lists_dir / f"{key}.toml").exists():
-            problem, remedy = f'there is no list "{key}"', "Add its file or mend the key"
-            yield Fault(CONFIG_FILE, 0, "sign_up.lists", problem, remedy)
+    for one in workspace.no_lists(section.lists):
+        remedy = "Add its file or mend the key"
+        yield Fault(CONFIG_FILE, 0, "sign_up.lists", one.problem, remedy)
     # Nothing else of `mailer check` wants the web.
     from mailer.web.public.pages import Pages
 

@@ -354,13 +354,7 @@ def chosen_lists(workspace: Workspace, keys: tuple[str, ...]) -> tuple[ListDefin
         FaultsFound: when one is not there, is named twice, or the files of lists have faults.
     """
     definitions, list_faults = workspace.lists
-    faults = list(errors_in(list_faults))
-    known = ", ".join(sorted(definitions)) or "none yet"
-    faults.extend(
-        Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
-        for key in keys
-        if key not in definitions
-    )
+    faults = [*errors_in(list_faults), *workspace.no_lists(keys)]
     faults.extend(
         Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once")
         for key in sorted({key for key in keys if keys.count(key) > 1})

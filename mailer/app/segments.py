@@ -20,7 +20,7 @@ from mailer.audience.segments import (
     saved_segments,
 )
 from mailer.model.audience import Attribute, ListDefinition
-from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.model.faults import FaultsFound, errors_in
 from mailer.store.engine import Connection
 from mailer.store.segment_counts import count_people, list_ids
 
@@ -125,13 +125,7 @@ def _check_mentions(connection: Connection, expressions: Iterable[Expression]) -
 
 def _chosen(workspace: Workspace, keys: Sequence[str]) -> list[ListDefinition]:
     definitions, list_faults = workspace.lists
-    faults = list(errors_in(list_faults))
-    known = ", ".join(sorted(definitions)) or "none yet"
-    faults += [
-        Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")
-        for key in keys
-        if key not in definitions
-    ]
+    faults = [*errors_in(list_faults), *workspace.no_lists(keys)]
     if faults:
         raise FaultsFound(faults)
     return [definitions[key] for key in dict.fromkeys(keys)] or list(definitions.values())

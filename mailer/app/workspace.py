@@ -6,18 +6,18 @@ not belong to the database is refused before anything is written with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from mailer.audience.lists import load_lists
+from mailer.audience.lists import faulty_lists, load_lists
 from mailer.box import SmallBoxes
 from mailer.clock import SYSTEM_CLOCK, Clock
 from mailer.config import Config, load_config, share_dir
 from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
-from mailer.model.audience import ListDefinition
-from mailer.model.faults import Fault
+from mailer.model.audience import Attribute, ListDefinition
+from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.statements.catalog import Catalog, load_catalogs
 from mailer.store.engine import (
     Store,
@@ -131,6 +131,37 @@ class Workspace:
     def lists(self) -> tuple[dict[str, ListDefinition], tuple[Fault, ...]]:
         """Return the lists by key, as their files have them now, and what is wrong with files."""
         return load_lists(self.config.lists_dir, self.config)
+
+    @cached_property
+    def faulty_lists(self) -> dict[str, Mapping[str, Attribute] | None]:
+        """Return the lists that cannot be used, see `mailer.audience.lists.faulty_lists`."""
+        return faulty_lists(self.config.lists_dir, self.config, self.lists[0])
+
+    def list_of(self, key: str) -> ListDefinition:
+        """Return the list of that key.
+
+        Raises:
+            FaultsFound: with what is wrong with its file, or that there is none.
+        """
+        definitions, faults = self.lists
+        if key in definitions:
+            return definitions[key]
+        file = f"{self.config.lists_dir.name}/{key}.toml"
+        own = [one for one in errors_in(faults) if one.file == file]
+        raise FaultsFound(own or self.no_lists([key]))
+
+    def no_lists(self, keys: Iterable[str]) -> list[Fault]:
+        """Return a fault for each key that no list has.
+
+        A list whose file has faults is there: what is wrong with it is told of that file alone.
+        """
+        known = {*self.lists[0], *self.faulty_lists}
+        remedy = f"There are: {', '.join(sorted(known)) or 'none yet'}"
+        return [
+            Fault("", 0, "--list", f'there is no list "{key}"', remedy)
+            for key in keys
+            if key not in known
+        ]
 
     @cached_property
     def page_catalogs(self) -> dict[str, Catalog]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,28 @@ def load_lists(
     return definitions, tuple(faults)
 
 
+def faulty_lists(
+    lists_dir: Path, config: Config, usable: Collection[str]
+) -> dict[str, Mapping[str, Attribute] | None]:
+    """Return the lists that cannot be used, each with the attributes that its file declares.
+
+    Such a list is there all the same: who names it, or a field of its people, is not to blame. None
+    stands where it cannot be told what the file declares.
+
+    Args:
+        lists_dir: where the files are.
+        config: what they refer to.
+        usable: keys of the lists that can be used.
+    """
+    found: dict[str, Mapping[str, Attribute] | None] = {}
+    for path in sorted(lists_dir.glob("*.toml")):
+        if path.name != SEGMENTS_FILE and path.stem not in usable:
+            reader = _ListReader(path, path.name, config)
+            reader.read()
+            found[path.stem] = reader.attributes
+    return found
+
+
 def _disagreements(
     definitions: Iterable[ListDefinition], folder: str, lines: Mapping[str, TomlLines]
 ) -> Iterator[Fault]:
@@ -151,6 +173,8 @@ class _ListReader:
         self.config = config
         self.lines = TomlLines("")
         self.faults: list[Fault] = []
+        #: What the file declares; None where that cannot be told.
+        self.attributes: dict[str, Attribute] | None = None
 
     def fault(self, field: str, problem: str, remedy: str = "") -> None:
         """Note a fault at the line of `field`."""
@@ -167,6 +191,10 @@ class _ListReader:
             self.fault("", "the file's name is no key", "Use lower-case letters, digits, hyphens")
         for field in sorted(set(data) - _KNOWN):
             self.fault(field, "is not a field of a list", f"Known: {', '.join(sorted(_KNOWN))}")
+        before = len(self.faults)
+        attributes = dict(self._attributes(data))
+        if len(self.faults) == before:
+            self.attributes = attributes
         definition = ListDefinition(
             key=key,
             name=self._names("name", data.get("name")),
@@ -177,7 +205,7 @@ class _ListReader:
             languages=tuple(self._languages(data)),
             time_zone=self._text(data, "time_zone"),
             discreet=self._flag(data, "discreet"),
-            attributes=dict(self._attributes(data)),
+            attributes=attributes,
             columns=dict(self._columns(data)),
             topics=dict(self._topics(data)),
         )

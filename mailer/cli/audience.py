@@ -55,19 +55,17 @@ _WORDS = {
 
 def _definition(workspace: Workspace, key: str) -> ListDefinition:
     """Return the list of that key, or say what to write so that there is one, and end."""
+    try:
+        return workspace.list_of(key)
+    except FaultsFound as error:
+        if key in workspace.faulty_lists:
+            raise
+        report_faults(error.faults)
     config = workspace.config
-    definitions, faults = workspace.lists
-    if key in definitions:
-        return definitions[key]
-    file = f"{config.lists_dir.name}/{key}.toml"
-    own = [fault for fault in errors_in(faults) if fault.file == file]
-    if own:
-        raise FaultsFound(own)
-    known = ", ".join(sorted(definitions)) or "none yet"
-    report_faults([Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")])
     if not is_key(key):
         errors.print("A list's key has lower-case letters, digits and single hyphens: harbor-news.")
         raise typer.Exit(NOT_DONE)
+    file = f"{config.lists_dir.name}/{key}.toml"
     errors.print(f"To add it, write this to {file} and mend what is not so:\n", markup=False)
     errors.print(block_to_add(key, config), markup=False)
     raise typer.Exit(NOT_DONE)

@@ -15,7 +15,6 @@ import typer
 from mailer.audience.exports import export_list
 from mailer.cli.common import Command, errors, fail, open_workspace, plain_errors
 from mailer.durable import whole_or_gone
-from mailer.model.faults import Fault, FaultsFound
 
 
 @plain_errors
@@ -31,11 +30,7 @@ def export_command(
     Example: mailer export --list harbor-news --out people.csv
     """
     workspace = open_workspace()
-    definitions, _ = workspace.lists
-    if list_key not in definitions:
-        known = f"There are: {', '.join(sorted(definitions)) or 'none yet'}"
-        raise FaultsFound([Fault("", 0, "--list", f'there is no list "{list_key}"', known)])
-    definition = definitions[list_key]
+    definition = workspace.list_of(list_key)
     store, keys = workspace.store, workspace.seal_keys
     if out is None:
         try:

@@ -43,14 +43,14 @@ _ROOM_FOR_VALUES = 1_000
 _TEMPLATES = "templates/mail/"
 
 
-def check_design(design: Design, fields: frozenset[str]) -> list[Fault]:
+def check_design(design: Design, fields: frozenset[str] | None) -> list[Fault]:
     """Return what is wrong with the templates of one kind of mail.
 
     What its catalogs lack is told with the statements that need them.
 
     Args:
         design: As `mailer.compose.design.read_design` gives it.
-        fields: Attributes that the lists declare.
+        fields: Attributes that the lists declare; None where that cannot be told.
     """
     return list(_design_faults(_Look(design, _texts(design), fields)))
 
@@ -61,7 +61,7 @@ class _Look:
 
     design: Design = field(compare=False)
     texts: tuple[str, ...]
-    fields: frozenset[str]
+    fields: frozenset[str] | None
 
 
 def _texts(design: Design) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ def _phrases(look: _Look) -> frozenset[Phrase]:
 
 
 def check_revision_with_design(
-    revision: Revision, design: Design, fields: frozenset[str]
+    revision: Revision, design: Design, fields: frozenset[str] | None
 ) -> list[Fault]:
     """Return what is wrong with a statement's editions as mails of a design.
 
@@ -115,7 +115,7 @@ def check_revision_with_design(
     Args:
         revision: The statement.
         design: How its mails look.
-        fields: Attributes that the lists declare.
+        fields: Attributes that the lists declare; None where that cannot be told.
     """
     look = _Look(design, _texts(design), fields)
     phrases = _phrases(look)
@@ -166,7 +166,7 @@ def _check_catalogs(
 
 
 def _check_edition(
-    revision: Revision, design: Design, language: str, fields: frozenset[str]
+    revision: Revision, design: Design, language: str, fields: frozenset[str] | None
 ) -> Iterator[Fault]:
     templates = EditionTemplates(revision, design, SOMEONE, language, fields)
     file = edition_file(revision, language)

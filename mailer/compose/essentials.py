@@ -119,13 +119,13 @@ class Held:
 
 
 def check_essentials(
-    design: Design, fields: frozenset[str], phrases: Iterable[Phrase]
+    design: Design, fields: frozenset[str] | None, phrases: Iterable[Phrase]
 ) -> list[Fault]:
     """Return what mails of a design must hold and do not, and slots that may not stand there.
 
     Args:
         design: As it is.
-        fields: Attributes that the lists declare.
+        fields: Attributes that the lists declare; None where that cannot be told.
         phrases: Those that its templates speak; here each stands for itself.
 
     Raises:

@@ -80,7 +80,7 @@ class EditionTemplates:
         design: Design,
         sender: Sender,
         language: str,
-        fields: frozenset[str],
+        fields: frozenset[str] | None,
         *,
         corrects: date | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class EditionTemplates:
             design: How it looks.
             sender: Who it comes from.
             language: Tag of the edition.
-            fields: Attributes that the lists declare.
+            fields: Attributes that the lists declare; None takes any name for one.
             corrects: The day on which what it corrects was sent; None for most.
 
         Raises:
@@ -286,7 +286,7 @@ class EditionTemplates:
 
 
 def lift_design(
-    design: Design, fields: frozenset[str], ledger: Ledger, *, html: bool
+    design: Design, fields: frozenset[str] | None, ledger: Ledger, *, html: bool
 ) -> dict[str, Lifted]:
     """Lift the templates of the HTML or the text part; return them by the loader's names.
 
