@@ -8,7 +8,7 @@ suppressed is not in it. Standards: RFC 4180.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -21,12 +21,13 @@ from mailer.model.audience import ListDefinition
 from mailer.store import exports as rows
 from mailer.store.engine import Connection, Store
 from mailer.store.imports import attribute_text, find_list, suppressed_digests
+from mailer.store.topics import topics_of_all
 
 _PAGE = 1_000
 #: Columns of every export, by the names an import knows.
 COLUMNS = (
     "email", "name", "languages", "never_languages", "country", "time_zone", "tags", "joined",
-    "discreet", "consent", "consent_source", "consented_at",
+    "discreet", "text_only", "consent", "consent_source", "consented_at",
 )  # fmt: skip
 
 
@@ -52,13 +53,15 @@ def export_list(
         names: set[str] = set()
         for row in _members(connection, list_id):
             names |= opened_fields(seal_keys, row.fields_sealed, row.id).keys()
-        extra = sorted({*names, *definition.attributes} - set(COLUMNS))
+        columns: tuple[str, ...] = (*COLUMNS, "topics") if definition.topics else COLUMNS
+        columns += tuple(sorted({*names, *definition.attributes} - set(columns)))
         writer = csv.writer(file)
-        writer.writerow([disarmed(name) for name in (*COLUMNS, *extra)])
+        writer.writerow([disarmed(name) for name in columns])
         written = suppressed = 0
         for page in _pages(connection, list_id):
             ids = [row.id for row in page]
             tags = rows.tags_of_all(connection, ids)
+            topics = topics_of_all(connection, list_id, ids)
             clear = rows.attributes_of_all(connection, ids)
             barred = suppressed_digests(
                 connection, organisation_id, [row.address_digest for row in page]
@@ -69,10 +72,17 @@ def export_list(
                     continue
                 values = _values(seal_keys, row, list_id)
                 values["tags"] = joined_tags(tags[row.id])
+                if definition.topics:
+                    values["topics"] = ";".join(_declared(definition, topics[row.id]))
                 values |= {one.name: attribute_text(one) for one in clear[row.id]}
-                writer.writerow([disarmed(values.get(name, "")) for name in (*COLUMNS, *extra)])
+                writer.writerow([disarmed(values.get(name, "")) for name in columns])
                 written += 1
     return ExportResult(written, suppressed)
+
+
+def _declared(definition: ListDefinition, chosen: Sequence[str]) -> list[str]:
+    """Return the topics of a person in the list's order, without those it declares no more."""
+    return [topic for topic in definition.topics if topic in chosen]
 
 
 def _pages(connection: Connection, list_id: int) -> Iterator[Any]:
@@ -97,6 +107,7 @@ def _values(keys: SealKeys, row: Any, list_id: int) -> dict[str, str]:  # noqa: 
         "time_zone": row.time_zone,
         "joined": _moment(row.joined_at),
         "discreet": "yes" if row.discreet else "",
+        "text_only": "yes" if row.text_only else "",
         # An empty cell would be nothing new; that nobody agreed is to come in again too.
         "consent": row.consent_basis or "no",
         "consent_source": opened_source(keys, row.consent_source_sealed, list_id, row.id),

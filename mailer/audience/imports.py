@@ -171,6 +171,7 @@ class _Importer:
         self._batch_id = 0
         self._counts = dict.fromkeys(ImportResult().counts(), 0)
         self._without_consent = 0
+        self._kept_choices = 0
 
     def begin(self) -> int:
         """Note that an import begins and return its id; a dry run only looks up the list."""
@@ -196,6 +197,7 @@ class _Importer:
         return ImportResult(
             **{name: self._counts[name] for name in ImportResult().counts()},  # type: ignore[arg-type]
             without_consent=self._without_consent,
+            kept_choices=self._kept_choices,
             sealed_columns=reader.sealed_columns,
             reject_reasons=rejects.reasons,
             reject_file=rejects.written,
@@ -224,6 +226,7 @@ class _Importer:
             if digest not in repeated:
                 self._counts[change.verdict.value] += 1
                 self._without_consent += change.without_consent
+                self._kept_choices += change.keeps_choices
         return [
             *(LineTold(line, "taken_over", str(row.barred)) for line, row in barred),
             *_told(chunk, digests, repeated, suppressed, changes),
@@ -333,6 +336,7 @@ def _told(
             yield LineTold(line, "suppressed", "the address is on the suppression list")
         else:
             change = changes[digest]
-            reason = "without consent, so not mailed" if change.without_consent else ""
-            yield LineTold(line, change.verdict.value, reason)
+            reasons = ["without consent, so not mailed"] if change.without_consent else []
+            reasons += ["keeps the topics and text_only on record"] if change.keeps_choices else []
+            yield LineTold(line, change.verdict.value, "; ".join(reasons))
         before.add(digest)

@@ -59,6 +59,8 @@ BUILT_IN_FIELDS = frozenset(
         "tags",
         "joined",
         "discreet",
+        "text_only",
+        "topics",
         "consent",
         "consent_source",
         "consented_at",
@@ -308,7 +310,10 @@ class _ListReader:
         attributes = data.get("attributes")
         known = BUILT_IN_FIELDS | set(attributes if isinstance(attributes, dict) else ())
         for field, header in table.items():
-            if field not in known:
+            if field == "topics" and not data.get("topics"):
+                remedy = 'Write [topics] and press = { en = "…" }, or take the column out'
+                self.fault("columns.topics", "is for lists that declare topics", remedy)
+            elif field not in known:
                 self.fault(f"columns.{field}", "is not a field of supporters")
             elif not isinstance(header, str) or not header.strip():
                 self.fault(f"columns.{field}", "names no column")

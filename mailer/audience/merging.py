@@ -4,7 +4,8 @@ In: the rows a file has for one address and, when it is known, the supporter on 
 `Change` with the columns to write; nothing is written here. What a row leaves empty stays as it is,
 languages never to be used and the discreet mark are never forgotten, tags add up, and who left
 stays away. Of two rows for one address the first speaks and the others fill in what it and the
-record leave open, so that the same file twice is the same as once.
+record leave open, so that the same file twice is the same as once. Topics and plain text are people's
+own choice, and "none" may be one: a file says them only of whom it brings, in the first row.
 """
 
 from __future__ import annotations
@@ -91,8 +92,12 @@ class Change:
     joins: ConsentChange | None = None
     #: Change the consent of a membership there is.
     consent: ConsentChange | None = None
+    #: Topics to stand on the list, in place of any; None leaves them alone.
+    topics: frozenset[str] | None = None
     #: They are on the list, and nothing says that they agreed.
     without_consent: bool = False
+    #: The row said other topics, or plain text; what is on record stays.
+    keeps_choices: bool = False
     #: Who was on record, for undoing; None for a new supporter.
     known: KnownSupporter | None = None
 
@@ -163,6 +168,7 @@ class Merger:
                 tags=row.tags,
                 clear=row.clear,
                 joins=_consent(row),
+                topics=row.topics,
                 without_consent=not row.consent_basis,
             )
         if known.membership is MembershipState.LEFT:
@@ -196,6 +202,9 @@ class Merger:
             sealed_again=sealed_again,
             joins=_consent(row) if joins else None,
             consent=consent,
+            topics=row.topics if joins else None,
+            keeps_choices=(row.text_only and not known.text_only)
+            or (bool(row.topics) and not joins and row.topics != known.topics),
             without_consent=not (basis if consent is None else consent.basis),
             known=known,
         )
@@ -216,6 +225,7 @@ class Merger:
             "domain_digest": self.service_keys.domain_digest(row.address.domain),
             "needs_smtputf8": row.address.needs_smtputf8,
             "discreet": row.discreet or self.definition.discreet,
+            "text_only": row.text_only,
             "created_at": self.now,
             "updated_at": self.now,
         }

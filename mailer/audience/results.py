@@ -33,6 +33,8 @@ class ImportResult:
     rejected: int = 0
     #: Of those on the list now, how many have no consent on record and so are not mailed.
     without_consent: int = 0
+    #: Of those on record before, how many keep their topics and plain text, whatever the file says.
+    kept_choices: int = 0
     #: Columns that the list does not declare; they are kept sealed.
     sealed_columns: tuple[str, ...] = ()
     #: The first rejected rows: line and reason, nothing of the row.
@@ -75,6 +77,7 @@ class ImportResult:
             "rows": self.rows,
             **self.counts(),
             "without_consent": self.without_consent,
+            "kept_choices": self.kept_choices,
             "sealed_columns": list(self.sealed_columns),
             "batch": self.batch,
             "encoding": self.encoding,

@@ -42,6 +42,8 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "tags": ("tags", "tag"),
     "joined": ("joined", "joined at", "joined_at"),
     "discreet": ("discreet",),
+    "text_only": ("text_only", "text only"),
+    "topics": ("topics", "topic"),
     "consent": ("consent",),
     "consent_source": ("consent_source", "consent source"),
     "consented_at": ("consented_at", "consented at"),
@@ -85,6 +87,10 @@ class ImportedRow:
     tags: frozenset[str] = frozenset()
     #: At risk: mailed with the discreet profile only.
     discreet: bool = False
+    #: Wants mails without HTML.
+    text_only: bool = False
+    #: Keys of topics of the list; none stands for all.
+    topics: frozenset[str] = frozenset()
     consent: Consent = Consent.UNKNOWN
     #: "" unless consent was given.
     consent_basis: str = ""
@@ -134,7 +140,7 @@ class RowReader:
     @property
     def sealed_columns(self) -> tuple[str, ...]:
         """Return the columns that neither the program nor the list knows; they are sealed."""
-        known = set(_HEADERS) | set(self._definition.attributes)
+        known = {*self._known_headers(), *self._definition.attributes}
         used = self._used()
         return tuple(
             name
@@ -155,9 +161,14 @@ class RowReader:
         used = {*system.barred, *system.name_parts, *system.consent_times, *WHEREABOUTS}
         return used - set(self._definition.attributes)
 
+    def _known_headers(self) -> dict[str, tuple[str, ...]]:
+        """Return the headers of each field that this list has: topics only where it declares some."""
+        has_topics = bool(self._definition.topics)
+        return {name: one for name, one in _HEADERS.items() if name != "topics" or has_topics}
+
     def _map(self, names: Sequence[str], file_name: str) -> list[str]:
         """Return the field of each column; a column that is no field keeps its header's name."""
-        by_header = {name: one for one, names in _HEADERS.items() for name in names}
+        by_header = {name: one for one, names in self._known_headers().items() for name in names}
         by_header |= {name.lower(): name for name in self._definition.attributes}
         by_header |= {
             name.lower(): _SAME_FIELD.get(one, one)
@@ -252,6 +263,8 @@ class RowReader:
         joined_at = _instant("joined", values.pop("joined", ""))
         tags = frozenset(_split_tags(values.pop("tags", "")))
         discreet = _flag("discreet", values.pop("discreet", ""))
+        text_only = _flag("text_only", values.pop("text_only", ""))
+        topics = self._topics(values)
         attributes = self._attributes(values)
         return ImportedRow(
             address=address,
@@ -261,6 +274,8 @@ class RowReader:
             joined_at=joined_at,
             tags=tags,
             discreet=discreet,
+            text_only=text_only,
+            topics=topics,
             consent=consent,
             consent_basis=basis,
             consent_source=(source or self._source) if given else "",
@@ -334,6 +349,16 @@ class RowReader:
         if "consent" in self._columns or evidence:
             return Consent.UNKNOWN, ""
         return Consent.GIVEN, self._definition.consent_basis
+
+    def _topics(self, values: dict[str, str]) -> frozenset[str]:
+        declared = self._definition.topics
+        if not declared:
+            return frozenset()
+        topics = frozenset(filter(None, _SPLIT.split(values.pop("topics", "").lower())))
+        if not topics <= declared.keys():
+            # By one that nobody declares, the person would hear of nothing.
+            raise BadRow(f"topics: one is no topic of this list; there are: {', '.join(declared)}")
+        return topics
 
     def _attributes(self, values: Mapping[str, str]) -> dict[str, str]:
         found = {

@@ -1,4 +1,4 @@
-"""Write what merging worked out: people, memberships, consent, tags, clear attributes.
+"""Write what merging worked out: people, memberships, consent, topics, tags, clear attributes.
 
 In: changes of one list, as a `Merger` makes them. Out: rows. An import and a confirmed sign-up both
 write here, so that there is one way in which a supporter comes to be on record.
@@ -42,6 +42,11 @@ class ChangeWriter:
         rows.write_consent(
             connection,
             [self._consent(one, one.consent) for one in changes if one.consent is not None],
+        )
+        rows.write_topics(
+            connection,
+            self.list_id,
+            {one.supporter_id: one.topics for one in changes if one.topics is not None},
         )
         rows.write_tags(
             connection,

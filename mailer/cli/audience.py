@@ -287,6 +287,11 @@ def _print_result(workspace: Workspace, result: ImportResult, *, dry_run: bool) 
         console.print(
             f"{result.without_consent} of them have no consent on record: they are not mailed."
         )
+    if result.kept_choices:
+        console.print(
+            f"{result.kept_choices} of them keep the topics and text_only on record: who is known "
+            "chooses those on their own page."
+        )
     if result.sealed_columns:
         console.print(
             "Columns the list does not declare, kept sealed: " + ", ".join(result.sealed_columns),

@@ -6,7 +6,7 @@ or is suppressed stays so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,14 @@ from mailer.store.tables import (
     import_batch,
     mailing_list,
     membership,
+    membership_topic,
     organisation,
     supporter,
     supporter_attribute,
     supporter_tag,
     suppression,
 )
+from mailer.store.topics import topics_of_all
 
 #: Value columns of a clear attribute, of which one is filled.
 VALUES = ("text_value", "number_value", "date_value", "boolean_value")
@@ -57,6 +59,7 @@ class KnownSupporter:
     time_zone: str
     joined_at: datetime | None
     discreet: bool
+    text_only: bool
     updated_at: datetime
     #: State on the list that is imported; None when not on it, or not yet: an import that brought
     #: them was broken off.
@@ -66,6 +69,8 @@ class KnownSupporter:
     consent_source_sealed: bytes | None
     consented_at: datetime | None
     tags: frozenset[str]
+    #: Those of the list that is imported which they chose.
+    topics: frozenset[str]
     #: Clear attributes by name, in the form of `attribute_text`.
     clear: Mapping[str, str]
     #: The same as their value columns, for putting them back.
@@ -119,6 +124,7 @@ def known_supporters(
         select(supporter_tag).where(supporter_tag.c.supporter_id.in_(list(tags)))
     ):
         tags[row.supporter_id].add(row.tag)
+    topics = topics_of_all(connection, list_id, list(tags))
     clear: dict[int, dict[str, str]] = {row.id: {} for row in rows}
     columns: dict[int, dict[str, Mapping[str, object]]] = {row.id: {} for row in rows}
     for row in connection.execute(
@@ -137,12 +143,14 @@ def known_supporters(
             time_zone=row.time_zone,
             joined_at=row.joined_at,
             discreet=row.discreet,
+            text_only=row.text_only,
             updated_at=row.updated_at,
             membership=None if row.staged else row.membership_state,
             consent_basis="" if row.staged else row.membership_basis or "",
             consent_source_sealed=None if row.staged else row.consent_source_sealed,
             consented_at=None if row.staged else row.consented_at,
             tags=frozenset(tags[row.id]),
+            topics=frozenset(topics[row.id]),
             clear=clear[row.id],
             clear_columns=columns[row.id],
         )
@@ -272,6 +280,27 @@ def write_tags(connection: Connection, rows: Sequence[Mapping[str, object]]) -> 
     """Add tags to supporters; those they have already stay."""
     if rows:
         connection.execute(insert_or_ignore(connection, supporter_tag), list(rows))
+
+
+def write_topics(
+    connection: Connection, list_id: int, chosen: Mapping[int, Collection[str]]
+) -> None:
+    """Write the topics of people on a list, by supporter; they take the place of any there are."""
+    if not chosen:
+        return
+    connection.execute(
+        delete(membership_topic).where(
+            membership_topic.c.list_id == list_id,
+            membership_topic.c.supporter_id.in_(chosen),
+        )
+    )
+    rows = [
+        {"list_id": list_id, "supporter_id": who, "topic": topic}
+        for who, topics in chosen.items()
+        for topic in sorted(topics)
+    ]
+    if rows:
+        connection.execute(membership_topic.insert(), rows)
 
 
 def write_attributes(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:

@@ -6,7 +6,7 @@ list gets everything through it; so does everyone what has no topic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import (
     ColumnElement,
@@ -59,6 +59,19 @@ def _misses(member: FromClause, is_one: ColumnElement[bool]) -> Select[bool]:
         membership_topic.c.list_id == member.c.list_id,
         membership_topic.c.supporter_id == member.c.supporter_id,
     )
+
+
+def topics_of_all(
+    connection: Connection, list_id: int, ids: Collection[int]
+) -> dict[int, list[str]]:
+    """Return the topics of a list that supporters chose, by their id; of who chose none, no topic."""
+    found: dict[int, list[str]] = {one: [] for one in ids}
+    of_list = membership_topic.c.list_id == list_id
+    for row in connection.execute(
+        select(membership_topic).where(of_list, membership_topic.c.supporter_id.in_(ids))
+    ):
+        found[row.supporter_id].append(row.topic)
+    return found
 
 
 def write_topics(connection: Connection, mailing_id: int, topics: Sequence[str]) -> None:

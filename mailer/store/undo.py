@@ -90,13 +90,20 @@ def changes_of(connection: Connection, batch_id: int, limit: int) -> Sequence[An
 
 def remove_members(connection: Connection, batch_id: int, ids: Collection[int]) -> None:
     """Take off the list whom this import put on it; who left since stays on record as gone."""
+    brought = (
+        membership.c.batch_id == batch_id,
+        membership.c.supporter_id.in_(ids),
+        membership.c.state == MembershipState.SUBSCRIBED,
+    )
+    # An import is of one list, and so are the topics that it brought.
+    of_list = select(import_batch.c.list_id).where(import_batch.c.id == batch_id).scalar_subquery()
     connection.execute(
-        delete(membership).where(
-            membership.c.batch_id == batch_id,
-            membership.c.supporter_id.in_(ids),
-            membership.c.state == MembershipState.SUBSCRIBED,
+        delete(membership_topic).where(
+            membership_topic.c.list_id == of_list,
+            membership_topic.c.supporter_id.in_(select(membership.c.supporter_id).where(*brought)),
         )
     )
+    connection.execute(delete(membership).where(*brought))
 
 
 def referred_to(connection: Connection, ids: Collection[int]) -> set[int]:

@@ -203,3 +203,13 @@ def test_a_segment_asks_for_a_language_there_is():
         with pytest.raises(FaultsFound) as raised:
             parse_segment(text, {})
         assert "is no language" in raised.value.faults[0].problem
+
+
+def test_a_column_for_topics_is_for_lists_that_declare_some(folder, config):
+    """Elsewhere nobody could have chosen one."""
+    text = f'{NEWS}\n[columns]\ntopics = "Interests"\n'
+    assert [] == faults(folder, config, a=text)
+    bare = text[: text.index("[topics]")] + text[text.index("[columns]") :]
+    assert [('topics = "Interests"', "columns.topics", "is for lists that declare topics")] == [
+        one[1:] for one in faults(folder, config, a=bare)
+    ]

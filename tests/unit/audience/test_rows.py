@@ -96,8 +96,20 @@ def test_an_address_is_no_tag(cell):
         ("joined", "31.03.2025"),
         ("consented_at", "yesterday"),
         ("discreet", "perhaps"),
+        ("text_only", "html"),
     ],
 )
 def test_what_a_cell_cannot_mean_is_said_by_its_field(field, cell):
     """A wrong zone would be another hour, and a mark that is not understood no mark."""
     assert reason(**{field: cell}).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("cell", ["press;women", "Women, PRESS", " press | women "])
+@pytest.mark.parametrize("column", ["topics", "Topic"])
+def test_topics_are_written_as_tags_are(column, cell):
+    """In any order, in small letters or not."""
+    declared = make_list(topics={"women": {"en": "Women"}, "press": {"en": "Press"}})
+    row = RowReader(["email", column, "Text only"], declared, "people.csv", "import").read(
+        ["anna@example.org", cell, "ja"]
+    )
+    assert ({"press", "women"}, True) == (row.topics, row.text_only)
