@@ -26,16 +26,27 @@ from mailer.app.workspace import Workspace
 from mailer.audience.imports import import_csv
 from mailer.audience.results import ImportResult
 from mailer.config import CONFIG_FILE
+from mailer.feedback.preferences import pause_end
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
 from mailer.statements.source import read_statement
 from mailer.store.engine import StoreUnavailable
+from mailer.store.exports import members_after
+from mailer.store.imports import find_list
 from mailer.store.mailings import load_mailing
+from mailer.store.preferences import pause, want_only_urgent
 from mailer.store.reports import Progress, Report, example_delivery, on_lists, progress, report
 from mailer.store.statements import publish, save_revision
+from mailer.store.topics import topics_of_all
 from mailer.tokens import Purpose
 
 SLUG = "her-rights"
+#: What the sample is about in the demo; the first list declares it.
+TOPIC = "women"
+#: One of so many people of the first list pauses, and one wants urgent appeals only.
+_EVERY = 25
+#: More than the first list has.
+_MOST_PEOPLE = 1_000
 LISTS = ("harbor-news", "harbor-volunteers", "lantern-friends")
 #: Written into the demo's folder, so that only such a folder is ever removed.
 MARK = ".mailer-demo"
@@ -55,6 +66,16 @@ class Links:
     web_view: str
     archive: str
     unsubscribe: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How many people of the first list chose what."""
+
+    topics: int
+    text_only: int
+    paused: int
+    only_urgent: int
 
 
 @dataclass(frozen=True)
@@ -147,6 +168,15 @@ def adapt_config(folder: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def give_topic(folder: Path) -> None:
+    """Let the sample statement be about a topic, so that it misses who chose others alone."""
+    path = folder / "templates" / "statements" / SLUG / "statement.toml"
+    text, line = path.read_text(encoding="utf-8"), f'slug = "{SLUG}"\n'
+    if text.count(line) != 1:
+        raise ValueError(f"the sample statement has no single line {line.strip()!r}")
+    path.write_text(text.replace(line, f'{line}topics = ["{TOPIC}"]\n'), encoding="utf-8")
+
+
 def load_sample(workspace: Workspace) -> int:
     """Load the sample statement, publish it, and return its revision's number."""
     folder = workspace.config.templates_dir / "statements" / SLUG
@@ -179,6 +209,32 @@ def import_samples(workspace: Workspace) -> Iterator[tuple[str, ImportResult]]:
                 log=workspace.suppression_log,
             ),
         )
+
+
+def make_choices(workspace: Workspace) -> Choices:
+    """Let some people of the first list choose what no file can say; count all who chose.
+
+    It is written as their preferences page writes it.
+    """
+    definition = workspace.lists[0][LISTS[0]]
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        list_id, _ = find_list(connection, definition.key, definition.owner)
+        members = members_after(connection, list_id, 0, _MOST_PEOPLE)
+        # Of those whom nothing else keeps from being mailed, so that the report has them all.
+        free = [one.id for one in members if one.consent_basis and not (one.discreet or one.never)]
+        for one in free[::_EVERY]:
+            pause(connection, one, pause_end(now), now)
+        for one in free[_EVERY // 2 :: _EVERY]:
+            want_only_urgent(connection, one, now, wanted=True)
+        members = members_after(connection, list_id, 0, _MOST_PEOPLE)
+        topics = topics_of_all(connection, list_id, [one.id for one in members])
+    return Choices(
+        topics=sum(bool(chosen) for chosen in topics.values()),
+        text_only=sum(one.text_only for one in members),
+        paused=sum(one.paused_until is not None for one in members),
+        only_urgent=sum(one.only_urgent for one in members),
+    )
 
 
 def plan_mailing(workspace: Workspace) -> Plan:

@@ -49,14 +49,24 @@ def _show(folder: Path, *, once: bool) -> bool:
     """Show every step; return whether each delivery is accounted for."""
     make_workspace(folder).store.close()
     steps.adapt_config(folder)
+    steps.give_topic(folder)
     workspace = Workspace.open(folder)
     console.print(f"1. A workspace in {workspace.config.root}", markup=False)
     number = steps.load_sample(workspace)
-    console.print(f'2. The statement "{steps.SLUG}" is loaded, revision {number}', markup=False)
+    console.print(
+        f'2. The statement "{steps.SLUG}" is loaded, revision {number}, about "{steps.TOPIC}"',
+        markup=False,
+    )
     console.print("3. Lists of two organisations, some people on more than one:")
     for key, result in steps.import_samples(workspace):
         console.print(f"   {key}: {result.summary()}", markup=False)
     console.print(f"   The rows that were rejected, and why: {folder}/data/rejects/", markup=False)
+    chosen = steps.make_choices(workspace)
+    console.print(
+        f"   Of {steps.LISTS[0]}, {chosen.topics} people chose topics, {chosen.text_only} plain text, "
+        f"{chosen.paused} a pause, and {chosen.only_urgent} urgent appeals only",
+        markup=False,
+    )
     log = workspace.config.data_dir / "run.log"
     errors.print("   Starting ...")
     with steps.running(workspace, log) as process:

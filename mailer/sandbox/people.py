@@ -66,6 +66,8 @@ _OTHER_DOMAINS = ("пошта.example.org", "почта.example.net", "bücher.e
 _TAGS = ("press", "donor", "translator", "student", "lawyer", "artist")
 _SOURCES = ("petition-2023", "form-2024", "form-2025", "meeting-2025", "letter-2026")
 _SKILLS = ("driving", "layout", "translation", "first-aid", "cooking", "accounting")
+#: Number of a person, of twenty → the topics of the news that they chose.
+_TOPICS: Mapping[int, str] = {3: "press", 11: "women", 13: "press", 17: "women;press"}
 _FIRST_DAY = date(2019, 1, 15)
 _DAYS = (date(2026, 10, 31) - _FIRST_DAY).days
 
@@ -226,7 +228,8 @@ def _write(path: Path, header: Sequence[str], rows: Iterator[list[str]]) -> None
 
 _NEWS_HEADER = (
     "email", "name", "languages", "never_languages", "country", "time_zone", "city", "member",
-    "tags", "joined", "discreet", "consent", "consent_source", "consented_at", "remark",
+    "tags", "joined", "discreet", "topics", "text_only", "consent", "consent_source", "consented_at",
+    "remark",
 )  # fmt: skip
 _VOLUNTEERS_HEADER = (
     "email", "name", "languages", "never_languages", "country", "city", "tags", "joined", "hours",
@@ -243,7 +246,8 @@ def _news_rows(people: Sequence[Person]) -> Iterator[list[str]]:
         yield [
             one.address, one.name, ";".join(one.languages), ";".join(one.never), one.country,
             _ZONES.get(one.country, ""), one.city, "yes" if number % 5 == 0 else "no",
-            ";".join(one.tags), one.joined, "yes" if one.discreet else "", one.consent, one.source,
+            ";".join(one.tags), one.joined, "yes" if one.discreet else "",
+            _TOPICS.get(number % 20, ""), "yes" if number % 20 == 7 else "", one.consent, one.source,
             one.joined if one.consent == "yes" else "", "phoned" if number % 40 == 0 else "",
         ]  # fmt: skip
         if number == 100:

@@ -62,6 +62,25 @@ def test_the_report_shows_every_outcome(demo_once):
     assert figures["not_mailed"]["duplicate_address"] > 0
 
 
+def test_the_report_shows_what_people_chose(demo_once):
+    """Pauses, urgent appeals only and other topics are reasons, as many as were told before."""
+    folder, ended = demo_once
+    told = re.search(
+        r"(\d+) people chose topics, (\d+) plain text, (\d+) a pause, and (\d+) urgent",
+        ended.stdout,
+    )
+    topics, plain, paused, urgent = map(int, told.groups())
+    assert min(topics, plain, paused, urgent) >= 10
+    shown = _mailer("-w", str(folder), "report", "her-rights-1", "--json", cwd=folder)
+    figures = json.loads(shown.stdout)
+    reasons = figures["not_mailed"]
+    assert (paused, urgent) == (reasons["supporter_paused"], reasons["only_urgent"])
+    # Who is on another list, too, which has no topics, is mailed by that.
+    assert 0 < reasons["topic_not_chosen"] < topics
+    entries = re.search(r"(\d+) entries on the lists", ended.stdout)[1]
+    assert int(entries) == sum(figures["by_outcome"].values()) + sum(reasons.values())
+
+
 def test_no_address_or_name_is_readable_anywhere_in_the_workspace(demo_once):
     """Database, write-ahead log, journals, run log: a person on the lists is in none of them."""
     folder, ended = demo_once
