@@ -7,6 +7,7 @@ Chromium.
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
+#: Characters of a line of the report.
+COLUMNS = 72
 #: The mail's beginning says enough.
 TALLEST_PX = 1100
 
@@ -26,7 +29,11 @@ TALLEST_PX = 1100
 def mailer(*arguments: str) -> str:
     """Run a command of the program and return what it printed."""
     command = [sys.executable, "-m", "mailer", *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  (Our own program.)
+    done = subprocess.run(  # noqa: S603  (Our own program.)
+        command, cwd=ROOT, check=True, capture_output=True, text=True,
+        # Tables as wide as the picture: wider ones would be broken in it.
+        env={**os.environ, "COLUMNS": str(COLUMNS)},
+    )  # fmt: skip
     return done.stdout
 
 
@@ -41,7 +48,7 @@ def main() -> None:
             top = whole.crop((0, 0, whole.width, min(whole.height, TALLEST_PX)))
         top.quantize(64).save(PICTURES / "mail.png", optimize=True)
         report = mailer("-w", folder, "report", "her-rights-1")
-    console = Console(record=True, width=72, file=io.StringIO())
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text(report.rstrip()))
     svg = console.export_svg(title="mailer report her-rights-1")
     # Its fonts would be fetched from elsewhere; any fixed-width one of the reader's does.

@@ -29,6 +29,7 @@ SEGMENTS_FILE = "segments.toml"
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # RFC 2919 §2: at most 255 octets, of which `list@` and brackets leave these.
 _LONGEST_LIST_ID = 240
+_TRUE_OR_FALSE = "Write true or false, without quotes"
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _KNOWN = frozenset(
     [
@@ -243,7 +244,7 @@ class _ListReader:
     def _flag(self, data: dict[str, Any], field: str) -> bool:
         value = data.get(field, False)
         if not isinstance(value, bool):
-            self.fault(field, "is neither true nor false")
+            self.fault(field, "is neither true nor false", _TRUE_OR_FALSE)
             return False
         return value
 
@@ -255,7 +256,7 @@ class _ListReader:
         names = {}
         for tag, text in value.items():
             if not isinstance(text, str) or not text.strip():
-                self.fault(field, f"has no text for {tag}")
+                self.fault(field, f"has no text for {tag}", f'Write {tag} = "…"')
             elif unwanted_character(text.strip()):
                 problem = f"holds {unwanted_character(text.strip())} in {tag}"
                 self.fault(field, problem, "Delete it: nobody sees it, and it breaks headers")
@@ -289,7 +290,7 @@ class _ListReader:
                 self.fault(field, "cannot be an attribute's name", "Choose another")
                 continue
             if not isinstance(value, dict) or set(value) - {"type", "clear"}:
-                self.fault(field, "has other keys than type and clear")
+                self.fault(field, "has other keys than type and clear", "Take the others out")
                 continue
             try:
                 kind = AttributeType(value.get("type", "text"))
@@ -298,7 +299,7 @@ class _ListReader:
                 continue
             clear = value.get("clear", False)
             if not isinstance(clear, bool):
-                self.fault(f"{field}.clear", "is neither true nor false")
+                self.fault(f"{field}.clear", "is neither true nor false", _TRUE_OR_FALSE)
                 continue
             yield name, Attribute(name, kind, clear)
 
@@ -314,9 +315,12 @@ class _ListReader:
                 remedy = 'Write [topics] and press = { en = "…" }, or take the column out'
                 self.fault("columns.topics", "is for lists that declare topics", remedy)
             elif field not in known:
-                self.fault(f"columns.{field}", "is not a field of supporters")
+                self.fault(
+                    f"columns.{field}", "is not a field of supporters",
+                    f"There are: {', '.join(sorted(known))}",
+                )  # fmt: skip
             elif not isinstance(header, str) or not header.strip():
-                self.fault(f"columns.{field}", "names no column")
+                self.fault(f"columns.{field}", "names no column", 'Write its header: "E-mail"')
             else:
                 yield field, header.strip()
         headers = [str(header).strip().lower() for header in table.values()]

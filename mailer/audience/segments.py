@@ -201,7 +201,8 @@ def _check_size(text: str, place: Place, what: str = "") -> None:
         raise FaultsFound([place.fault(1, "holds control characters", "Type it again")])
     if len(text) > LONGEST:
         column = 1 if what else LONGEST
-        raise FaultsFound([place.fault(column, f"longer than {LONGEST} characters{what}")])
+        remedy = "Give those people a tag by an import, and ask for it"
+        raise FaultsFound([place.fault(column, f"longer than {LONGEST} characters{what}", remedy)])
     if max(text.count("("), len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > DEEPEST:
         problem = f"more than {DEEPEST} brackets or nots{what}"
         raise FaultsFound([place.fault(1, problem, "Split it into two lists")])

@@ -18,6 +18,9 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _LONG_QUOTES = ('"""', "'''")
+_IN_QUOTES = "'([^']*)'"
+# The parser names a table as Python writes it: ('feedback', 'imap').
+_NAME = re.compile(rf"\((?:{_IN_QUOTES},? ?)+\)")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -74,6 +77,10 @@ class TomlLines:
         return 0
 
 
+def _bracketed(name: re.Match[str]) -> str:
+    return f"[{'.'.join(re.findall(_IN_QUOTES, name[0]))}]"
+
+
 def not_toml(file: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
     """Return the fault of a text that is no TOML, at the place where the parser gave up.
 
@@ -88,7 +95,7 @@ def not_toml(file: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
     line, column = (text.rstrip().count("\n") + 1, 0) if found else (0, 0)
     if found and found[1]:
         line, column = int(found[1]), int(found[2])
-    problem = _PLACE.sub("", said)
+    problem = _NAME.sub(_bracketed, _PLACE.sub("", said))
     problem = f"is not TOML: {problem[:1].lower()}{problem[1:]}"
     return Fault(file, line, "", problem, "Mend that line", column)
 

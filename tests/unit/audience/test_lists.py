@@ -42,13 +42,17 @@ def changed(*changes):
 
 
 def faults(folder, config, **texts):
-    """Return what is wrong with lists of these texts: file, the line pointed at, field, problem."""
+    """Return what is wrong with lists of these texts: file, the line pointed at, field, problem.
+
+    Each fault says what to do.
+    """
     for key, text in texts.items():
         (folder / f"{key}.toml").write_text(text, encoding="utf-8")
     found = []
     for fault in load_lists(folder, config)[1]:
         lines = ["", *(folder.parent / fault.file).read_text(encoding="utf-8").split("\n")]
         found.append((fault.file, lines[fault.line], fault.field, fault.problem))
+        assert fault.remedy, fault
     return found
 
 
@@ -213,3 +217,23 @@ def test_a_column_for_topics_is_for_lists_that_declare_some(folder, config):
     assert [('topics = "Interests"', "columns.topics", "is for lists that declare topics")] == [
         one[1:] for one in faults(folder, config, a=bare)
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('time_zone = "', 'discreet = "no"\ntime_zone = "', "is neither true nor false"),
+        ('name = { en = "', 'name = { fr = 5, en = "', "has no text for fr"),
+        (
+            'type = "boolean"',
+            'type = "boolean"\nsealed = true',
+            "has other keys than type and clear",
+        ),
+        ("\nclear = true", '\nclear = "yes"', "is neither true nor false"),
+        ("[topics]", '[columns]\nshoes = "Shoes"\n[topics]', "is not a field of supporters"),
+        ("[topics]", '[columns]\ncity = ""\n[topics]', "names no column"),
+    ],
+)
+def test_every_fault_says_what_to_do(folder, config, old, new, problem):
+    """In words for people who write such a file for the first time."""
+    assert problem in [one[3] for one in faults(folder, config, a=changed((old, new)))]

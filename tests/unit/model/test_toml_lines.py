@@ -35,6 +35,7 @@ def test_only_what_ends_a_line_in_toml_is_counted():
     ("text", "line", "column", "problem"),
     [
         ("a = 1\nb 2\n", 2, 3, "is not TOML: expected '=' after a key in a key/value pair"),
+        ("[a.b]\n[c]\n[a.b]\n", 3, 5, "is not TOML: cannot declare [a.b] twice"),
         ("a = 1\n\nb = [1,\n\n", 3, 0, "is not TOML: invalid value"),
     ],
 )
