@@ -17,6 +17,7 @@ from mailer.model.audience import LanguageProfile, ListDefinition, MembershipSta
 from mailer.store import imports as rows
 from mailer.store.audience import load_profile, profile_id
 from mailer.store.engine import Connection
+from mailer.store.topics import choose_topics
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ChangeWriter:
             connection,
             [self._consent(one, one.consent) for one in changes if one.consent is not None],
         )
-        rows.write_topics(
+        choose_topics(
             connection,
             self.list_id,
             {one.supporter_id: one.topics for one in changes if one.topics is not None},

@@ -6,7 +6,7 @@ or is suppressed stays so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from mailer.store.tables import (
     import_batch,
     mailing_list,
     membership,
-    membership_topic,
     organisation,
     supporter,
     supporter_attribute,
@@ -280,27 +279,6 @@ def write_tags(connection: Connection, rows: Sequence[Mapping[str, object]]) -> 
     """Add tags to supporters; those they have already stay."""
     if rows:
         connection.execute(insert_or_ignore(connection, supporter_tag), list(rows))
-
-
-def write_topics(
-    connection: Connection, list_id: int, chosen: Mapping[int, Collection[str]]
-) -> None:
-    """Write the topics of people on a list, by supporter; they take the place of any there are."""
-    if not chosen:
-        return
-    connection.execute(
-        delete(membership_topic).where(
-            membership_topic.c.list_id == list_id,
-            membership_topic.c.supporter_id.in_(chosen),
-        )
-    )
-    rows = [
-        {"list_id": list_id, "supporter_id": who, "topic": topic}
-        for who, topics in chosen.items()
-        for topic in sorted(topics)
-    ]
-    if rows:
-        connection.execute(membership_topic.insert(), rows)
 
 
 def write_attributes(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from mailer.model.audience import (
     LanguageProfile,
@@ -29,6 +29,7 @@ from mailer.store.tables import (
     membership_topic,
     supporter,
 )
+from mailer.store.topics import choose_topics
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def write_choices(
         )
     )
     for list_id, topics in wanted.topics.items():
-        _choose_topics(connection, standing.supporter_id, list_id, topics)
+        choose_topics(connection, list_id, {standing.supporter_id: topics})
     connection.execute(
         update(membership)
         .where(
@@ -202,22 +203,3 @@ def write_choices(
     )
     leaver = Leaver(delivery_id, standing.supporter_id, UnsubscriptionSource.PREFERENCES)
     return leave_some(connection, leaver, wanted.leaves, now)
-
-
-def _choose_topics(
-    connection: Connection, supporter_id: int, list_id: int, topics: frozenset[str]
-) -> None:
-    connection.execute(
-        delete(membership_topic).where(
-            membership_topic.c.list_id == list_id,
-            membership_topic.c.supporter_id == supporter_id,
-        )
-    )
-    if topics:
-        connection.execute(
-            membership_topic.insert(),
-            [
-                {"list_id": list_id, "supporter_id": supporter_id, "topic": topic}
-                for topic in sorted(topics)
-            ],
-        )

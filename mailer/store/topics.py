@@ -6,7 +6,7 @@ list gets everything through it; so does everyone what has no topic.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import (
     ColumnElement,
@@ -72,6 +72,27 @@ def topics_of_all(
     ):
         found[row.supporter_id].append(row.topic)
     return found
+
+
+def choose_topics(
+    connection: Connection, list_id: int, chosen: Mapping[int, Collection[str]]
+) -> None:
+    """Write the topics of people on a list, by supporter; they take the place of any there are."""
+    if not chosen:
+        return
+    connection.execute(
+        delete(membership_topic).where(
+            membership_topic.c.list_id == list_id,
+            membership_topic.c.supporter_id.in_(chosen),
+        )
+    )
+    rows = [
+        {"list_id": list_id, "supporter_id": who, "topic": topic}
+        for who, topics in chosen.items()
+        for topic in sorted(topics)
+    ]
+    if rows:
+        connection.execute(membership_topic.insert(), rows)
 
 
 def write_topics(connection: Connection, mailing_id: int, topics: Sequence[str]) -> None:
