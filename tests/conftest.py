@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 import uvloop
@@ -16,6 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.clocks import FixedClock
 from tests.support.databases import postgresql_server, postgresql_store, sqlite_copy
 from tests.support.factories import Ground
+from tests.support.servers import instances
 from tests.support.smtp_server import smtp_servers
 
 
@@ -116,7 +118,7 @@ def postfix():
     reason = postfix_support.why_not()
     if reason:
         pytest.skip(reason)
-    with postfix_support.postfixes() as start:
+    with instances(postfix_support.postfix_instance) as start:
         yield start
 
 
@@ -126,7 +128,7 @@ def dovecot(authority):
     reason = dovecot_support.why_not()
     if reason:
         pytest.skip(reason)
-    with dovecot_support.dovecots(authority) as start:
+    with instances(partial(dovecot_support.dovecot_instance, authority)) as start:
         yield start
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,12 +24,7 @@ from mailer.store import tables
 from mailer.store.mailings import has_open_deliveries
 from mailer.store.reports import report
 from tests.support.ground import PlainComposer, lay_ground
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.support.servers import free_port
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +77,7 @@ async def test_every_outcome_is_recorded(store, seal_keys, service_keys, tokens,
     people = [f"p{n}@example.org" for n in range(30)]
     odd = ["unknown.a@example.org", "busy.a@example.org", "vanishes.a@example.org"]
     mailing, list_id = lay_ground(store, seal_keys, service_keys, people + odd)
-    port = _free_port()
+    port = free_port()
     async with _catching(port) as mailbox:
         engine = _engine(store, seal_keys, tokens, tmp_path, port, list_id)
         await _run_until_done(engine, store, mailing)
@@ -118,7 +112,7 @@ async def test_without_a_relay_nothing_is_lost(
     """While nobody listens everything stays due; when somebody does, everyone is mailed."""
     people = [f"p{n}@example.org" for n in range(10)]
     mailing, list_id = lay_ground(sqlite_store, seal_keys, service_keys, people)
-    port = _free_port()
+    port = free_port()
     stop = asyncio.Event()
     engine = _engine(sqlite_store, seal_keys, tokens, tmp_path, port, list_id)
     running = asyncio.create_task(engine.run(stop))
@@ -141,7 +135,7 @@ async def test_a_paused_mailing_stops_and_goes_on(
     _, list_id = lay_ground(sqlite_store, seal_keys, service_keys, ["a@example.org"])
     with sqlite_store.write() as connection:
         connection.execute(tables.mailing.update().values(state=MailingState.PAUSED))
-    port = _free_port()
+    port = free_port()
     async with _catching(port) as mailbox:
         stop = asyncio.Event()
         engine = _engine(sqlite_store, seal_keys, tokens, tmp_path, port, list_id)
@@ -172,7 +166,7 @@ async def test_who_left_since_the_freeze_is_not_mailed(
             .where(tables.membership.c.supporter_id == 1)
             .values(state="left")
         )
-    port = _free_port()
+    port = free_port()
     async with _catching(port) as mailbox:
         await _run_until_done(
             _engine(store, seal_keys, tokens, tmp_path, port, list_id), store, mailing
@@ -206,7 +200,7 @@ async def test_killed_again_and_again_nobody_is_missed_or_mailed_twice(
     """Kill -9 in mid-mailing, six times: each address once, or in doubt and at most once."""
     people = [f"p{n}@example.org" for n in range(400)]
     mailing, list_id = lay_ground(sqlite_store, seal_keys, service_keys, people)
-    port = _free_port()
+    port = free_port()
     async with _catching(port, misbehave=False) as mailbox:
         for _ in range(6):
             before = len(mailbox)

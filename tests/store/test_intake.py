@@ -24,7 +24,6 @@ from mailer.cli.main import app
 from mailer.feedback.intake.handling import OCTETS_FETCHED, Handled, NotNow
 from mailer.feedback.intake.maildir import PROCESSED, UNREAD
 from mailer.feedback.reading.message import OCTETS_READ
-from mailer.keys import create_seal_key, create_service_key
 from mailer.model.alerts import AlertKind
 from mailer.model.faults import FaultsFound
 from mailer.store import tables
@@ -34,25 +33,13 @@ from tests.support.came_back import dsn, letter
 from tests.support.clocks import NOW, FixedClock
 from tests.support.databases import sqlite_copy
 from tests.support.dovecot import PASSWORD, USER
+from tests.support.workspaces import HARBOR_CONFIG, lay_workspace, made_live
 
-CONFIG = """
-[workspace]
-name = "Harbor"
-staff = ["editor@harbor.example.org"]
-[[organisations]]
-key = "harbor"
-name = { en = "Harbor" }
-[[senders]]
-key = "harbor"
-organisation = "harbor"
-name = { en = "Harbor Solidarity" }
-address = "news@harbor.example.org"
-reply_to = "office@harbor.example.org"
-return_path_domain = "bounces.harbor.example.org"
+CONFIG = f"""{HARBOR_CONFIG}
 [[senders]]
 key = "lantern"
 organisation = "harbor"
-name = { en = "Lantern Network" }
+name = {{ en = "Lantern Network" }}
 address = "letters@lantern.example.net"
 return_path_domain = "bounces.lantern.example.net"
 """
@@ -69,10 +56,7 @@ def workspace(tmp_path, sqlite_template):
     """A workspace on SQLite with both keys and a Maildir; it is not live."""
     for part in ("new", "cur", "tmp"):
         (tmp_path / "in" / part).mkdir(parents=True)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "config.toml").write_text(f'{CONFIG}[feedback]\nmaildir = "in"\n')
-    create_seal_key(tmp_path / "seal.key")
-    create_service_key(tmp_path / "service.key")
+    lay_workspace(tmp_path, f'{CONFIG}[feedback]\nmaildir = "in"\n')
     sqlite_copy(sqlite_template, tmp_path / "data" / "mailer.db").close()
     opened = Workspace.open(tmp_path, FixedClock(NOW))
     yield opened
@@ -212,7 +196,7 @@ def test_a_letter_waits_for_the_key_that_seals_it_and_a_bounce_does_not(workspac
 def test_a_live_workspace_passes_letters_on_by_a_verified_relay_only(workspace):
     """Until there is one they wait."""
     path = workspace.config.root / "config.toml"
-    live = path.read_text().replace('name = "Harbor"\n', 'name = "Harbor"\nlive = true\n', 1)
+    live = made_live(path.read_text())
     live += (
         '[web]\nbase_url = "https://example.org"\n[[relays]]\nkey = "main"\nhost = "example.org"\n'
     )

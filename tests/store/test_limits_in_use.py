@@ -12,13 +12,12 @@ from mailer.app.senders import Senders
 from mailer.app.status import look_at
 from mailer.app.workspace import Workspace
 from mailer.cli import common, relay
-from mailer.keys import create_seal_key, create_service_key
 from mailer.model.pacing import Pace, PaceKey, Slowed
 from mailer.store import tables
 from mailer.store.pacing import write_slowed
 from mailer.store.relays import mark_relay_verified, relay_failed, set_relay_aside
-from tests.store.test_status import CONFIG
 from tests.support.clocks import NOW, FixedClock
+from tests.support.workspaces import LIVE_CONFIG, lay_workspace
 
 LIMITS = """
 per_second = 10.0
@@ -31,16 +30,13 @@ host = "smtp.example.net"
 domains = "gmail"
 connections = 2
 """
-IN_ORDER = CONFIG.replace("[[relays]]", 'relays = ["main", "spare"]\n[[relays]]', 1) + LIMITS
+IN_ORDER = LIVE_CONFIG.replace("[[relays]]", 'relays = ["main", "spare"]\n[[relays]]', 1) + LIMITS
 
 
 @pytest.fixture
 def workspace(tmp_path, sqlite_store, service_keys):
     """A live workspace with two relays in order, both verified; the first one is in trouble."""
-    (tmp_path / "config.toml").write_text(f'[database]\nurl = "sqlite:///test.db"\n{IN_ORDER}')
-    (tmp_path / "data").mkdir()
-    create_seal_key(tmp_path / "seal.key")
-    create_service_key(tmp_path / "service.key")
+    lay_workspace(tmp_path, f'[database]\nurl = "sqlite:///test.db"\n{IN_ORDER}')
     opened = Workspace.open(tmp_path, FixedClock(NOW))
     opened.__dict__["store"] = sqlite_store
     with sqlite_store.write() as connection:

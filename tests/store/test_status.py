@@ -7,7 +7,6 @@ import pytest
 from mailer.alerts import backup_failed, backup_made, raise_alert
 from mailer.app.status import look_at
 from mailer.app.workspace import Workspace
-from mailer.keys import create_seal_key, create_service_key
 from mailer.model.alerts import AlertKind
 from mailer.model.states import DeliveryState, MailingState
 from mailer.schedule.ticker import LEASE
@@ -18,40 +17,13 @@ from mailer.store.settings import LOST_SINCE, write_setting
 from mailer.store.stopping import hold_running
 from tests.store.test_service_mails import write
 from tests.support.clocks import NOW, FixedClock
-
-CONFIG = """
-[workspace]
-name = "Harbor"
-live = true
-staff = ["editor@harbor.example.org"]
-[web]
-base_url = "https://mail.harbor.example.org"
-port = 1
-[alerts]
-addresses = ["editor@harbor.example.org"]
-disk_low_mb = 0
-[[organisations]]
-key = "harbor"
-name = { en = "Harbor" }
-[[senders]]
-key = "harbor"
-organisation = "harbor"
-name = { en = "Harbor" }
-address = "news@harbor.example.org"
-return_path_domain = "bounces.harbor.example.org"
-[[relays]]
-key = "main"
-host = "smtp.example.org"
-"""
+from tests.support.workspaces import LIVE_CONFIG, lay_workspace
 
 
 @pytest.fixture
 def workspace(tmp_path, store):
     """A live workspace on a real database, with both keys; nothing of it runs."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "config.toml").write_text(CONFIG)
-    create_seal_key(tmp_path / "seal.key")
-    create_service_key(tmp_path / "service.key")
+    lay_workspace(tmp_path, LIVE_CONFIG)
     opened = Workspace.open(tmp_path, FixedClock(NOW))
     opened.__dict__["store"] = store
     return opened

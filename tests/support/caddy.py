@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.postfix import free_port
+from tests.support.servers import free_port, wait_until_it_listens
 
 SHIPPED = Path(__file__).parent.parent.parent / "deploy" / "caddy" / "Caddyfile"
 
@@ -64,17 +62,8 @@ def caddy_before(upstream_port: int, folder: Path) -> Iterator[Caddy]:
             env={"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)},
         )  # fmt: skip
     try:
-        _await(running, process)
+        wait_until_it_listens("Caddy", port, process, lambda: running.log)
         yield running
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _await(running: Caddy, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", running.port), 1):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"Caddy does not answer\n{running.log}")

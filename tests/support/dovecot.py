@@ -17,16 +17,19 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.certificates import Authority, Certificate
-from tests.support.postfix import free_port
+from tests.support.servers import (
+    MailServer,
+    free_port,
+    wait_until_it_listens,
+    why_not_as_root,
+)
 
 DOVECOT = "/usr/sbin/dovecot"
 IMAPD = Path("/usr/lib/dovecot/imap")
@@ -37,31 +40,16 @@ _OWNER = "nobody"
 
 def why_not() -> str:
     """Return why a Dovecot cannot be started here; "" when it can."""
-    if not Path(DOVECOT).exists() or not IMAPD.exists():
-        return "Dovecot is not installed: apt install dovecot-imapd"
-    if os.geteuid() != 0:
-        return "Dovecot is started by root only"
-    return ""
+    return why_not_as_root("Dovecot", "dovecot-imapd", Path(DOVECOT), IMAPD)
 
 
-@dataclass(frozen=True)
-class Dovecot:
+class Dovecot(MailServer):
     """A running Dovecot."""
-
-    folder: Path
-    port: int
-    host: str = "127.0.0.1"
 
     @property
     def maildir(self) -> Path:
         """Return the Maildir in which it keeps the mailbox."""
         return self.folder / "mail"
-
-    @property
-    def log(self) -> str:
-        """Return what it logged so far."""
-        path = self.folder / "log"
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[imaplib.IMAP4]:
@@ -184,7 +172,7 @@ def dovecot_instance(
             start_new_session=True,
         )  # fmt: skip
         try:
-            _await_answer(running, process)
+            wait_until_it_listens("Dovecot", port, process, lambda: running.log)
             yield running
         finally:
             _stop(process)
@@ -197,26 +185,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(20)
-
-
-def _await_answer(running: Dovecot, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection((running.host, running.port), 2),
-        ):
-            return
-        time.sleep(0.02)
-    raise TimeoutError(f"Dovecot does not answer\n{running.log}")
-
-
-@contextlib.contextmanager
-def dovecots(authority: Authority) -> Iterator[Callable[..., Dovecot]]:
-    """Give a function that starts instances; all are stopped at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def start(**settings: str) -> Dovecot:
-            return stack.enter_context(dovecot_instance(authority, **settings))
-
-        yield start

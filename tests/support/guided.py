@@ -27,7 +27,8 @@ from mailer.app.workspace import Workspace
 from mailer.store.relays import mark_relay_verified
 from tests.support.guide import Block, Typed, blocks, unlike
 from tests.support.pipe_door import RUNS_AS, PipeDoor
-from tests.support.postfix import Postfix, free_port, start_postfix
+from tests.support.postfix import Postfix, start_postfix
+from tests.support.servers import free_port
 from tests.support.smtp_server import SmtpServer
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "first-mailing.md"

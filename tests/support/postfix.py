@@ -21,9 +21,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+
+from tests.support.servers import MailServer, free_port, why_not_as_root
 
 POSTFIX = "/usr/sbin/postfix"
 
@@ -67,26 +68,11 @@ _QUEUE = {
 
 def why_not() -> str:
     """Return why a Postfix cannot be started here; "" when it can."""
-    if not Path(POSTFIX).exists():
-        return "Postfix is not installed: apt install postfix"
-    if os.geteuid() != 0:
-        return "Postfix is started by root only"
-    return ""
+    return why_not_as_root("Postfix", "postfix", Path(POSTFIX))
 
 
-@dataclass(frozen=True)
-class Postfix:
+class Postfix(MailServer):
     """A running Postfix."""
-
-    folder: Path
-    port: int
-    host: str = "127.0.0.1"
-
-    @property
-    def log(self) -> str:
-        """Return what it logged so far; it holds addresses, as every mail server's log does."""
-        path = self.folder / "log"
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def queue(self) -> list[str]:
         """Return the ids of the mails it still has."""
@@ -165,13 +151,6 @@ def _make_queue(queue: Path) -> None:
         (queue / name).chmod(mode)
     # With this file Postfix leaves out its check of the whole installation, which takes seconds.
     (queue / "quick-start").touch()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _await_answer(running: Postfix, timeout_s: float = 20.0) -> None:
@@ -256,21 +235,6 @@ def postfix_instance(relay_port: int, **settings: str) -> Iterator[Postfix]:
         yield made
 
 
-@contextlib.contextmanager
-def postfixes() -> Iterator[StartPostfix]:
-    """Give a function that starts instances; all are stopped at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def start(relay_port: int, **settings: str) -> Postfix:
-            return stack.enter_context(postfix_instance(relay_port, **settings))
-
-        yield start
-
-
 def queue_ids(log: str) -> list[str]:
     """Return the queue ids of a log in order of appearance: one for each mail taken."""
     return list(dict.fromkeys(re.findall(r"smtpd\[\d+\]: ([0-9A-F]+): client=", log)))
-
-
-#: `start(relay_port, **lines of main.cf)`.
-StartPostfix = Callable[..., Postfix]

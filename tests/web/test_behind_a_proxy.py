@@ -16,8 +16,8 @@ from mailer.web.public.guard import SECURITY_HEADERS
 from tests.support import caddy as caddy_support
 from tests.support.caddy import caddy_before
 from tests.support.mails import library_revision
-from tests.support.postfix import free_port
 from tests.support.public_web import BASE_URL, public_site
+from tests.support.servers import free_port
 from tests.support.subscriptions import NOON, SetClock, Subscriptions, define_list
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
