@@ -12,6 +12,7 @@ import pytest
 from mailer.model.statement import Appeal, StatementKind, Visibility
 from mailer.store.documents import document_digest, revision_to_document, with_digest
 from mailer.store.tables import revision, statement
+from mailer.web.public.views import picture_path
 from tests.support.archive import DISCREET, OPEN, a_statement, decide, mail_out
 from tests.support.mails import library_revision
 from tests.support.newsletters import harbor_issue, make_public
@@ -189,13 +190,18 @@ def test_the_page_of_a_statement_says_what_it_is_to_those_who_link_to_it(sqlite_
 
 def test_an_unlisted_page_is_for_who_knows_its_address(sqlite_store, visitor):
     """The page is there and search engines are told to leave it; list and feeds do not name it."""
-    make_public(sqlite_store, a_statement("letter"), NOON)
+    pictures = library_revision().pictures
+    make_public(sqlite_store, a_statement("letter", pictures=pictures), NOON)
+    picture = f"/{picture_path('letter', pictures['harbor.png'])}"
+    assert "x-robots-tag" not in visitor.get(picture).headers
     decide(sqlite_store, "letter", Visibility.UNLISTED)
     answer = visitor.get("/w/letter/en")
 
     assert 200 == answer.status_code
     assert "Words of letter." in answer.text
-    assert "noindex, nofollow" == answer.headers["x-robots-tag"]
+    for one in (answer, visitor.get(picture)):
+        assert 200 == one.status_code
+        assert "noindex, nofollow" == one.headers["x-robots-tag"]
     assert '<meta name="robots" content="noindex, nofollow">' in answer.text
     for path in ("/", "/in/en", "/feed/en.atom"):
         assert "letter" not in visitor.get(path).text.replace("letters", "")

@@ -93,7 +93,10 @@ def test_an_entry_is_the_whole_statement_with_absolute_addresses(sqlite_store, v
     addresses = re.findall(r'(?:src|href)="([^"]+)"', content.text)
     assert all(address.startswith("https://") for address in addresses)
     (picture,) = [one for one in addresses if one.startswith(f"{BASE_URL}/w/library/picture/")]
-    assert 200 == visitor.get(picture.removeprefix(BASE_URL)).status_code
+    shown = visitor.get(picture.removeprefix(BASE_URL))
+    assert 200 == shown.status_code
+    # Else a browser would not show it in the page of a reader of feeds.
+    assert "cross-origin" == shown.headers["cross-origin-resource-policy"]
     for word in ("<script", "supporter", "/u/"):
         assert word not in content.text
 

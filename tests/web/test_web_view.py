@@ -230,7 +230,7 @@ def test_pages_are_kept_by_caches_for_a_while(visitor):
 
 
 def test_pictures_are_those_of_the_public_revision_only(visitor):
-    """A picture comes under an address that names its content, for a day; others do not."""
+    """It comes under an address that names its content, for a day and once; others do not."""
     page = visitor.get("/w/library/en").text
     address = re.search(r'<img [^>]*src="\.\./\.\./([^"]+)"', page)[1]
     shown = visitor.get(f"/{address}")
@@ -239,6 +239,8 @@ def test_pictures_are_those_of_the_public_revision_only(visitor):
     assert expected == shown.content
     assert shown.headers["content-type"] == "image/png"
     assert "public, max-age=86400" == shown.headers["cache-control"]
+    again = visitor.get(f"/{address}", headers={"if-none-match": shown.headers["etag"]})
+    assert (304, b"") == (again.status_code, again.content)
     assert visitor.get(f"/{address}x").status_code == 404
     digest = address.split("/")[-2]
     assert visitor.get("/" + address.replace(digest, "0" * 16)).status_code == 404

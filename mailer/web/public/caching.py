@@ -36,18 +36,20 @@ def cached(
     headers: Mapping[str, str],
     *,
     status: HTTPStatus = HTTPStatus.OK,
+    max_age_s: int = PAGE_MAX_AGE_S,
 ) -> Response:
-    """Return content that anybody may keep for a few minutes; 304 to who has it.
+    """Return content that anybody may keep for a while; 304 to who has it.
 
     Args:
         request: What was asked.
-        content: Of the page.
+        content: Of the page, the feed or the picture.
         etag: See `etag_of`.
         media_type: With its character set.
         headers: Beside those of caching.
         status: Of an answer that is not 304.
+        max_age_s: For how long a copy is shown without asking again.
     """
-    headers = {"Cache-Control": f"public, max-age={PAGE_MAX_AGE_S}", "ETag": etag, **headers}
+    headers = {"Cache-Control": f"public, max-age={max_age_s}", "ETag": etag, **headers}
     # RFC 9110 §13.2.1: a condition is only looked at where the answer would be 2xx.
     if status is HTTPStatus.OK and _matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -33,6 +33,7 @@ from mailer.store.public import PublicRevision, public_revision
 from mailer.web.public.articles import Articles
 from mailer.web.public.caching import HTML, PICTURE_MAX_AGE_S, cached, etag_of
 from mailer.web.public.ground import READ, Ground, Readers, Route
+from mailer.web.public.guard import RESOURCE_POLICY
 from mailer.web.public.pages import NOT_FOUND_BY_SEARCH, root_of
 from mailer.web.public.reader import accepted_profile, best_edition, edition_shown, page_language
 from mailer.web.public.views import picture_digest, statement_path
@@ -135,15 +136,23 @@ class Statements:
         """Show a picture of the public revision; its address names its content."""
         slug, name = request.path_params["slug"], request.path_params["name"]
         seen = await self._readers.run(lambda: self._find(slug))
-        picture = None
-        if seen is not None and seen.public.visibility is not Visibility.WITHDRAWN:
-            picture = seen.revision.pictures.get(name)
-        if picture is None or picture_digest(picture) != request.path_params["digest"]:
+        if seen is None or seen.public.visibility is Visibility.WITHDRAWN:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return Response(
+        picture = seen.revision.pictures.get(name)
+        digest = picture_digest(picture) if picture else ""
+        if picture is None or digest != request.path_params["digest"]:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        # Readers of feeds show it in pages of their own.
+        headers = {RESOURCE_POLICY: "cross-origin"}
+        if not seen.listed:
+            headers |= NOT_FOUND_BY_SEARCH
+        return cached(
+            request,
             picture.content,
-            media_type=picture.media_type,
-            headers={"Cache-Control": f"public, max-age={PICTURE_MAX_AGE_S}"},
+            f'"{digest}"',
+            picture.media_type,
+            headers,
+            max_age_s=PICTURE_MAX_AGE_S,
         )
 
     async def _show(
