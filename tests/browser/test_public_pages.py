@@ -7,14 +7,11 @@ from itertools import count
 
 import pytest
 
-from mailer.model.statement import Visibility
 from mailer.store.engine import create_tables, open_store
 from mailer.store.statements import save_revision
 from mailer.tokens import Purpose
-from tests.support.archive import a_statement, decide
 from tests.support.browser import axe_violations, contrast, open_page, overflows, screenshot, style
 from tests.support.mails import library_revision
-from tests.support.newsletters import make_public
 from tests.support.public_web import public_site
 from tests.support.subscriptions import NOON, SetClock, Subscriptions, define_list
 from tests.support.supporter_site import every_row
@@ -95,16 +92,21 @@ class Watch:
 NOTHING = {"complaints": [], "foreign": [], "cookies": []}
 
 
+def assert_looks_sound(page, language, width, *, dark=False, where="") -> None:
+    """Hold what a page shows against what all of them promise; `where` is told if it fails."""
+    assert RUNS[language] == style(page, "html", "direction"), where
+    assert language == page.get_attribute("html", "lang"), where
+    assert [] == axe_violations(page), where
+    assert [] == overflows(page), where
+    assert width == page.evaluate("document.documentElement.scrollWidth"), where
+    assert contrast(page, "h1") >= 4.5, where
+    lightness = sum(map(int, re.findall(r"\d+", style(page, "body", "background-color"))[:3])) / 765
+    assert (lightness < 0.2) == dark, where
+
+
 def assert_sound(page, watch, language, width, *, dark=False) -> None:
     """Hold a page against what all of them promise."""
-    assert RUNS[language] == style(page, "html", "direction")
-    assert language == page.get_attribute("html", "lang")
-    assert axe_violations(page) == []
-    assert overflows(page) == []
-    assert width == page.evaluate("document.documentElement.scrollWidth")
-    assert contrast(page, "h1") >= 4.5
-    lightness = sum(map(int, re.findall(r"\d+", style(page, "body", "background-color"))[:3])) / 765
-    assert (lightness < 0.2) == dark
+    assert_looks_sound(page, language, width, dark=dark)
     assert NOTHING == watch.found()
 
 
@@ -289,48 +291,3 @@ def test_a_crawler_changes_nothing(browser, site, database, people, reader):
     assert {f"{site.url}/w/library/{one}" for one in RUNS} <= seen
     assert before == every_row(database)
     assert {"letters"} == people.on(reader[0])
-
-
-@pytest.fixture
-def listed(database, people):
-    """The library's statement in the archive, beside one that there is in English alone."""
-    made = {"letter": a_statement("letter", "en"), "library": library_revision()}
-    for one in made.values():
-        make_public(database, one, NOON)
-    yield
-    for slug in made:
-        decide(database, slug, Visibility.LISTED)
-
-
-@pytest.mark.parametrize("language", ["ru", "fa"])
-def test_the_archive_is_sound(browser, site, listed, language):
-    """On a phone and dark: no foreign request, nothing that sticks out, and the way to a page."""
-    with open_page(browser, width=320, dark=True, language=language) as page:
-        watch = Watch(page, site)
-        assert_strict(page.goto(f"{site.url}/"))
-        screenshot(page, f"archive-{language}-320-dark")
-        assert_sound(page, watch, language, 320, dark=True)
-        heights = page.eval_on_selector_all(
-            ".archive .editions a, .feed a", "all => all.map(one => one.offsetHeight)"
-        )
-        assert all(height >= 24 for height in heights)
-        page.locator("h2 a", has_text="Title of letter").click()
-        page.wait_for_url("**/w/letter/en")
-        page.locator("footer a").click()
-        page.wait_for_url("**/in/en")
-
-
-@pytest.mark.parametrize("language", ["ru", "fa"])
-def test_a_withdrawn_page_is_sound(browser, site, database, listed, language):
-    """It is shown though its status is 410, and leads to what corrects the statement."""
-    decide(database, "library", Visibility.WITHDRAWN, NOON, "letter")
-    with open_page(browser, width=320, language=language) as page:
-        watch = Watch(page, site)
-        answer = page.goto(f"{site.url}/w/library/{language}")
-        screenshot(page, f"withdrawn-{language}-320-light")
-        assert 410 == answer.status
-        assert_strict(answer)
-        watch.complaints = [one for one in watch.complaints if "410 (Gone)" not in one]
-        assert_sound(page, watch, language, 320)
-        page.get_by_role("link", name="Title of letter").click()
-        page.wait_for_url("**/w/letter/en")

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
-from tests.browser.test_public_pages import NOTHING, RUNS, Watch, assert_strict, crawl
-from tests.support.browser import axe_violations, open_page, overflows, screenshot
+from mailer.model.statement import Visibility
+from mailer.store.documents import with_digest
+from tests.browser.test_public_pages import (
+    NOTHING,
+    Watch,
+    assert_looks_sound,
+    assert_strict,
+    crawl,
+)
+from tests.support.archive import a_statement, decide
+from tests.support.browser import open_page, screenshot
+from tests.support.clocks import NOW
+from tests.support.mails import library_revision
+from tests.support.newsletters import make_public
 from tests.support.supporter_site import (
     Person,
     every_mailed_link,
@@ -41,14 +54,16 @@ class Walk:
     """One visitor on one screen, who looks at each page that they come to."""
 
     def __init__(self, page, world, language, screen) -> None:
-        self.page, self.site = page, world.site
+        self.page, self.site, self.workspace = page, world.site, world.workspace
         self.language, self.screen = language, screen
         self.watch = Watch(page, world.site)
         self.seen: list[str] = []
 
-    def open(self, path: str, name: str) -> None:
+    def open(self, path: str, name: str, status: int = 200) -> None:
         """Open a page and look at it."""
-        assert_strict(self.page.goto(self.site.url + path))
+        answer = self.page.goto(self.site.url + path)
+        assert status == answer.status, name
+        assert_strict(answer)
         self.look(name)
 
     def send(self, button: str, name: str) -> None:
@@ -57,15 +72,33 @@ class Walk:
             self.page.click(button)
         self.look(name)
 
+    def give(self, field: str, address: str, name: str) -> None:
+        """Fill in an address, press the button, and look at the answer."""
+        self.page.fill(field, address)
+        self.send("main button", name)
+
+    def confirm(self, field: str, address: str, link: str, name: str) -> None:
+        """Give a wrong address and a right one, and press the button its mail leads to.
+
+        Args:
+            field: The control, by its selector.
+            address: The right one.
+            link: What the path in the mail begins with.
+            name: Of what is done, for the pictures.
+        """
+        self.give(field, "nobody@here", f"{name}-problem")
+        self.give(field, address, f"{name}-sent")
+        sent = mailed_links(self.workspace)
+        self.open(next(one for one in sent if one.startswith(link)), f"{name}-question")
+        self.send("main button", f"{name}-done")
+
     def look(self, name: str) -> None:
         """Hold the page against what all of them promise."""
         page, where = self.page, f"{name}, {self.language}, {self.screen}"
         if self.screen.startswith("zoom"):
             page.evaluate("document.documentElement.style.fontSize = '200%'")
-        assert self.language == page.get_attribute("html", "lang"), where
-        assert RUNS[self.language] == page.get_attribute("html", "dir"), where
-        assert [] == axe_violations(page), where
-        assert [] == overflows(page), where
+        width, dark = SCREENS[self.screen]
+        assert_looks_sound(page, self.language, width, dark=dark, where=where)
         heights = page.eval_on_selector_all(
             "button, select, input:not([type=hidden], [type=checkbox], [type=radio])",
             "all => all.filter(one => one.tabIndex >= 0).map(one => one.offsetHeight)",
@@ -78,7 +111,7 @@ class Walk:
     def end(self) -> None:
         """Nothing else was asked for, and nothing is kept."""
         found = self.watch.found()
-        # Addresses that are too old answer 404 and 410, of which the browser complains by itself.
+        # What is too old or withdrawn answers 404 and 410, of which the browser complains by itself.
         found["complaints"] = [one for one in found["complaints"] if "status of 4" not in one]
         assert NOTHING == found
 
@@ -101,17 +134,10 @@ def test_every_page_is_sound(browser, world, person, language, screen):
         walk.send("form:not(.quiet) button", "preferences-saved")
         walk.send("form.quiet button", "link-sent")
         walk.open("/data", "ask-link")
-        page.fill("#address", "nobody@here")
-        walk.send("main button", "ask-link-problem")
+        walk.give("#address", "nobody@here", "ask-link-problem")
         walk.open(person.data, "own-data")
         walk.open(f"{person.data}/address", "change-address")
-        page.fill("#address", "nobody@here")
-        walk.send("main button", "change-address-problem")
-        page.fill("#address", f"new.{person.address}")
-        walk.send("main button", "change-address-sent")
-        sent = mailed_links(world.workspace)
-        walk.open(next(one for one in sent if one.startswith("/address/")), "confirm-address")
-        walk.send("main button", "address-changed")
+        walk.confirm("#address", f"new.{person.address}", "/address/", "change-address")
         walk.open(f"{person.data}/erase", "erase")
         walk.send("main button", "erased")
         walk.open(person.preferences, "nothing-on-record")
@@ -125,16 +151,49 @@ def test_signing_up_is_sound(browser, world, language, screen):
     with open_page(browser, width=width, dark=dark, language=language) as page:
         walk = Walk(page, world, language, screen)
         walk.open("/join", "sign-up")
-        page.fill("#email", "nobody@here")
-        walk.send("main button", "sign-up-problem")
-        page.fill("#email", f"reader{next(_NUMBERS)}@example.net")
-        walk.send("main button", "sign-up-asked")
-        sent = mailed_links(world.workspace)
-        walk.open(next(one for one in sent if one.startswith("/join/")), "sign-up-question")
-        walk.send("main button", "signed-up")
+        walk.confirm("#email", f"reader{next(_NUMBERS)}@example.net", "/join/", "sign-up")
         walk.open(f"/join/{'a' * 33}", "sign-up-question-of-nobody")
         walk.send("main button", "sign-up-too-old")
         walk.end()
+
+
+@pytest.fixture(scope="module")
+def archive(world):
+    """Statements in three languages, one of them unlisted and one withdrawn for an English one."""
+    library = library_revision()
+    unlisted, withdrawn = (
+        with_digest(replace(library, slug=slug)) for slug in ("unlisted", "withdrawn")
+    )
+    for one in (library, unlisted, withdrawn, a_statement("letter", "en")):
+        make_public(world.store, one, NOW)
+    decide(world.store, "unlisted", Visibility.UNLISTED, NOW)
+    decide(world.store, "withdrawn", Visibility.WITHDRAWN, NOW, "letter")
+
+
+@pytest.mark.parametrize(("language", "screen"), LOOKS)
+def test_the_archive_is_sound(browser, world, archive, language, screen):
+    """All statements, one that they do not name, and one that was withdrawn; links lead on."""
+    width, dark = SCREENS[screen]
+    with open_page(browser, width=width, dark=dark, language=language) as page:
+        walk = Walk(page, world, language, screen)
+        walk.open("/", "archive")
+        heights = page.eval_on_selector_all(
+            ".archive .editions a, .feed a", "all => all.map(one => one.offsetHeight)"
+        )
+        assert all(height >= 24 for height in heights)
+        page.locator("h2 a", has_text="Title of letter").click()
+        page.wait_for_url("**/w/letter/en")
+        page.locator("footer a").click()
+        page.wait_for_url("**/in/en")
+        walk.open(f"/w/unlisted/{language}", "unlisted")
+        walk.open(f"/w/withdrawn/{language}", "withdrawn", 410)
+        page.get_by_role("link", name="Title of letter").click()
+        page.wait_for_url("**/w/letter/en")
+        walk.end()
+
+
+#: How what has the focus is outlined.
+_OUTLINE = "getComputedStyle(document.activeElement).outlineStyle"
 
 
 def _press(page, selector: str, key: str = "Enter") -> None:
@@ -142,8 +201,7 @@ def _press(page, selector: str, key: str = "Enter") -> None:
     for _ in range(80):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            shown = "getComputedStyle(document.activeElement).outlineStyle"
-            assert "none" != page.evaluate(shown), selector
+            assert "none" != page.evaluate(_OUTLINE), selector
             page.keyboard.press(key)
             return
     raise AssertionError(f"{selector} is not reached by the keyboard")
@@ -175,6 +233,19 @@ def test_by_keyboard_alone(browser, world, person):
         with page.expect_navigation():
             _press(page, "main button")
         assert not person.is_on_record()
+
+
+def test_the_keyboard_reaches_each_link_in_order(browser, world, archive):
+    """Tab goes through the archive's pages as one reads them, from right to left too; it shows."""
+    with open_page(browser, width=320, language="fa") as page:
+        for path in ("/in/fa", "/w/unlisted/fa", "/w/letter/fa", "/w/withdrawn/fa"):
+            page.goto(world.site.url + path)
+            links = page.eval_on_selector_all("a", "all => all.map(one => one.href)")
+            assert len(links) > 1
+            for link in links:
+                page.keyboard.press("Tab")
+                assert link == page.evaluate("document.activeElement.href")
+                assert "none" != page.evaluate(_OUTLINE), link
 
 
 def test_without_scripts_everything_is_done_the_same(browser, world, person):
