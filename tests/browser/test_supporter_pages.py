@@ -152,7 +152,7 @@ def test_signing_up_is_sound(browser, world, language, screen):
         walk = Walk(page, world, language, screen)
         walk.open("/join", "sign-up")
         walk.confirm("#email", f"reader{next(_NUMBERS)}@example.net", "/join/", "sign-up")
-        walk.open(f"/join/{'a' * 33}", "sign-up-question-of-nobody")
+        walk.open(f"/join/{'a' * 39}", "sign-up-question-of-nobody")
         walk.send("main button", "sign-up-too-old")
         walk.end()
 

@@ -94,7 +94,7 @@ class Mails:
     def link(self) -> str:
         """Return the path that the only mail due leads to."""
         (mail,) = self.take()
-        found = re.search(r"https?://[^/\s]+(/join/[\w-]{33})\s", text_of(mail.content))
+        found = re.search(r"https?://[^/\s]+(/join/[\w-]{39})\s", text_of(mail.content))
         assert found is not None
         return found[1]
 

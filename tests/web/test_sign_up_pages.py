@@ -30,7 +30,7 @@ from mailer.store.engine import StoreUnavailable
 from mailer.store.supporters import erase, organisation_ids
 from mailer.store.suppression_log import Mark
 from mailer.store.suppressions import Suppressed, standing, suppress
-from mailer.tokens import FEEDBACK_TOKEN_CHARACTERS
+from mailer.tokens import UNSUBSCRIBE_TOKEN_CHARACTERS
 from tests.support.clocks import FixedClock
 from tests.support.factories import Ground
 from tests.support.sign_ups import (
@@ -309,7 +309,7 @@ def test_a_link_works_for_three_days(workspace, site, mails):
         _clear(workspace)
         assert 1 == _rows(workspace, tables.signup)
         workspace.clock.forward(minutes=2)
-        strange = visitor.post("/join/" + "a" * FEEDBACK_TOKEN_CHARACTERS, data=YES)
+        strange = visitor.post("/join/" + "a" * UNSUBSCRIBE_TOKEN_CHARACTERS, data=YES)
         late = visitor.post(link, data=YES)
         _clear(workspace)
         assert 0 == _rows(workspace, tables.signup)
@@ -353,7 +353,7 @@ def test_only_the_button_confirms(site, workspace, mails, method):
             assert (200 if method in ("GET", "HEAD") else 405) == answer.status_code
         assert 400 == visitor.post(link, data={"other": "1"}).status_code
         one = visitor.get(link).content
-        assert one == visitor.get("/join/" + "b" * FEEDBACK_TOKEN_CHARACTERS).content
+        assert one == visitor.get("/join/" + "b" * UNSUBSCRIBE_TOKEN_CHARACTERS).content
     assert on_record(workspace, ANNA) == {}
 
 
@@ -505,8 +505,8 @@ def test_without_the_sealing_key_it_says_not_now(workspace, site, mails, caplog)
         for answer in (
             visitor.get("/join"),
             visitor.post("/join", data=form(ANNA)),
-            visitor.get("/join/" + "a" * FEEDBACK_TOKEN_CHARACTERS),
-            visitor.post("/join/" + "a" * FEEDBACK_TOKEN_CHARACTERS, data=YES),
+            visitor.get("/join/" + "a" * UNSUBSCRIBE_TOKEN_CHARACTERS),
+            visitor.post("/join/" + "a" * UNSUBSCRIBE_TOKEN_CHARACTERS, data=YES),
         ):
             assert 503 == answer.status_code
             assert '<html lang="de"' in answer.text
