@@ -60,11 +60,12 @@ def run_part(part: Part, workspace: Workspace) -> int:
     if part.role in _BEHIND:
         step_back()
     serve = _SERVE[part.role](workspace, part.number)
-    configure_logging(process=part.name)
     # What is loaded stays for good: looking for cycles among it would stop everything for a fifth
     # of a second, now and then, whoever waits for an answer.
     gc.collect()
     gc.freeze()
+    # Says that it has started, which must not be long before it can be told to end.
+    configure_logging(process=part.name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_told(part.name, serve))
 
