@@ -43,6 +43,7 @@ from mailer.store.audience import SCOPE_ALL, discreet_lists
 from mailer.store.batches import fetch, ids_for, these
 from mailer.store.breaker import canary_rooms
 from mailer.store.deliveries import skip_all
+from mailer.store.following import follow
 from mailer.store.pacing import Purse, open_purse
 from mailer.store.queue import due
 from mailer.store.relays import standing
@@ -155,10 +156,12 @@ def claim(
         return []
     found = _persons(connection, ids, now)
     refused = {one.delivery_id: reason for one, reason in found if reason is not None}
-    # A row of a supporter who is gone comes back without a person.
-    refused |= dict.fromkeys(
-        set(ids) - {one.delivery_id for one, _ in found}, SkipReason.NO_CONSENT
-    )
+    # Where its person is gone, or at another address by now, a row comes back without one.
+    strays = set(ids) - {one.delivery_id for one, _ in found}
+    if strays:
+        # What follows somebody is due as it was, and judged by where they are when claimed next.
+        strays -= follow(connection, strays, now)
+    refused |= dict.fromkeys(strays, SkipReason.NO_CONSENT)
     gone = [one for one, reason in refused.items() if reason in _OF_LIST]
     rerouted = _reroute(connection, gone) if gone else []
     for reason in sorted(set(refused.values())):
@@ -338,7 +341,10 @@ def _routes(dialect: str) -> Select[Any]:
 def _persons(
     connection: Connection, ids: Sequence[int], now: datetime
 ) -> list[tuple[ClaimedDelivery, SkipReason | None]]:
-    """Return these deliveries as they are when claimed, and why they may not go, or None."""
+    """Return these deliveries as they are when claimed, and why they may not go, or None.
+
+    Those whose person is not at their address are left out.
+    """
     query = _person_query(connection.dialect.name, tuple(discreet_lists(connection)))
     found: list[tuple[ClaimedDelivery, SkipReason | None]] = []
     for row in fetch(connection, query, {"now": now, **ids_for(connection, ids)}):
@@ -426,7 +432,11 @@ def _person_query(dialect: str, marked: tuple[int, ...]) -> Select[Any]:
         )
         .select_from(delivery)
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
-        .join(supporter, supporter.c.id == delivery.c.supporter_id)
+        .join(
+            supporter,
+            (supporter.c.id == delivery.c.supporter_id)
+            & (supporter.c.address_digest == delivery.c.address_digest),
+        )
         .outerjoin(
             membership,
             (membership.c.list_id == delivery.c.list_id)

@@ -134,16 +134,16 @@ def _to_leave(
     for row in connection.execute(_THROUGH, {"deliveries": deliveries}):
         through.setdefault(row.delivery_id, set()).add((row.list_id, row.supporter_id))
     pairs = [through.get(one.delivery_id, set()) for one in leavers]
-    known = [
-        any(supporter_id == one.supporter_id for _, supporter_id in ways)
-        for one, ways in zip(leavers, pairs, strict=True)
-    ]
     named = {one.supporter_id for one in leavers}.union(
         *({supporter_id for _, supporter_id in ways} for ways in pairs)
     )
     # A row that became part of another since is left as that one.
     now_in = merged_into(connection, named)
     pairs = [{(list_id, now_in.get(person, person)) for list_id, person in ways} for ways in pairs]
+    known = [
+        any(person == now_in.get(one.supporter_id, one.supporter_id) for _, person in ways)
+        for one, ways in zip(leavers, pairs, strict=True)
+    ]
     supporters = {now_in.get(one, one) for one in named}
     query = _SUBSCRIBED.with_for_update(of=membership) if lock else _SUBSCRIBED
     rows = [

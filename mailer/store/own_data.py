@@ -6,23 +6,22 @@ is sealed is opened and sealed by who holds the key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from mailer.model.audience import LanguageProfile
 from mailer.model.service import ServicePurpose
-from mailer.model.states import DeliveryState, MailingState, SkipReason
-from mailer.store.audience import profile_from_text, profile_id
-from mailer.store.deliveries import skip_all
+from mailer.model.states import MailingState
+from mailer.store.audience import discreet_lists, profile_from_text, profile_id
+from mailer.store.following import Place, lead_to
 from mailer.store.forgetting import forget_mails_for
 from mailer.store.supporters import change_request, delete_rows, note_merged
 from mailer.store.tables import (
     address_change,
-    delivery,
     mailing,
     membership,
     membership_topic,
@@ -32,7 +31,6 @@ from mailer.store.tables import (
 
 #: How long a new address waits until it is confirmed.
 CHANGE_WINDOW = timedelta(hours=24)
-_OPEN = (DeliveryState.DUE, DeliveryState.DEFERRED)
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,15 @@ def known_as(connection: Connection, organisation_id: int, address_digest: bytes
 def move_person(
     connection: Connection,
     person: Any,  # noqa: ANN401  (A row.)
-    columns: Mapping[str, object],
+    columns: Mapping[str, Any],
     now: datetime,
 ) -> None:
     """Give a person's row another address, and take their open deliveries along.
 
     A delivery is known by its address: one of a mailing that reaches the new address anyway is
-    skipped as a duplicate. What has ended, or is being sent, stays with the old address.
+    skipped as a duplicate. What has ended stays with the old address, and so does what is being
+    sent unless it is tried again. What shields the person at the old address by another
+    organisation's word shields them at the new one.
 
     Args:
         connection: A connection in a transaction that writes.
@@ -148,30 +148,46 @@ def move_person(
         columns: Of `supporter`, those that depend on the address.
         now: This instant.
     """
+    place = Place(person.id, columns["address_digest"], columns["domain_class"])
+    is_elsewhere = place.address_digest != person.address_digest
+    known = asdict(_shields(connection, [person])) if is_elsewhere else {}
     connection.execute(
-        update(supporter).where(supporter.c.id == person.id).values(**columns, updated_at=now)
+        update(supporter)
+        .where(supporter.c.id == person.id)
+        .values(**columns, **known, updated_at=now)
     )
-    digest = columns["address_digest"]
-    if digest == person.address_digest:
-        return
-    other = delivery.alias()
-    taken = exists().where(
-        other.c.mailing_id == delivery.c.mailing_id, other.c.address_digest == digest
+    if is_elsewhere:
+        lead_to(connection, person.id, person.address_digest, place, now)
+
+
+@dataclass(frozen=True)
+class _Shields:
+    """What keeps mails from a person, or makes them other mails."""
+
+    discreet: bool
+    only_urgent: bool
+    paused_until: datetime | None
+
+
+def _shields(connection: Connection, rows: Sequence[Any]) -> _Shields:
+    """Return what shields whoever is at the addresses of these rows, by any organisation's word."""
+    digests = [one.address_digest for one in rows]
+    known = connection.execute(
+        select(supporter).where(supporter.c.address_digest.in_(digests))
+    ).all()
+    # As at freezing: having left a discreet list does not make a person less at risk. Lists of the
+    # rows themselves stay with them.
+    others = {one.id for one in known} - {one.id for one in rows}
+    on_discreet = exists().where(
+        membership.c.supporter_id.in_(others),
+        membership.c.list_id.in_(discreet_lists(connection)),
     )
-    mine = and_(
-        # By (mailing, address), which is an index.
-        delivery.c.mailing_id.in_(select(mailing.c.id)),
-        delivery.c.address_digest == person.address_digest,
-        delivery.c.supporter_id == person.id,
-        delivery.c.state.in_(_OPEN),
-    )
-    duplicate = connection.execute(select(delivery.c.id).where(mine, taken)).scalars().all()
-    skip_all(connection, duplicate, SkipReason.DUPLICATE_ADDRESS, now)
-    moving = connection.execute(select(delivery.c.id).where(mine)).scalars().all()
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id.in_(moving))
-        .values(address_digest=digest, domain_class=columns["domain_class"])
+    pauses = [one.paused_until for one in known if one.paused_until is not None]
+    return _Shields(
+        any(one.discreet for one in known)
+        or bool(connection.execute(select(on_discreet)).scalar()),
+        any(one.only_urgent for one in known),
+        max(pauses, default=None),
     )
 
 
@@ -192,8 +208,9 @@ def merge_person(
 ) -> None:
     """Make one of two rows of a person, whose other address the organisation knows already.
 
-    The row that has the new address stays, with what it says; lists that it is not on come to it,
-    and whatever shields the person on either row does so from now on.
+    The row that has the new address stays, with what it says. Lists that it is not on come to it, and
+    open deliveries as `move_person` takes them along. Whatever shields the person at either address
+    does so from now on.
 
     Args:
         connection: A connection in a transaction that writes.
@@ -217,19 +234,19 @@ def merge_person(
     ours = profile_from_text(kept.languages, kept.never)
     theirs = profile_from_text(person.languages, person.never)
     never = tuple(sorted({*ours.never, *theirs.never}))
-    pauses = [one for one in (kept.paused_until, person.paused_until) if one is not None]
+    known = asdict(_shields(connection, [person, kept]))
     connection.execute(
         update(supporter)
         .where(supporter.c.id == kept.id)
         .values(
             profile_id=profile_id(connection, LanguageProfile(ours.languages, never)),
-            discreet=kept.discreet or person.discreet,
-            only_urgent=kept.only_urgent or person.only_urgent,
             text_only=kept.text_only or person.text_only,
-            paused_until=max(pauses, default=None),
+            **known,
             updated_at=now,
         )
     )
+    place = Place(kept.id, kept.address_digest, kept.domain_class)
+    lead_to(connection, person.id, person.address_digest, place, now)
     note_merged(connection, person.id, kept.id)
     delete_rows(connection, person.address_digest, [person.id])
 

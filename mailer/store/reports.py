@@ -113,7 +113,9 @@ def report(connection: Connection, mailing_id: int) -> Report:
             refusals[reply] = refusals.get(reply, 0) + one.deliveries
     duplicates = memberships - sum(by_state.values())
     if duplicates > 0:
-        not_mailed[SkipReason.DUPLICATE_ADDRESS] = duplicates
+        # Beside those who came to an address that the mailing reached already.
+        reason = SkipReason.DUPLICATE_ADDRESS
+        not_mailed[reason] = not_mailed.get(reason, 0) + duplicates
     return Report(
         by_state=by_state,
         by_language=dict(sorted(by_language.items())),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from mailer.audience.addresses import normalize_address
 from mailer.audience.consent import opened_source, sealed_source
-from mailer.feedback.own_data import confirm_change, erase_own, held, note_change
+from mailer.feedback.own_data import erase_own, held, note_change
 from mailer.feedback.preferences import (
     Easing,
     ease_by_token,
@@ -23,9 +23,7 @@ from mailer.store.preferences import Choices
 from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import Purpose
 from tests.support.clocks import NOW
-
-ANNA = "anna@example.org"
-NEW = "anna.new@example.net"
+from tests.support.own_data import ANNA, NEW, change_address
 
 
 @pytest.fixture
@@ -124,19 +122,6 @@ def test_a_pause_and_its_end(ground, tokens, anna):
         assert not ease_by_token(ground.store, tokens, "x" * 39, wish, NOW)
 
 
-def change(ground, tokens, log, supporter_id, address=NEW):
-    """Ask for another address, and confirm it."""
-    normal = normalize_address(address)
-    digest = ground.service_keys.address_digest(normal.normal_form)
-    with ground.store.write() as connection:
-        change_id = note_change(connection, ground.seal_keys, supporter_id, normal, digest, NOW)
-    token = tokens.person(Purpose.ADDRESS_CHANGE, change_id, supporter_id)
-    return [
-        confirm_change(ground.store, ground.seal_keys, ground.service_keys, tokens, token, NOW, log)
-        for _ in range(2)
-    ]
-
-
 def consent_from(ground, list_key, supporter_id, source):
     """Put on record where a consent came from."""
     list_id = ground.lists[list_key][0]
@@ -159,7 +144,7 @@ def test_a_new_address_takes_open_deliveries_along(ground, tokens, log, anna):
     mailing = ground.add_mailing(["news"])
     due = ground.add_delivery(mailing, anna, DeliveryState.DUE)
 
-    assert [True, True] == change(ground, tokens, log, anna)
+    assert [True, True] == change_address(ground, tokens, log, anna)
 
     document = held(ground.store, ground.seal_keys, anna)
     assert (NEW, [mailing.key]) == (
@@ -176,7 +161,7 @@ def test_two_rows_of_a_person_become_one(ground, tokens, log, anna):
     letters = consent_from(ground, "letters", anna, "the form of May")
     save(ground, tokens, log, anna, topics={letters: frozenset({"x"})})
 
-    assert [True, True] == change(ground, tokens, log, anna)
+    assert [True, True] == change_address(ground, tokens, log, anna)
 
     assert held(ground.store, ground.seal_keys, anna) is None
     document = held(ground.store, ground.seal_keys, kept)
