@@ -111,9 +111,9 @@ def main() -> None:
     engine = DeliveryEngine(
         EngineParts(
             store=workspace.store, seal_keys=workspace.seal_keys, tokens=workspace.tokens,
-            relay=relay, journal_dir=workspace.config.journal_dir, policy=retry_policy(workspace),
-            clock=workspace.clock, material_for=material_for(workspace, None),
-            routing=_routing(options.per_second),
+            relay=relay, journal_dir=workspace.config.journal_dir, log=workspace.suppression_log,
+            policy=retry_policy(workspace), clock=workspace.clock,
+            material_for=material_for(workspace, None), routing=_routing(options.per_second),
         )
     )  # fmt: skip
     before = cpu_s()

@@ -23,6 +23,7 @@ def settle_and_count(workspace: Workspace, since: datetime) -> dict[str, int]:
     recover(
         workspace.store,
         workspace.config.journal_dir,
+        workspace.suppression_log,
         relay="",
         policy=retry_policy(workspace),
         now=workspace.clock.now(),

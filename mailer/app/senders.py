@@ -99,6 +99,7 @@ class Senders:
                 tokens=workspace.tokens,
                 relay=relay,
                 journal_dir=workspace.config.journal_dir,
+                log=workspace.suppression_log,
                 policy=retry_policy(workspace),
                 clock=workspace.clock,
                 material_for=self._material_for(relay.key),

@@ -360,6 +360,7 @@ def service_engine(
             tokens=ServiceTokens(workspace.service_keys),
             relay=replace(relay, connections=SERVICE_CONNECTIONS),
             journal_dir=workspace.config.journal_dir,
+            log=workspace.suppression_log,
             policy=retry_policy(workspace),
             clock=workspace.clock,
             material_for=_no_mailing,

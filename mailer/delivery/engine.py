@@ -32,7 +32,7 @@ from mailer.delivery.recovery import recover
 from mailer.delivery.retry import RetryPolicy, longest_waits
 from mailer.delivery.session import RelaySettings, Session
 from mailer.delivery.watch import Watch
-from mailer.delivery.work import DELIVERIES, Work
+from mailer.delivery.work import Work, deliveries
 from mailer.events import emit, failed, warn
 from mailer.keys import SealKeys
 from mailer.model.mailing import Reply
@@ -42,6 +42,7 @@ from mailer.store.claims import ClaimedDelivery, ClaimTerms
 from mailer.store.engine import Connection, Store, StoreUnavailable
 from mailer.store.pacing import read_slowed, write_slowed
 from mailer.store.service_mails import ClaimedService
+from mailer.store.suppression_log import SuppressionLog
 from mailer.store.workers import register_worker, worker_name
 from mailer.tokens import Tokens
 
@@ -74,6 +75,8 @@ class EngineParts:
     tokens: Tokens
     relay: RelaySettings
     journal_dir: Path
+    #: Keeps whom refusals suppress beside the database.
+    log: SuppressionLog
     policy: RetryPolicy
     clock: Clock
     material_for: MaterialFor
@@ -197,7 +200,7 @@ class DeliveryEngine:
             )
 
         watch = Watch(parts.store, parts.clock, parts.relay.key, self.worker, lambda: self._routing)
-        return Work(DELIVERIES, claims_for, watch, IDLE_S)
+        return Work(deliveries(self._parts.log), claims_for, watch, IDLE_S)
 
     def _lane_parts(self) -> LaneParts:
         parts = self._parts
@@ -238,6 +241,7 @@ class DeliveryEngine:
         recover(
             parts.store,
             parts.journal_dir,
+            parts.log,
             relay=parts.relay.key,
             policy=parts.policy,
             now=parts.clock.now(),

@@ -26,11 +26,12 @@ from mailer.delivery.outcomes import log_outcomes, recorded
 from mailer.delivery.replies import Stage
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Answer
-from mailer.delivery.work import ALL_BOOKS, Books
+from mailer.delivery.work import SERVICE_MAILS, Books, deliveries
 from mailer.events import emit
 from mailer.model.mailing import Reply
 from mailer.store.deliveries import Recorded
 from mailer.store.engine import Connection, Store
+from mailer.store.suppression_log import SuppressionLog
 from mailer.store.workers import OpenClaim, end_worker, unended_workers
 
 
@@ -47,6 +48,7 @@ class Recovery:
 def recover(
     store: Store,
     journal_dir: Path,
+    log: SuppressionLog,
     *,
     relay: str,
     policy: RetryPolicy,
@@ -70,8 +72,9 @@ def recover(
         provable = dead is not None and registered_boot == replay.header.boot_id == boot_id()
         try:
             taken = _take_over(
-                store, name, replay, its_relay or relay, policy, now, jitter, provable=provable
-            )
+                store, log, name, replay, its_relay or relay, policy, now, jitter,
+                provable=provable,
+            )  # fmt: skip
         except BaseException:
             # Its lock would tell everybody, us too, that its owner lives.
             if dead is not None:
@@ -93,6 +96,7 @@ def recover(
 
 def _take_over(
     store: Store,
+    log: SuppressionLog,
     name: str,
     replay: Replay,
     relay: str,
@@ -109,7 +113,7 @@ def _take_over(
         # A worker's claims, and so the ids in its journal, are all in one of the books.
         ends = [
             (books, _settle(connection, books, name, replay, settle, now, provable=provable))
-            for books in ALL_BOOKS
+            for books in (deliveries(log), SERVICE_MAILS)
         ]
         end_worker(connection, name, now)
     for books, end in ends:

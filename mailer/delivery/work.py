@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from mailer.alerts import hold_running_and_tell
@@ -28,6 +29,7 @@ from mailer.store.service_mails import (
     record_service,
     skip_service,
 )
+from mailer.store.suppression_log import SuppressionLog
 from mailer.store.workers import OpenClaim, open_claims
 
 
@@ -53,15 +55,19 @@ def _hold_nothing(_connection: Connection, _mailing_id: int, reason: str, _now: 
     warn("service mail put off", reason=reason)
 
 
-DELIVERIES = Books(
-    "delivery",
-    record_and_judge,
-    give_back,
-    skip,
-    hold_running_and_tell,
-    open_claims,
-    bring_deliveries_forward,
-)
+def deliveries(log: SuppressionLog) -> Books:
+    """Return the books of mailings' deliveries; `log` keeps whom they suppress beside the database."""
+    return Books(
+        "delivery",
+        partial(record_and_judge, log),
+        give_back,
+        skip,
+        hold_running_and_tell,
+        open_claims,
+        bring_deliveries_forward,
+    )
+
+
 SERVICE_MAILS = Books(
     "service mail",
     record_service,
@@ -71,7 +77,6 @@ SERVICE_MAILS = Books(
     open_service_claims,
     bring_service_mails_forward,
 )
-ALL_BOOKS = (DELIVERIES, SERVICE_MAILS)
 
 
 class Claims(Protocol):

@@ -164,7 +164,7 @@ _WORDS: Mapping[AlertKind, tuple[str, str, str]] = {
         "{subject} cannot be written",
         ("{subject} cannot be written. Reason: {reason}\n"
         "Who unsubscribes is mailed no more, but is asked to try again: a backup put back now would "
-        "bring them back."),
+        "bring them back, and addresses that a relay refused."),
         ("See that the file belongs to the user of mailer run and that its disk has room. What it "
         "lacks is written by itself then."),
     ),

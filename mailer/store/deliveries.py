@@ -24,6 +24,7 @@ from mailer.store.batches import fetch, ids_for, insert, these
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
 from mailer.store.pacing import give_back_of_day
 from mailer.store.refusals import RefusedAddress, note_refusals
+from mailer.store.suppressions import Suppressed
 from mailer.store.tables import attempt, delivery
 
 
@@ -116,16 +117,19 @@ def state_of(outcome: Outcome) -> DeliveryState:
     return _STATE_OF[outcome]
 
 
-def record(
-    connection: Connection, name: str, batch: Sequence[Recorded], now: datetime
-) -> list[Recorded]:
-    """Write attempts and what the deliveries become, and count them; what is on record stays.
+class Written(NamedTuple):
+    """What a batch of outcomes came to."""
 
-    Returns:
-        Those of the batch that were not on record.
-    """
+    #: Those of the batch that were not on record.
+    ended: list[Recorded]
+    #: Whom they suppressed, for `suppressions.log`.
+    barred: list[Suppressed]
+
+
+def record(connection: Connection, name: str, batch: Sequence[Recorded], now: datetime) -> Written:
+    """Write attempts and what the deliveries become, and count them; what is on record stays."""
     if not batch:
-        return []
+        return Written([], [])
     held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
     for one in batch:
@@ -134,7 +138,7 @@ def record(
             del held[one.result.delivery_id]
             ended.append(one)
     if not ended:
-        return []
+        return Written([], [])
     alike: dict[tuple[object, ...], list[int]] = {}
     for one in ended:
         result, reply = one.result, one.result.reply
@@ -171,9 +175,9 @@ def record(
             for one in ended
         ],
     )
-    _note_troubles(connection, ended, now)
+    barred = _note_troubles(connection, ended, now)
     count_endings(connection, Counter(map(_counted, ended)))
-    return ended
+    return Written(ended, barred)
 
 
 @cache
@@ -217,19 +221,21 @@ def _holding(dialect: str) -> Select[tuple[int, int]]:
     return query.with_for_update()
 
 
-def _note_troubles(connection: Connection, ended: Collection[Recorded], now: datetime) -> None:
-    """Write what refusals hold against addresses, and suppress those that are dead."""
+def _note_troubles(
+    connection: Connection, ended: Collection[Recorded], now: datetime
+) -> list[Suppressed]:
+    """Write what refusals hold against addresses; return whom that suppressed."""
     troubles = {
         one.result.delivery_id: one
         for one in ended
         if one.trouble is not FeedbackReason.NONE or one.suppress is not None
     }
     if not troubles:
-        return
+        return []
     rows = connection.execute(
         select(delivery.c.id, delivery.c.address_digest).where(delivery.c.id.in_(list(troubles)))
     )
-    note_refusals(
+    return note_refusals(
         connection,
         [
             RefusedAddress(

@@ -50,8 +50,12 @@ class RefusedAddress:
 
 def note_refusals(
     connection: Connection, refusals: Sequence[RefusedAddress], now: datetime
-) -> None:
-    """Write refusals of addresses with their evidence, and suppress those that are dead."""
+) -> list[Suppressed]:
+    """Write refusals of addresses with their evidence, and suppress those that are dead.
+
+    Returns:
+        Suppressions that are new or stronger than what stood, for `suppressions.log`.
+    """
     barred: list[Suppressed] = []
     for one in refusals:
         event_id = f"{one.delivery_id}-{one.attempt_number}"
@@ -88,7 +92,7 @@ def note_refusals(
                     delivery_id=one.delivery_id,
                 )
             )
-    suppress(connection, barred)
+    return suppress(connection, barred)
 
 
 def _if_it_lasts(

@@ -13,6 +13,8 @@ from mailer.store.tables import setting
 LOST_SINCE = "restore.unsubscribes_lost_since"
 #: Set while suppressions.log lacks lines: the id of the unsubscription after which they are missing.
 LOG_LACKS_AFTER = "suppression_log.lacks_after"
+#: Set while it lacks lines of relays' refusals: the id of the finding after which they are missing.
+LOG_LACKS_REFUSALS_AFTER = "suppression_log.lacks_refusals_after"
 #: What closes boxes that only `seal.key` opens: what came back is kept in them.
 FEEDBACK_BOX_KEY = "feedback.box_key"
 #: The instant of the last backup.

@@ -58,7 +58,7 @@ def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Supp
     """
     if not entries:
         return []
-    _keep_ids_in_order(connection)
+    keep_suppressions_in_order(connection)
     wanted: dict[tuple[bytes, str], Suppressed] = {}
     for entry in entries:
         key = (entry.address_digest, entry.scope)
@@ -228,7 +228,7 @@ def _entry(row: Row[Any]) -> Suppressed:
     )
 
 
-def _keep_ids_in_order(connection: Connection) -> None:
+def keep_suppressions_in_order(connection: Connection) -> None:
     """Let no other suppression be committed between this one's id and its commit.
 
     Senders ask for ids above the last they saw. SQLite has one writer at a time as it is.

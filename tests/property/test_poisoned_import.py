@@ -28,6 +28,7 @@ from mailer.store.documents import with_digest
 from mailer.store.mailings import has_open_deliveries
 from mailer.store.reports import report
 from mailer.store.statements import load_revision
+from mailer.store.suppression_log import SuppressionLog
 from tests.property.poison import ATTRIBUTES, FIELDS, POISONS, head_of, is_unfit, readable
 from tests.support.factories import Ground
 from tests.support.mail import assert_wire_form, header, raw_headers
@@ -211,7 +212,8 @@ async def test_the_server_sees_one_clean_mail_for_everyone_who_was_taken(
     material = Material(composer, {list_id: definition.key})
     engine = DeliveryEngine(
         EngineParts(
-            sqlite_store, seal_keys, tokens, relay, tmp_path / "journal", policy, SYSTEM_CLOCK,
+            sqlite_store, seal_keys, tokens, relay, tmp_path / "journal",
+            SuppressionLog(tmp_path / "suppressions.log"), policy, SYSTEM_CLOCK,
             lambda _: material, 5.0,
         )
     )  # fmt: skip

@@ -23,6 +23,7 @@ from mailer.sandbox.catcher import Mailbox, serve_catcher
 from mailer.store import tables
 from mailer.store.mailings import has_open_deliveries
 from mailer.store.reports import report
+from mailer.store.suppression_log import SuppressionLog
 from tests.support.ground import PlainComposer, lay_ground
 from tests.support.servers import free_port
 
@@ -44,6 +45,7 @@ async def _catching(port, *, misbehave=True):
 def _engine(store, seal_keys, tokens, folder, port, list_id, **changes):
     values = {
         "store": store, "seal_keys": seal_keys, "tokens": tokens, "journal_dir": folder / "journal",
+        "log": SuppressionLog(folder / "suppressions.log"),
         "relay": RelaySettings("test", "127.0.0.1", port, Encryption.NONE,
                                timeouts=Timeouts(5, 5, 5, 5, 5)),
         "policy": RetryPolicy(0.2, 0.2, timedelta(hours=1)), "clock": SYSTEM_CLOCK,
@@ -102,6 +104,8 @@ async def test_every_outcome_is_recorded(store, seal_keys, service_keys, tokens,
         "delivery in doubt": 1,
     } == +logged  # fmt: skip
     assert [row.reason for row in suppressed] == ["bounced"]
+    (line,) = [one for _, one in SuppressionLog(tmp_path / "suppressions.log").read()]
+    assert (line.address_digest, line.reason) == (suppressed[0].address_digest, "bounced")
     assert [row for row in replies if "@" in row.reply] == []
     assert list((tmp_path / "journal").glob("*.journal")) == []
 

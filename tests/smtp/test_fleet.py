@@ -17,6 +17,7 @@ from mailer.store.claims import ClaimTerms, claim
 from mailer.store.mailings import load_mailing
 from mailer.store.reports import report
 from mailer.store.shares import open_lanes
+from mailer.store.suppression_log import SuppressionLog
 from tests.support.clocks import NOW
 from tests.support.factories import LONG_AGO, make_revision, make_sender
 from tests.support.ground import PlainComposer
@@ -58,8 +59,9 @@ def _engine(ground, tokens, folder, relay, port, material_for):
             store=ground.store, seal_keys=ground.seal_keys, tokens=tokens,
             relay=RelaySettings(relay, "127.0.0.1", port, Encryption.NONE,
                                 timeouts=Timeouts(5, 5, 5, 5, 5)),
-            journal_dir=folder, policy=RetryPolicy(0.2, 0.2, timedelta(hours=1)),
-            clock=SYSTEM_CLOCK, material_for=material_for, shutdown_grace_s=2.0, routing=ROUTING,
+            journal_dir=folder, log=SuppressionLog(folder / "suppressions.log"),
+            policy=RetryPolicy(0.2, 0.2, timedelta(hours=1)), clock=SYSTEM_CLOCK,
+            material_for=material_for, shutdown_grace_s=2.0, routing=ROUTING,
         )
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from mailer.model.states import DeliveryState
 from mailer.store.pacing import slowed_now
 from mailer.store.relays import relay_contacts
 from mailer.store.reports import report
+from mailer.store.suppression_log import SuppressionLog
 from tests.support.factories import LONG_AGO
 from tests.support.ground import PlainComposer
 from tests.support.smtp_server import Misbehaviour
@@ -65,6 +66,7 @@ class World:
             EngineParts(
                 store=self.ground.store, seal_keys=self.ground.seal_keys, tokens=self.tokens,
                 relay=replace(settings, **relay), journal_dir=self.folder / "journal",
+                log=SuppressionLog(self.folder / "suppressions.log"),
                 policy=RetryPolicy(0.2, 0.2, timedelta(hours=1)), clock=SYSTEM_CLOCK,
                 material_for=lambda _: Material(PlainComposer(), keys), shutdown_grace_s=2.0,
                 routing=routing, throttles={SlowDown.DOMAIN: brief, SlowDown.RELAY: brief},

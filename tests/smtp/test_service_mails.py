@@ -25,6 +25,7 @@ from mailer.store.alerts import last_alerts
 from mailer.store.engine import open_store
 from mailer.store.relays import relay_contacts
 from mailer.store.service_mails import take_service_id, write_service_mail
+from mailer.store.suppression_log import SuppressionLog
 from mailer.tokens import ServiceTokens
 from tests.smtp.test_engine import _engine, _states
 from tests.support.ground import lay_ground
@@ -39,7 +40,9 @@ def engine_for(store, seal_keys, tokens, folder, port, login=("", ""), **changes
     )  # fmt: skip
     values = {
         "store": store, "seal_keys": seal_keys, "tokens": tokens, "relay": relay,
-        "journal_dir": folder / "journal", "policy": RetryPolicy(0.2, 0.2, timedelta(hours=1)),
+        "journal_dir": folder / "journal",
+        "log": SuppressionLog(folder / "suppressions.log"),
+        "policy": RetryPolicy(0.2, 0.2, timedelta(hours=1)),
         "clock": SYSTEM_CLOCK, "material_for": lambda _: None, "shutdown_grace_s": 2.0,
         "work": service_work(store, seal_keys, "main", SYSTEM_CLOCK, idle_s=0.05),
     }  # fmt: skip

@@ -11,6 +11,7 @@ from mailer.delivery.session import Encryption, RelaySettings
 from mailer.model.states import DeliveryState, MailingState
 from mailer.model.timing import ShareState
 from mailer.store import tables
+from mailer.store.suppression_log import SuppressionLog
 from tests.support.ground import PlainComposer
 from tests.support.share_world import ShareWorld
 from tests.support.smtp_server import Misbehaviour
@@ -50,7 +51,7 @@ def _running(ground, tokens, folder, port):
     engine = DeliveryEngine(
         EngineParts(
             store=ground.store, seal_keys=ground.seal_keys, tokens=tokens,
-            journal_dir=folder / "journal",
+            journal_dir=folder / "journal", log=SuppressionLog(folder / "suppressions.log"),
             relay=RelaySettings("test", "127.0.0.1", port, Encryption.NONE, connections=2),
             policy=RetryPolicy(1.0, 1.0, timedelta(hours=1)), clock=AtMachineTime(),
             material_for=lambda _: Material(PlainComposer(), {list_id: world.key}),

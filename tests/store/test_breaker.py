@@ -1,7 +1,9 @@
 """The circuit breaker in the database: what is counted, who goes first, what pauses a mailing."""
 
+import tempfile
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from mailer.delivery.outcomes import recorded
 from mailer.delivery.replies import Stage, parse_reply
 from mailer.delivery.retry import RetryPolicy
 from mailer.delivery.session import Answer
-from mailer.delivery.work import DELIVERIES
+from mailer.delivery.work import deliveries
 from mailer.model.alerts import AlertKind
 from mailer.model.breaker import Breaker
 from mailer.model.states import DeliveryState, MailingState, SkipReason
@@ -22,6 +24,7 @@ from mailer.store.deliveries import give_back, skip
 from mailer.store.mailings import find_mailing
 from mailer.store.retention import clear_deliveries
 from mailer.store.stopping import PausedByItself
+from mailer.store.suppression_log import FILE_NAME, SuppressionLog
 from mailer.store.workers import open_claims
 from tests.support.clocks import NOW
 from tests.support.factories import make_sender
@@ -77,8 +80,9 @@ def end(store, claims, answer, name="one", now=NOW):
         )
         for one in claims
     ]  # fmt: skip
-    with store.write() as connection:
-        return DELIVERIES.record(connection, name, batch, now)
+    with tempfile.TemporaryDirectory() as folder, store.write() as connection:
+        log = SuppressionLog(Path(folder) / FILE_NAME)
+        return deliveries(log).record(connection, name, batch, now)
 
 
 def counts(store):
