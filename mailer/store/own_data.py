@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from mailer.model.audience import LanguageProfile
 from mailer.model.service import ServicePurpose
@@ -19,7 +19,7 @@ from mailer.model.states import MailingState
 from mailer.store.audience import discreet_lists, profile_from_text, profile_id
 from mailer.store.following import Place, lead_to
 from mailer.store.forgetting import forget_mails_for
-from mailer.store.supporters import change_request, delete_rows, note_merged
+from mailer.store.supporters import change_request, delete_rows, note_merged, parts_of
 from mailer.store.tables import (
     address_change,
     mailing,
@@ -58,12 +58,24 @@ def write_change(connection: Connection, change: AddressChange, now: datetime) -
 
 
 def changes_since(connection: Connection, supporter_id: int, since: datetime) -> int:
-    """Count the new addresses that a person gave since."""
+    """Count the new addresses that a person gave since, by rows too that became part of theirs."""
+    ids = [supporter_id, *parts_of(connection, [supporter_id])]
     return connection.execute(
         select(func.count())
         .select_from(address_change)
-        .where(address_change.c.supporter_id == supporter_id, address_change.c.asked_at > since)
+        .where(address_change.c.supporter_id.in_(ids), address_change.c.asked_at > since)
     ).scalar_one()
+
+
+_LATER = address_change.alias("later")
+#: It waits, and another one of the person was confirmed since it was given.
+_IS_VOID = and_(
+    address_change.c.confirmed_at.is_(None),
+    exists().where(
+        _LATER.c.supporter_id == address_change.c.supporter_id,
+        _LATER.c.confirmed_at > address_change.c.asked_at,
+    ),
+)
 
 
 def find_change(
@@ -74,11 +86,12 @@ def find_change(
     *,
     lock: bool = False,
 ) -> AddressChange | None:
-    """Return a new address that is not too old; None when there is none."""
+    """Return a new address that may be confirmed or was; None when it is too old, or void."""
     query = select(address_change).where(
         address_change.c.id == change_id,
         address_change.c.supporter_id == supporter_id,
         address_change.c.asked_at > now - CHANGE_WINDOW,
+        ~_IS_VOID,
     )
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
@@ -93,12 +106,13 @@ def find_change(
 
 
 def close_change(connection: Connection, change: AddressChange, now: datetime) -> None:
-    """Write that a new address was confirmed; any other that waited for the person is gone."""
-    of_person = address_change.c.supporter_id == change.supporter_id
+    """Write that a new address was confirmed; any other that waits for the person is void by it."""
+    # The others stay until they are old: they count towards what may be asked for in a day.
     connection.execute(
-        delete(address_change).where(of_person, address_change.c.id != change.change_id)
+        update(address_change)
+        .where(address_change.c.id == change.change_id)
+        .values(confirmed_at=now)
     )
-    connection.execute(update(address_change).where(of_person).values(confirmed_at=now))
 
 
 def forget_changes(connection: Connection, before: datetime, limit: int) -> int:
@@ -256,7 +270,9 @@ def waiting_of(
 ) -> list[tuple[str, datetime]]:
     """Return what waits until a person confirms it, in words, and since when."""
     changes = select(address_change.c.asked_at).where(
-        address_change.c.supporter_id == supporter_id, address_change.c.confirmed_at.is_(None)
+        address_change.c.supporter_id == supporter_id,
+        address_change.c.confirmed_at.is_(None),
+        ~_IS_VOID,
     )
     wishes = select(signup.c.asked_at).where(
         signup.c.address_digest == address_digest, signup.c.confirmed_at.is_(None)

@@ -78,6 +78,14 @@ def note_merged(connection: Connection, gone_id: int, supporter_id: int) -> None
     connection.execute(merged_supporter.insert().values(gone_id=gone_id, supporter_id=supporter_id))
 
 
+def parts_of(connection: Connection, supporter_ids: Collection[int]) -> list[int]:
+    """Return the ids of the rows that became part of these."""
+    query = select(merged_supporter.c.gone_id).where(
+        merged_supporter.c.supporter_id.in_(list(supporter_ids))
+    )
+    return list(connection.execute(query).scalars())
+
+
 def merged_into(connection: Connection, supporter_ids: Collection[int]) -> dict[int, int]:
     """Return, of rows that became part of another, the id of that one."""
     rows = connection.execute(_MERGED_INTO, {"gone": sorted(supporter_ids)})
@@ -161,14 +169,15 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
             .with_for_update()
         ).scalars()
     )
+    theirs = [*ids, *parts_of(connection, ids)]
     waiting = connection.execute(
         select(address_change.c.id, address_change.c.address_digest).where(
-            address_change.c.supporter_id.in_(ids)
+            address_change.c.supporter_id.in_(theirs)
         )
     )
     requests = {change_request(row.id): row.address_digest for row in waiting}
     forget_mails_for(connection, ServicePurpose.ADDRESS_CHANGE, requests)
-    connection.execute(delete(address_change).where(address_change.c.supporter_id.in_(ids)))
+    connection.execute(delete(address_change).where(address_change.c.supporter_id.in_(theirs)))
     delete_rows(connection, address_digest, ids)
     return len(ids)
 

@@ -499,6 +499,63 @@ def test_new_addresses_are_given_three_times_a_day(workspace, visitor, anna):
     assert MAILS_A_DAY == len(mails(workspace))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_confirming_one_begins_no_new_count(workspace, visitor, anna, ground, known):
+    """Whoever has three mailboxes of their own fills no other's; the count is of the person."""
+    if known:
+        kept = ground.add_supporter(NEW, "harbor-volunteers")
+    for address in ("victim1@example.net", NEW):
+        visitor.post(f"{fresh(workspace, anna)}/address", data={"address": address})
+    path = link_of(next(one for one in mails(workspace) if one.address == NEW))
+    visitor.post(path, data={"action": "confirm"})
+    anna = kept if known else anna
+    assert NEW == address_of(workspace, anna)
+
+    for number in range(2, 5):
+        visitor.post(
+            f"{fresh(workspace, anna)}/address", data={"address": f"victim{number}@example.net"}
+        )
+
+    assert {"victim2@example.net"} == {one.address for one in mails(workspace)} - {ANNA}
+
+
+def test_what_waited_is_void_once_another_is_confirmed(workspace, visitor, anna):
+    """The last word counts: an older link moves nobody back, and is as any stranger's."""
+    older = changed_to(workspace, visitor, anna, "anna.older@example.net")
+    workspace.clock.forward(seconds=1)
+    visitor.post(changed_to(workspace, visitor, anna), data={"action": "confirm"})
+
+    answer = visitor.post(older, data={"action": "confirm"})
+
+    assert visitor.get(f"/data/{'x' * 39}").content == answer.content
+    assert NEW == address_of(workspace, anna)
+    held = visitor.post(f"{fresh(workspace, anna)}/file", data={"action": "file"}).json()
+    assert [] == held["waiting to be confirmed"]
+    newer = changed_to(workspace, visitor, anna, "anna.newest@example.net")
+    visitor.post(newer, data={"action": "confirm"})
+    assert "anna.newest@example.net" == address_of(workspace, anna)
+
+
+def test_one_network_gives_no_new_addresses_for_ever(workspace, visitor, ground):
+    """Beyond its limit nothing is sent, and the answer stays the same: links can be stolen in lots."""
+    people = [ground.add_supporter(f"p{number}@example.org", "harbor-news") for number in range(25)]
+    pages = {
+        visitor.post(
+            f"{fresh(workspace, one)}/address", data={"address": f"n{one}@example.net"}
+        ).content
+        for one in people
+    }
+    assert (1, 20) == (len(pages), len(mails(workspace)))
+
+
+def test_erasing_takes_along_what_a_merged_row_gave(workspace, visitor, anna, ground):
+    """The new address stands sealed beside the row that is gone: it goes with its person."""
+    kept = ground.add_supporter(NEW, "harbor-volunteers")
+    visitor.post(changed_to(workspace, visitor, anna), data={"action": "confirm"})
+    visitor.post(f"{fresh(workspace, kept)}/erase", data={"action": "erase"})
+    assert [] == everything(workspace)["address_change"]
+
+
 def test_a_new_address_waits_a_day(workspace, visitor, anna, tmp_path):
     """Then it is deleted, sealed as it was, and its link leads nowhere."""
     path = changed_to(workspace, visitor, anna)

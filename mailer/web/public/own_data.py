@@ -258,8 +258,15 @@ class OwnData:
             return self._pages.private(
                 request, "change_address.html", HTTPStatus.BAD_REQUEST, is_wrong=True
             )
-        letter = self._letter("confirm_address.txt")
-        await self._answering.work(lambda: self._desk.ask_change(supporter_id, address, letter))
+        wanted = self._limiter.allows(network_of(request))
+
+        def send() -> None:
+            self._desk.open()
+            if wanted:
+                letter = self._letter("confirm_address.txt")
+                self._desk.ask_change(supporter_id, address, letter)
+
+        await self._answering.work(send)
         return self._check_mail(request, new_address=True)
 
     async def confirm(self, request: Request) -> Response:
