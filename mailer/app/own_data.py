@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mailer.app.service import digest_of, write_service
@@ -34,10 +36,10 @@ from mailer.store.audience import profile_from_text
 from mailer.store.engine import Connection, WrongKeys
 from mailer.store.own_data import changes_since
 from mailer.store.service_mails import count_service_since
-from mailer.store.supporters import change_request, row_of, rows_of_person
+from mailer.store.supporters import change_request, notice_request, row_of, rows_of_person
 from mailer.store.suppressions import is_barred
 from mailer.tokens import Purpose
-from mailer.web.public.own_data import Letter, NotNow
+from mailer.web.public.own_data import Letter, Notice, NotNow
 
 
 class OwnDataDesk:
@@ -158,8 +160,10 @@ class OwnDataDesk:
             request = change_request(change_id)
             self._write(connection, purpose, request, sender, address.address, said)
 
-    def confirm_change(self, token: str) -> bool:
+    def confirm_change(self, token: str, notice: Notice) -> bool:
         """Move a person to their new address; tell if the token was good for that.
+
+        The old address is told of it; where that cannot be, the change holds all the same.
 
         Raises:
             NotNow: when addresses cannot be opened or sealed.
@@ -176,7 +180,29 @@ class OwnDataDesk:
                 token,
                 workspace.clock.now(),
                 workspace.suppression_log,
+                partial(self._tell_old, notice),
             )
+
+    def _tell_old(
+        self,
+        notice: Notice,
+        connection: Connection,
+        person: Any,  # noqa: ANN401  (A row.)
+        change_id: int,
+    ) -> None:
+        sender = self._sender(person.organisation)
+        if sender is None:
+            return
+        try:
+            with _opened():
+                address = self._seal_keys().unseal(person.address_sealed, TABLE, ADDRESS, person.id)
+        except NotNow:
+            return
+        said = notice(profile_from_text(person.languages, person.never).languages)
+        # Whoever did not change it answers, and must be heard.
+        said = replace(said, reply_to=sender.reply_to)
+        purpose = ServicePurpose.ADDRESS_NOTICE
+        self._write(connection, purpose, notice_request(change_id), sender, address, said)
 
     def _sender(self, organisation: str) -> Sender | None:
         """Return the first sender of an organisation; None, and a line in the log, without one."""

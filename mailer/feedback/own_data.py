@@ -7,6 +7,7 @@ same result: none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,14 @@ from mailer.store.exports import attributes_of_all
 from mailer.store.feedback import evidence_of
 from mailer.store.imports import attribute_text
 from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog
-from mailer.store.suppressions import Suppressed, go_along, log_entries, standing, suppress
+from mailer.store.suppressions import (
+    Suppressed,
+    go_along,
+    is_barred,
+    log_entries,
+    standing,
+    suppress,
+)
 from mailer.tokens import BadToken, PersonToken, Purpose, Tokens
 
 #: How long a fresh link works.
@@ -38,6 +46,10 @@ _MOST_EVIDENCE = 1_000
 _SOURCE = "supporter"
 _CHANGES = "address_change"
 _CLOCK_SLACK = timedelta(minutes=1)
+
+#: Given a connection in a transaction that writes, a person's row as it was, and the id of what they
+#: confirmed: tells the address that they had.
+TellOld = Callable[[Connection, Any, int], None]
 
 
 def fresh_token(tokens: Tokens, supporter_id: int, now: datetime) -> str:
@@ -192,12 +204,14 @@ def confirm_change(
     token: str,
     now: datetime,
     log: SuppressionLog,
+    tell_old: TellOld,
 ) -> bool:
     """Move a person to the address at which they got the token; tell if it was good for that.
 
     Twice is once. Where the organisation knows the new address already, its row there stays and the
     lists of the other come to it. `log` bars the old address: a database put back from a copy has
-    them there, and must not write to where they are no more.
+    them there, and must not write to where they are no more. The old address is told once, unless it
+    is one that the organisation may not write to.
 
     Raises:
         LogNotWritten: when the log could not be written; nothing is changed then.
@@ -227,6 +241,10 @@ def confirm_change(
         rows.close_change(connection, change, now)
         _move(connection, keys, service_keys, person, change, now)
         lifted = _bar_old(connection, person, change, now, log)
+        old = person.address_digest
+        is_left = old != change.address_digest
+        if is_left and not is_barred(connection, old, person.organisation_id):
+            tell_old(connection, person, change.change_id)
     # After the commit: a line that is lost here leaves the person barred after a restore.
     log.append_or_tell(lifted)
     return True

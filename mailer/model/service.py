@@ -24,6 +24,8 @@ class ServicePurpose(StrEnum):
     FRESH_LINK = "fresh_link"
     #: Asks a person to confirm from a new address that it is theirs.
     ADDRESS_CHANGE = "address_change"
+    #: Tells the address that a person had before that they have another one.
+    ADDRESS_NOTICE = "address_notice"
     #: Asks somebody to review a mailing.
     REVIEW_LINK = "review_link"
     #: A supporter's answer, passed on.
@@ -32,7 +34,12 @@ class ServicePurpose(StrEnum):
 
 #: What goes to supporters, and to who may become one.
 TO_SUPPORTERS = frozenset(
-    {ServicePurpose.CONFIRMATION, ServicePurpose.FRESH_LINK, ServicePurpose.ADDRESS_CHANGE}
+    {
+        ServicePurpose.CONFIRMATION,
+        ServicePurpose.FRESH_LINK,
+        ServicePurpose.ADDRESS_CHANGE,
+        ServicePurpose.ADDRESS_NOTICE,
+    }
 )
 
 

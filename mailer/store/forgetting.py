@@ -6,13 +6,20 @@ transaction. One that is being sent stays: its outcome is still to be written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, delete
 
 from mailer.model.service import TO_SUPPORTERS, ServicePurpose
 from mailer.model.states import DeliveryState
 from mailer.store.tables import service_mail
+
+_OVER = (
+    DeliveryState.ACCEPTED,
+    DeliveryState.REFUSED,
+    DeliveryState.SKIPPED,
+    DeliveryState.CANCELLED,
+)
 
 
 def forget_mails_for(
@@ -43,5 +50,19 @@ def forget_mails_to(connection: Connection, address_digest: bytes) -> None:
             service_mail.c.purpose.in_(TO_SUPPORTERS),
             service_mail.c.address_digest == address_digest,
             service_mail.c.state != DeliveryState.SENDING,
+        )
+    )
+
+
+def forget_notices(connection: Connection, requests: Collection[str]) -> None:
+    """Delete mails to addresses that people had before, those that are over.
+
+    One that waits goes out all the same: who stole a link must not keep its owner from hearing of it.
+    """
+    connection.execute(
+        delete(service_mail).where(
+            service_mail.c.purpose == ServicePurpose.ADDRESS_NOTICE,
+            service_mail.c.request.in_(requests),
+            service_mail.c.state.in_(_OVER),
         )
     )

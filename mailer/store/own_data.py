@@ -18,8 +18,14 @@ from mailer.model.service import ServicePurpose
 from mailer.model.states import MailingState
 from mailer.store.audience import discreet_lists, profile_from_text, profile_id
 from mailer.store.following import Place, lead_to
-from mailer.store.forgetting import forget_mails_for
-from mailer.store.supporters import change_request, delete_rows, note_merged, parts_of
+from mailer.store.forgetting import forget_mails_for, forget_notices
+from mailer.store.supporters import (
+    change_request,
+    delete_rows,
+    note_merged,
+    notice_request,
+    parts_of,
+)
 from mailer.store.tables import (
     address_change,
     mailing,
@@ -125,6 +131,7 @@ def forget_changes(connection: Connection, before: datetime, limit: int) -> int:
     # The mail that asked holds the address as well.
     requests = {change_request(change_id): digest for change_id, digest in gone.items()}
     forget_mails_for(connection, ServicePurpose.ADDRESS_CHANGE, requests)
+    forget_notices(connection, [notice_request(change_id) for change_id in gone])
     return len(gone)
 
 

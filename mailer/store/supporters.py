@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, select, up
 
 from mailer.model.service import ServicePurpose
 from mailer.store.audience import is_live
-from mailer.store.forgetting import forget_mails_for, forget_mails_to
+from mailer.store.forgetting import forget_mails_for, forget_mails_to, forget_notices
 from mailer.store.tables import (
     address_change,
     delivery,
@@ -174,9 +174,10 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
         select(address_change.c.id, address_change.c.address_digest).where(
             address_change.c.supporter_id.in_(theirs)
         )
-    )
+    ).all()
     requests = {change_request(row.id): row.address_digest for row in waiting}
     forget_mails_for(connection, ServicePurpose.ADDRESS_CHANGE, requests)
+    forget_notices(connection, [notice_request(row.id) for row in waiting])
     connection.execute(delete(address_change).where(address_change.c.supporter_id.in_(theirs)))
     delete_rows(connection, address_digest, ids)
     return len(ids)
@@ -185,6 +186,11 @@ def erase(connection: Connection, address_digest: bytes, organisations: Sequence
 def change_request(change_id: int) -> str:
     """Return what the mail that asks to confirm a new address is sent for."""
     return f"address-change-{change_id}"
+
+
+def notice_request(change_id: int) -> str:
+    """Return what the mail that tells a person's old address is sent for."""
+    return f"address-changed-{change_id}"
 
 
 def delete_rows(connection: Connection, address_digest: bytes, ids: Sequence[int]) -> None:

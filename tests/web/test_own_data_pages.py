@@ -17,11 +17,14 @@ from mailer.audience.addresses import normalize_address
 from mailer.feedback.own_data import MAILS_A_DAY, fresh_token
 from mailer.keys import WrongSealKey
 from mailer.model.audience import MembershipState, SuppressionReason
+from mailer.model.faults import Fault, FaultsFound
+from mailer.model.service import ServicePurpose
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.store import tables
 from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
 from mailer.store.engine import StoreUnavailable
+from mailer.store.forgetting import forget_notices
 from mailer.store.preferences import standing_of
 from mailer.store.restoring import replay_log
 from mailer.store.service_mails import claim_service, open_mail
@@ -310,7 +313,8 @@ def test_nothing_is_erased_that_the_log_does_not_have(workspace, visitor, anna):
 def changed_to(workspace, visitor, supporter_id, address=NEW):
     """Ask for a new address, and return the path that confirms it."""
     visitor.post(f"{fresh(workspace, supporter_id)}/address", data={"address": address})
-    (mail,) = mails(workspace)
+    # Mails to addresses that were left have no link.
+    (mail,) = [one for one in mails(workspace) if "/address/" in text_of(one.content)]
     assert normalize_address(address).address == mail.address
     return link_of(mail)
 
@@ -333,6 +337,87 @@ def test_a_new_address_is_used_once_it_is_confirmed_from_there(workspace, visito
         workspace.service_keys.domain_digest(moved.domain),
         True,
     ) == (row.address_digest, row.domain_class, row.domain_digest, row.needs_smtputf8)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_old_address_is_told_once(workspace, visitor, anna, ground, known):
+    """In the person's language, with no address in it; who answers is heard. Twice is once."""
+    if known:
+        ground.add_supporter(NEW, "harbor-volunteers", languages=("de",))
+    path = changed_to(workspace, visitor, anna)
+    assert [] == mails(workspace)
+
+    for _ in range(2):
+        visitor.post(path, data={"action": "confirm"})
+
+    (mail,) = mails(workspace)
+    said = message(mail.content)
+    assert (ANNA, "Ваш адрес изменён", "office@harbor.example.org") == (
+        mail.address, said["Subject"], said["Reply-To"]
+    )  # fmt: skip
+    assert "ответьте на это письмо" in text_of(mail.content)
+    assert "@" not in text_of(mail.content)
+    assert NEW.encode() not in mail.content
+
+
+def test_who_told_no_language_is_told_in_that_of_the_page(workspace, visitor, ground):
+    """It is all that is known of them."""
+    plain = ground.add_supporter(ANNA, "harbor-news", languages=())
+    path = changed_to(workspace, visitor, plain)
+    visitor.post(path, data={"action": "confirm"}, headers={"Accept-Language": "ru"})
+    (mail,) = mails(workspace)
+    assert "ru" == message(mail.content)["Content-Language"]
+
+
+@pytest.mark.parametrize("why", ["barred", "same", "unfit", "sealed"])
+def test_without_telling_the_change_holds(workspace, visitor, anna, why, monkeypatch):
+    """Where the old address may not be written to, is the same, or cannot be written to."""
+    address = NEW if why != "same" else ANNA.upper()
+    path = changed_to(workspace, visitor, anna, address)
+    if why == "barred":
+        with workspace.store.write() as connection:
+            entry = Suppressed(
+                digest(workspace), SCOPE_ALL, SuppressionReason.COMPLAINED, "complaint",
+                workspace.clock.now(),
+            )  # fmt: skip
+            suppress(connection, [entry])
+    elif why == "unfit":
+        monkeypatch.setattr("mailer.app.own_data.write_service", refuse_mail)
+    elif why == "sealed":
+        with workspace.store.write() as connection:
+            connection.execute(
+                tables.supporter.update().values(
+                    address_sealed=workspace.seal_keys.seal(ANNA, "supporter", "x", anna)
+                )
+            )
+
+    answer = visitor.post(path, data={"action": "confirm"})
+
+    assert "Your address is changed" in answer.text
+    assert normalize_address(address).address == address_of(workspace, anna)
+    assert [] == mails(workspace)
+
+
+def refuse_mail(*_args):
+    """Find no relay that may take a mail."""
+    raise FaultsFound([Fault("config.toml", 0, "relays", "not verified")])
+
+
+def test_no_notice_outlives_what_it_tells_of(workspace, visitor, anna):
+    """Its sealed address is forgotten with the change, or with the person; one that waits goes out."""
+    path = changed_to(workspace, visitor, anna)
+    with workspace.store.write() as connection:
+        connection.execute(tables.service_mail.update().values(state=DeliveryState.ACCEPTED))
+    visitor.post(path, data={"action": "confirm"})
+    visitor.post(f"{fresh(workspace, anna)}/erase", data={"action": "erase"})
+    (waits,) = everything(workspace)["service_mail"]
+    assert (ServicePurpose.ADDRESS_NOTICE, digest(workspace)) == (
+        waits.purpose, waits.address_digest
+    )  # fmt: skip
+    with workspace.store.write() as connection:
+        connection.execute(tables.service_mail.update().values(state=DeliveryState.ACCEPTED))
+        forget_notices(connection, [waits.request])
+    assert [] == everything(workspace)["service_mail"]
 
 
 def test_suppressions_stay_with_the_old_address(workspace, visitor, anna):

@@ -42,6 +42,8 @@ from mailer.web.public.reader import page_language
 _AGAIN_S = (2.0, 10.0)
 #: Says what a mail says: to whom reads these languages, with this link.
 Letter = Callable[[Sequence[str], str], ServiceText]
+#: Says what a mail without a link says, to whom reads these languages.
+Notice = Callable[[Sequence[str]], ServiceText]
 
 
 class NotNow(Exception):
@@ -66,8 +68,8 @@ class Desk(Protocol):
     def ask_change(self, supporter_id: int, address: NormalAddress, letter: Letter) -> None:
         """Send to a person's new address what confirms it."""
 
-    def confirm_change(self, token: str) -> bool:
-        """Move a person to their new address; tell if the token was good for that."""
+    def confirm_change(self, token: str, notice: Notice) -> bool:
+        """Move a person to their new address, and tell the old one; False when the token is no good."""
 
 
 class OwnData:
@@ -276,7 +278,13 @@ class OwnData:
         if not _action(await read_form(request), "confirm"):
             return self._pages.error(request, HTTPStatus.BAD_REQUEST)
         token: str = request.path_params["token"]
-        if not await self._answering.work(lambda: self._desk.confirm_change(token)):
+        here = self._pages.language_for(request)
+
+        def notice(languages: Sequence[str]) -> ServiceText:
+            language = page_language(languages or (here,), self._pages.spoken)
+            return self._pages.letter("address_notice.txt", language)
+
+        if not await self._answering.work(lambda: self._desk.confirm_change(token, notice)):
             return self._nothing(request)
         emit("address changed by their own wish")
         return self._pages.private(request, "address_changed.html")
