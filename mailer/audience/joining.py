@@ -30,6 +30,7 @@ from mailer.model.audience import (
 from mailer.store import imports as rows
 from mailer.store.audience import SCOPE_ALL, organisation_scope, sync_lists
 from mailer.store.engine import Connection, Store, take_ids
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.sign_ups import SignUp, come_back, confirm_sign_up, find_sign_up
 from mailer.store.supporters import organisation_ids
 from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog, left_list
@@ -117,6 +118,7 @@ def confirm(
     if waiting.confirmed or not lists:
         return Confirmation.BEFORE if waiting.confirmed else Confirmation.TOO_OLD
     with store.write() as connection:
+        keep_ids_in_order(connection, Ids.SUPPRESSIONS)
         found = confirm_sign_up(connection, sign_up_id, now)
         if found is None:
             # Another request was given it meanwhile.

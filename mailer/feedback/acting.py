@@ -21,6 +21,7 @@ from mailer.model.feedback import (
     FeedbackEffect,
     FeedbackFinding,
     FeedbackReason,
+    MatchedBy,
 )
 from mailer.model.feedback_policy import Decision, Said, SoftLimits, decide
 from mailer.model.service import TO_SUPPORTERS
@@ -41,6 +42,7 @@ from mailer.store.feedback import (
 )
 from mailer.store.leaving import Leaver, leave_all, lists_to_leave
 from mailer.store.mailings import load_mailing
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.outcomes import Counted, count_endings
 from mailer.store.suppression_log import LogEntry
 from mailer.store.suppressions import Suppressed, log_entries, suppress
@@ -50,6 +52,15 @@ _BY_REPORT = "report"
 #: What a suppression came from.
 _SOURCES = {SuppressionReason.COMPLAINED: "complaint"}
 _BOUNCE = "bounce"
+
+#: Rows that may come of what is said. Nothing else changes anybody: providers tell of every mail
+#: that was delivered.
+_MAY_WRITE = {
+    FeedbackClass.HARD: Ids.SUPPRESSIONS,
+    FeedbackClass.SOFT: Ids.SUPPRESSIONS,
+    FeedbackClass.COMPLAINT: Ids.SUPPRESSIONS,
+    FeedbackClass.OPT_OUT: Ids.UNSUBSCRIPTIONS,
+}
 
 #: Address as a message writes it → its digest; None for what is no address.
 DigestOf = Callable[[str], bytes | None]
@@ -81,6 +92,10 @@ def act(
 
     A report that is tied to a mail by nothing but an address is written, and changes nothing.
     """
+    if told.feedback.match.by is not MatchedBy.NOTHING:
+        # A complaint and a wish to leave may stand in one report, the one or the other first.
+        kinds = {one.kind for one in told.feedback.findings} & _MAY_WRITE.keys()
+        keep_ids_in_order(connection, *(_MAY_WRITE[kind] for kind in kinds))
     heard = [_Heard(one, _named(one, digest_of)) for one in told.feedback.findings]
     mail = _mail_of(connection, told.feedback, now)
     if mail is None:

@@ -24,6 +24,7 @@ from mailer.store.engine import Connection, Store, StoreUnavailable, take_ids
 from mailer.store.exports import attributes_of_all
 from mailer.store.feedback import evidence_of
 from mailer.store.imports import attribute_text
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.suppression_log import LogEntry, Mark, SuppressionLog
 from mailer.store.suppressions import (
     Suppressed,
@@ -173,6 +174,7 @@ def erase_own(store: Store, supporter_id: int, now: datetime, log: SuppressionLo
     if not is_there(store, supporter_id):
         return False
     with store.write() as connection:
+        keep_ids_in_order(connection, Ids.SUPPRESSIONS)
         person = supporters.row_of(connection, supporter_id, lock=True)
         if person is None:
             return False
@@ -230,6 +232,7 @@ def confirm_change(
     if change is None or change.is_confirmed:
         return change is not None
     with store.write() as connection:
+        keep_ids_in_order(connection, Ids.SUPPRESSIONS)
         change = rows.find_change(connection, *which, lock=True)
         if change is None or change.is_confirmed:
             return change is not None

@@ -21,6 +21,7 @@ from mailer.model.feedback_policy import SoftLimits
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
 from mailer.store.batches import fetch, ids_for, insert, these
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
 from mailer.store.pacing import give_back_of_day
 from mailer.store.refusals import RefusedAddress, note_refusals
@@ -130,6 +131,8 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
     """Write attempts and what the deliveries become, and count them; what is on record stays."""
     if not batch:
         return Written([], [])
+    if any(map(_is_trouble, batch)):
+        keep_ids_in_order(connection, Ids.SUPPRESSIONS)
     held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
     for one in batch:
@@ -221,15 +224,16 @@ def _holding(dialect: str) -> Select[tuple[int, int]]:
     return query.with_for_update()
 
 
+def _is_trouble(one: Recorded) -> bool:
+    """Tell whether it may suppress an address."""
+    return one.trouble is not FeedbackReason.NONE or one.suppress is not None
+
+
 def _note_troubles(
     connection: Connection, ended: Collection[Recorded], now: datetime
 ) -> list[Suppressed]:
     """Write what refusals hold against addresses; return whom that suppressed."""
-    troubles = {
-        one.result.delivery_id: one
-        for one in ended
-        if one.trouble is not FeedbackReason.NONE or one.suppress is not None
-    }
+    troubles = {one.result.delivery_id: one for one in ended if _is_trouble(one)}
     if not troubles:
         return []
     rows = connection.execute(

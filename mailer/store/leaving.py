@@ -19,13 +19,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     false,
-    func,
     or_,
     select,
     update,
 )
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.supporters import merged_into
 from mailer.store.suppression_log import LogEntry, Mark, left_list
 from mailer.store.tables import (
@@ -37,9 +37,6 @@ from mailer.store.tables import (
     unsubscription,
     unsubscription_list,
 )
-
-#: Of PostgreSQL's advisory locks, the one that orders unsubscriptions: "unsb" in ASCII.
-_ORDER_LOCK = 0x756E7362
 
 
 @dataclass(frozen=True)
@@ -226,6 +223,7 @@ def leave_all(
     Memberships, the unsubscriptions and what they left are written together. Senders stop for the
     rows of `unsubscription`; deliveries that are due are theirs to skip.
     """
+    keep_ids_in_order(connection, Ids.UNSUBSCRIPTIONS)
     return _leave(connection, leavers, _to_leave(connection, leavers, lock=True), now)
 
 
@@ -233,6 +231,9 @@ def leave_some(
     connection: Connection, leaver: Leaver, list_ids: Collection[int], now: datetime
 ) -> LeftLists | None:
     """Leave lists of one supporter by their choice among them; None when none was left to leave."""
+    if not list_ids:
+        return None
+    keep_ids_in_order(connection, Ids.UNSUBSCRIPTIONS)
     query = _SUBSCRIBED.with_for_update(of=membership)
     found = connection.execute(query, {"supporters": [leaver.supporter_id]})
     rows = [one for row in found if (one := _Subscribed(*row)).list_id in list_ids]
@@ -264,7 +265,6 @@ def _leave(
             for list_id, person in sorted(taken)
         ],
     )
-    keep_ids_in_order(connection)
     ids = connection.execute(
         _UNSUBSCRIBE,
         [
@@ -293,16 +293,6 @@ def _leave(
 
 
 _UNSUBSCRIBE = unsubscription.insert().returning(unsubscription.c.id, sort_by_parameter_order=True)
-
-
-def keep_ids_in_order(connection: Connection) -> None:
-    """Let no other unsubscription be committed between this one's id and its commit.
-
-    Senders ask for ids above the last they saw: one that came to light after a higher one would
-    never be seen, and its person mailed. SQLite has one writer at a time as it is.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
 
 
 def _among(memberships: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
@@ -370,7 +360,6 @@ __all__ = [
     "Leaver",
     "LeftLists",
     "ListScope",
-    "keep_ids_in_order",
     "leave_all",
     "leave_lists",
     "leave_some",

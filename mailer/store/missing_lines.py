@@ -15,7 +15,7 @@ from mailer.model.audience import MembershipState
 from mailer.model.feedback import FeedbackEffect
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.feedback import SMTP_SOURCE
-from mailer.store.leaving import keep_ids_in_order
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.settings import (
     LOG_LACKS_AFTER,
     LOG_LACKS_REFUSALS_AFTER,
@@ -24,7 +24,7 @@ from mailer.store.settings import (
     write_setting,
 )
 from mailer.store.suppression_log import LogEntry, left_list
-from mailer.store.suppressions import keep_suppressions_in_order, log_entries, standing
+from mailer.store.suppressions import log_entries, standing
 from mailer.store.tables import (
     feedback_event,
     feedback_finding,
@@ -72,14 +72,15 @@ def take_missing(connection: Connection, limit: int) -> tuple[list[LogEntry], bo
     They count as written when the transaction is committed: append them in it. Whoever has come
     back to a list since has no line, since they are on it; nor has a suppression that was lifted.
     """
+    # Who leaves meanwhile, or is suppressed, must not see that lines are missing when we have seen
+    # all of them.
+    keep_ids_in_order(connection, *Ids)
     left, more_left = _take_left(connection, limit)
     refused, more_refused = _take_refused(connection, limit)
     return [*left, *refused], more_left or more_refused
 
 
 def _take_refused(connection: Connection, limit: int) -> tuple[list[LogEntry], bool]:
-    # As with those who leave.
-    keep_suppressions_in_order(connection)
     after = read_setting(connection, LOG_LACKS_REFUSALS_AFTER)
     if after is None:
         return [], False
@@ -109,8 +110,6 @@ def _take_refused(connection: Connection, limit: int) -> tuple[list[LogEntry], b
 
 
 def _take_left(connection: Connection, limit: int) -> tuple[list[LogEntry], bool]:
-    # Who leaves meanwhile must not see that lines are missing when we have seen all of them.
-    keep_ids_in_order(connection)
     after = read_setting(connection, LOG_LACKS_AFTER)
     if after is None:
         return [], False

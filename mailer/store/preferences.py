@@ -20,6 +20,7 @@ from mailer.model.audience import (
 )
 from mailer.store.audience import is_live, list_from_document, profile_from_text, profile_id
 from mailer.store.leaving import Leaver, LeftLists, ListScope, leave_some
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.supporters import merged_into
 from mailer.store.suppressions import is_barred
 from mailer.store.tables import (
@@ -173,6 +174,8 @@ def write_choices(
         wanted: What is to stand.
         now: This instant.
     """
+    if wanted.leaves:
+        keep_ids_in_order(connection, Ids.UNSUBSCRIPTIONS)
     who = supporter.c.id == standing.supporter_id
     # Locked first, so that an erasure that is under way is waited for, and nothing is written then.
     if connection.execute(select(supporter.c.id).where(who).with_for_update()).first() is None:

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from mailer.model.audience import SuppressionReason
 from mailer.store.audience import insert_or_ignore, organisation_scope, scopes_for
+from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.supporters import organisation_ids
 from mailer.store.suppression_log import LogEntry, Mark
 from mailer.store.tables import suppression
 
-#: Of PostgreSQL's advisory locks, the one that orders suppressions: "supp" in ASCII.
-_ORDER_LOCK = 0x73757070
 #: Weakest first: a reason takes the place of a weaker one, and never of a stronger.
 _STRENGTH = (
     SuppressionReason.SOFT_BOUNCES,
@@ -58,7 +57,7 @@ def suppress(connection: Connection, entries: Sequence[Suppressed]) -> list[Supp
     """
     if not entries:
         return []
-    keep_suppressions_in_order(connection)
+    keep_ids_in_order(connection, Ids.SUPPRESSIONS)
     wanted: dict[tuple[bytes, str], Suppressed] = {}
     for entry in entries:
         key = (entry.address_digest, entry.scope)
@@ -226,12 +225,3 @@ def _entry(row: Row[Any]) -> Suppressed:
         row.batch_id,
         row.delivery_id,
     )
-
-
-def keep_suppressions_in_order(connection: Connection) -> None:
-    """Let no other suppression be committed between this one's id and its commit.
-
-    Senders ask for ids above the last they saw. SQLite has one writer at a time as it is.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
