@@ -337,6 +337,6 @@ def _told(
         else:
             change = changes[digest]
             reasons = ["without consent, so not mailed"] if change.without_consent else []
-            reasons += ["keeps the topics and text_only on record"] if change.keeps_choices else []
+            reasons += ["keeps the choices on record"] if change.keeps_choices else []
             yield LineTold(line, change.verdict.value, "; ".join(reasons))
         before.add(digest)

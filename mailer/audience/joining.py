@@ -186,7 +186,7 @@ class _Joining:
         new_id = take_ids(self._connection, SUPPORTER, 1) if known is None else 0
         merger = Merger(
             self._seal, self._service, definition, owner_id, self._now,
-            self._profiles.id_of, self._profiles.of_id,
+            self._profiles.id_of, self._profiles.of_id, by_themselves=True,
         )  # fmt: skip
         change = merger.change(digest, RowsOfAddress(row, None), known, new_id)
         ChangeWriter(self._seal, definition, list_id, None, self._now).write(

@@ -96,7 +96,8 @@ class Change:
     topics: frozenset[str] | None = None
     #: They are on the list, and nothing says that they agreed.
     without_consent: bool = False
-    #: The row said other topics, or plain text; what is on record stays.
+    #: The row said something else than is on record, which stays: of topics and plain text, and of
+    #: languages and time zone where they chose them themselves.
     keeps_choices: bool = False
     #: Who was on record, for undoing; None for a new supporter.
     known: KnownSupporter | None = None
@@ -154,6 +155,8 @@ class Merger:
     profile_id: Callable[[LanguageProfile], int]
     #: Gives the profile of a row id.
     profile_of: Callable[[int], LanguageProfile]
+    #: The rows are what people say of themselves, not a file.
+    by_themselves: bool = False
 
     def change(
         self, digest: bytes, rows: RowsOfAddress, known: KnownSupporter | None, new_id: int
@@ -203,10 +206,20 @@ class Merger:
             joins=_consent(row) if joins else None,
             consent=consent,
             topics=row.topics if joins else None,
-            keeps_choices=(row.text_only and not known.text_only)
-            or (bool(row.topics) and not joins and row.topics != known.topics),
+            keeps_choices=self._keeps_choices(row, known, joins=joins),
             without_consent=not (basis if consent is None else consent.basis),
             known=known,
+        )
+
+    def _keeps_choices(self, row: ImportedRow, known: KnownSupporter, *, joins: bool) -> bool:
+        """Tell whether what a row says gives way to what is on record."""
+        before = self.profile_of(known.profile_id)
+        chose = known.chosen_at is not None and not self.by_themselves
+        return (
+            (row.text_only and not known.text_only)
+            or (bool(row.topics) and not joins and row.topics != known.topics)
+            or (chose and _gives_way(row.profile.languages, before.languages))
+            or (chose and _gives_way(row.time_zone, known.time_zone))
         )
 
     def _new(self, digest: bytes, row: ImportedRow, supporter_id: int) -> dict[str, object]:
@@ -226,6 +239,7 @@ class Merger:
             "needs_smtputf8": row.address.needs_smtputf8,
             "discreet": row.discreet or self.definition.discreet,
             "text_only": row.text_only,
+            "chosen_at": self.now if self.by_themselves else None,
             "created_at": self.now,
             "updated_at": self.now,
         }
@@ -235,17 +249,27 @@ class Merger:
         fields = opened_fields(self.seal_keys, known.fields_sealed, known.supporter_id)
         merged = {**filling.fields, **fields, **first.fields}
         before = self.profile_of(known.profile_id)
-        profile = LanguageProfile(
-            first.profile.languages or before.languages or filling.profile.languages,
-            tuple(sorted({*before.never, *first.profile.never, *filling.profile.never})),
-        )
+        never = tuple(sorted({*before.never, *first.profile.never, *filling.profile.never}))
+        languages = first.profile.languages or before.languages or filling.profile.languages
+        time_zone = first.time_zone or known.time_zone or filling.time_zone
+        chosen_at = known.chosen_at
+        if self.by_themselves:
+            chosen_at = self.now
+        elif chosen_at is not None:
+            languages, time_zone = before.languages or languages, known.time_zone or time_zone
+        profile = LanguageProfile(languages, never)
         joined_at = first.joined_at or known.joined_at or filling.joined_at
         country = first.country or known.country or filling.country
-        time_zone = first.time_zone or known.time_zone or filling.time_zone
         # The mark is set by a file and never taken back by one.
         discreet = known.discreet or first.discreet or filling.discreet
-        plain = (joined_at, country, time_zone, discreet)
-        before_plain = (known.joined_at, known.country, known.time_zone, known.discreet)
+        plain = (joined_at, country, time_zone, discreet, chosen_at)
+        before_plain = (
+            known.joined_at,
+            known.country,
+            known.time_zone,
+            known.discreet,
+            known.chosen_at,
+        )
         if merged == fields and profile == before and plain == before_plain:
             return None
         return {
@@ -258,6 +282,7 @@ class Merger:
             "time_zone": time_zone,
             "joined_at": joined_at,
             "discreet": discreet,
+            "chosen_at": chosen_at,
             "updated_at": self.now,
         }
 
@@ -279,6 +304,10 @@ class Merger:
             )
         )
         return write, sealed_again
+
+
+def _gives_way(said: object, on_record: object) -> bool:
+    return bool(said and on_record) and said != on_record
 
 
 def _nothing(row: ImportedRow) -> ImportedRow:

@@ -289,8 +289,8 @@ def _print_result(workspace: Workspace, result: ImportResult, *, dry_run: bool) 
         )
     if result.kept_choices:
         console.print(
-            f"{result.kept_choices} of them keep the topics and text_only on record: who is known "
-            "chooses those on their own page."
+            f"{result.kept_choices} of them keep what is on record: topics and text_only of whoever is "
+            "known, and the languages and time_zone that people chose themselves."
         )
     if result.sealed_columns:
         console.print(

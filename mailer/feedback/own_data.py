@@ -113,6 +113,7 @@ def _document(connection: Connection, keys: SealKeys, row: Any) -> dict[str, Any
         "only urgent appeals": row.only_urgent,
         "plain text only": row.text_only,
         "paused until": _moment(row.paused_until),
+        "chosen by yourself": _moment(row.chosen_at),
         "lists": [
             {
                 "list": one.key,

@@ -59,6 +59,8 @@ class KnownSupporter:
     joined_at: datetime | None
     discreet: bool
     text_only: bool
+    #: When they chose languages and time zone themselves; None when they never did.
+    chosen_at: datetime | None
     updated_at: datetime
     #: State on the list that is imported; None when not on it, or not yet: an import that brought
     #: them was broken off.
@@ -143,6 +145,7 @@ def known_supporters(
             joined_at=row.joined_at,
             discreet=row.discreet,
             text_only=row.text_only,
+            chosen_at=row.chosen_at,
             updated_at=row.updated_at,
             membership=None if row.staged else row.membership_state,
             consent_basis="" if row.staged else row.membership_basis or "",

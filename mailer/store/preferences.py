@@ -180,10 +180,12 @@ def write_choices(
     # Locked first, so that an erasure that is under way is waited for, and nothing is written then.
     if connection.execute(select(supporter.c.id).where(who).with_for_update()).first() is None:
         return None
+    as_before = (wanted.profile, wanted.time_zone) == (standing.profile, standing.time_zone)
     connection.execute(
         update(supporter)
         .where(who)
         .values(
+            **({} if as_before else {"chosen_at": now}),
             profile_id=profile_id(connection, wanted.profile),
             time_zone=wanted.time_zone,
             text_only=wanted.text_only,

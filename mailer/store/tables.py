@@ -126,6 +126,9 @@ supporter = Table(
     #: Wants mails without HTML.
     Column("text_only", Boolean, nullable=False, server_default=false()),
     Column("paused_until", Instant),
+    #: When they last said themselves in which languages, and by which clock, they are written to: no
+    #: file writes over that. None when they never did.
+    Column("chosen_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("organisation_id", "address_digest"),

@@ -6,7 +6,9 @@ from sqlalchemy import insert, update
 from mailer.audience.exports import export_list
 from mailer.audience.imports import CHUNK_ROWS
 from mailer.audience.undoing import UndoResult, undo_import
+from mailer.model.audience import LanguageProfile
 from mailer.store import tables
+from mailer.store.preferences import Choices, standing_of, write_choices
 from tests.store.import_ground import Importer
 from tests.support.clocks import NOW
 from tests.support.factories import make_list
@@ -70,10 +72,39 @@ def test_a_file_never_says_otherwise_than_somebody_on_record(importer):
     again = (HEADER, ANNA, "boris@example.org,Boris,press,yes")
     told = []
     assert 2 == importer.take(*again, onto=NEWS, dry_run=True, told=told.append).kept_choices
-    assert ["keeps the topics and text_only on record"] * 2 == [one.reason for one in told]
+    assert ["keeps the choices on record"] * 2 == [one.reason for one in told]
     result = importer.take(*again, onto=NEWS, now=LATER)
     assert (2, 2) == (result.unchanged, result.kept_choices)
     assert before == importer.everything()
+
+
+def test_a_file_never_takes_back_the_languages_that_somebody_chose(importer):
+    """Nor their clock: a newer list of somebody's must not write to her in another language again."""
+    header = "email,languages,never_languages,time_zone"
+    importer.take(header, "anna@example.org,ru,,Europe/Moscow", onto=NEWS)
+    importer.take(header, "anna@example.org,ru;en,,", onto=NEWS)
+    who = importer.people()["anna@example.org"]["id"]
+    with importer.store.write() as connection:
+        standing = standing_of(connection, who)
+        wanted = Choices(
+            LanguageProfile(("uk",), ("ru",)), "Europe/Kyiv",
+            text_only=False, only_urgent=False, paused_until=None,
+        )  # fmt: skip
+        write_choices(connection, standing, 1, wanted, LATER)
+    before = importer.people()["anna@example.org"]
+    told = []
+    row = "anna@example.org,ru,be,Europe/Moscow"
+    importer.take(header, row, onto=NEWS, dry_run=True, told=told.append)
+    assert ["keeps the choices on record"] == [one.reason for one in told]
+    result = importer.take(header, row, onto=NEWS, now=LATER)
+    assert (1, 1) == (result.updated, result.kept_choices)
+    profile = {"languages": "uk", "never": "be,ru"}
+    assert profile.items() <= importer.rows(tables.language_profile)[-1].items()
+    assert "Europe/Kyiv" == importer.people()["anna@example.org"]["time_zone"]
+    undo_import(importer.store, importer.seal_keys, result.batch, LATER)
+    after = importer.people()["anna@example.org"]
+    for column in ("profile_id", "time_zone", "chosen_at"):
+        assert before[column] == after[column]
 
 
 def test_on_another_list_the_topics_are_new_and_plain_text_is_not(importer):

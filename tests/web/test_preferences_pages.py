@@ -90,7 +90,7 @@ class Person:
             return standing_of(connection, self.id)
 
     def row(self):
-        """Return everything on record of the person, but when it was last written."""
+        """Return everything on record of the person, but when it was last written and chosen."""
         with self.store.read() as connection:
             row = connection.execute(
                 select(tables.supporter).where(tables.supporter.c.id == self.id)
@@ -103,7 +103,7 @@ class Person:
                     tables.membership_topic.c.supporter_id == self.id
                 )
             ).all()
-        return {**row._mapping, "updated_at": None}, memberships, topics
+        return {**row._mapping, "updated_at": None, "chosen_at": None}, memberships, topics
 
 
 @pytest.fixture
