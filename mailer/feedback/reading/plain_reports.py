@@ -23,7 +23,7 @@ _LONGEST_SEARCHED = 8000
 #: A line that begins with an address: "  <anna@example.org>: host ...", "* anna@example.org".
 _LEADING = re.compile(
     rf"([ \t]{{0,40}})([245]\d\d[ ])?(?:[*>•·-]{{1,4}}[ \t]{{0,4}})?[\"'<(\[]{{0,2}}({ADDRESS})[\"'>)\].]{{0,3}}"
-    r"(?=$|[ \t]*(?:$|[:;,(<=]|\.\.\.|-|\"|on |error\b|was |is |failed|could not|[245]\d\d\b))",
+    r"(?=$|[ \t]*(?:$|[:;,(<=\[]|\.\.\.|-|\"|on |error\b|was |is |failed|could not|[245]\d\d\b))",
     re.IGNORECASE,
 )
 #: Behind an address that a mail was forwarded to: whom it was for.
@@ -44,6 +44,8 @@ _LABELLED = re.compile(
     rf"[\s:=<(\"'*-]{{1,12}}({ADDRESS})",
     re.IGNORECASE,
 )
+#: A line of a transcript in which the other system answers.
+_REPLY_LINE = re.compile(r"[^<>]{0,60}<(?:<<|--|-)[ \t]")
 #: Lines whose addresses are for those who have questions.
 _NO_RECIPIENT = re.compile(
     r"postmaster|mailer-daemon|contact|assistance|question|support|help|abuse|administrator|webmaster"
@@ -88,7 +90,7 @@ def _transcript(lines: list[str], address: str) -> str:
     """Return what a transcript of the session has about one address: RCPT and the reply."""
     wanted = f"rcpt to:<{address.lower()}>"
     for line, reply in pairwise(lines):
-        if wanted in line.lower() and reply.startswith("<<< "):
+        if wanted in line.lower().replace("to: <", "to:<") and _REPLY_LINE.match(reply):
             return f"\n{line}\n{reply}"
     return ""
 

@@ -71,7 +71,9 @@ _STAGES = (
             r"|\[?rcpt_to\]|smtp:rcpt|like our rcpt|rcpt to generated|response to rcpt"
             r"|recipient address rejected:|smtp command:? rcpt|has rejected address"
             r"|following rcpt|while sending rcpt|\(state 1[34]\)"
-            r"|>>> ?rcpt to:? ?<[^<>]{0,200}>\s{0,9}<<< ?5"
+            # A transcript: the command, and the refusal that came for it and no other.
+            r"|rcpt to: ?<[^<>]{0,200}>[^<>\d]{0,40}5\d\d\b|rcpt to:? ?<[^<>]{0,200}>[^<>]{0,40}<[<-]{1,2} ?5"
+            r"|rejected command '?rcpt|error (?:response )?to rcpt|in response to rcpt|rcpt command"
         ),
     ),
     (
