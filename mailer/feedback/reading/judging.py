@@ -110,7 +110,9 @@ def _bounce(
     reason = best.reason
     if reason is FeedbackReason.UNCLEAR:
         reason = reason_of(status)
-        is_hard = status in DEAD_CODES or status == "5.4.4"
+        is_hard = (status in DEAD_CODES or status == "5.4.4") and not said.is_about_us
+        if said.is_about_us and reason in _ABOUT_ADDRESS:
+            reason = FeedbackReason.POLICY
     else:
         is_hard = _is_borne_out(best, status, code, stage)
     if is_hard and is_bare_code:
@@ -128,7 +130,7 @@ def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
     """Tell whether words that say that nobody is there are enough to believe it."""
     if best.reason is FeedbackReason.MOVED:
         # Other codes forward, or ask to try another address.
-        return status == "5.1.6"
+        return status in DEAD_CODES
     if stage in (Stage.MAIL, Stage.CONNECTION):
         return False
     if best.is_certain or status in DEAD_CODES or status == _OTHER_ADDRESS_STATUS:

@@ -44,6 +44,8 @@ _PRECEDENCE = (
     Reason.NETWORK,
     Reason.SYSTEM,
 )
+#: What stands before words that do not hold: "is not listed on".
+_NEGATIONS = ("not ", "n't ")
 #: Shorter phrases are whole words.
 _SHORT = 5
 _MIDDLE = re.compile(r"\b[245]\d\d-\s{0,3}(?:#?[245]\.\d{1,3}\.\d{1,3}\b)?")
@@ -100,6 +102,16 @@ _STAGES = (
 )
 
 
+#: Words about the mail, its sender or where it comes from, and not about the address.
+_ABOUT_US = re.compile(
+    r"\byour? (?:message|mail|e-?mail|ip|server|host|domain|country|network|isp|provider|access|client|are )"
+    r"|\b(?:message|mail|e-?mail|content|connection|delivery|transaction|sender) (?:(?:was|has been|is|were) )?"
+    r"(?:not accepted|rejected|refused|blocked|denied|bounced|not allowed|unwanted)"
+    r"|\b(?:blocked|rejected|refused|denied|dropped) (?:by|for|due|because|as) |\bnot accept\w* (?:any )?\w*mail from"
+    r"|\bsend(?:er|ing)\b|\bconnect(?:ing|ion)\b|\btemporar|\blater\b"
+)
+
+
 @dataclass(frozen=True)
 class Wording:
     """What the words of a failure say."""
@@ -112,6 +124,8 @@ class Wording:
     #: RFC 3463; "" when there is none.
     enhanced_code: str
     stage: Stage
+    #: They speak of us, so that a code for a dead address is not borne out.
+    is_about_us: bool = False
 
 
 def read_wording(words: str) -> Wording:
@@ -135,7 +149,7 @@ def read_wording(words: str) -> Wording:
     reason = _first(_lookup("words"), plain)
     if certain is not Reason.UNCLEAR and _stands_before(certain, reason):
         return Wording(certain, True, code, enhanced, stage)
-    return Wording(reason, False, code, enhanced, stage)
+    return Wording(reason, False, code, enhanced, stage, bool(_ABOUT_US.search(plain)))
 
 
 def _enhanced(text: str) -> str:
@@ -173,7 +187,11 @@ def _lookup(which: Literal["words", "certain", "overruling"]) -> _Lookup:
         ]
         patterns += [rf"\A{re.escape(one[1:])}" for one in phrases if one[0] == "^"]
         patterns += [rf"{re.escape(one)}(?![a-z0-9])" for one in phrases if len(one) < _SHORT]
-        joined = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(patterns)})") if patterns else None
+        joined = (
+            re.compile(rf"(?<![a-z0-9])(?<!not )(?<!n't )(?:{'|'.join(patterns)})")
+            if patterns
+            else None
+        )
         found.append((reason, plain, joined))
     return found
 
@@ -187,8 +205,10 @@ def _first(lookup: _Lookup, text: str) -> Reason:
 
 
 def _has(text: str, phrase: str) -> bool:
-    """Tell whether a phrase stands in a text, its first letter at the beginning of a word."""
+    """Tell whether a phrase stands in a text: from the beginning of a word on, and not negated."""
     at = text.find(phrase)
-    while at > 0 and phrase[0].isalnum() and text[at - 1].isalnum():
+    while at > 0 and (
+        (phrase[0].isalnum() and text[at - 1].isalnum()) or text.endswith(_NEGATIONS, 0, at)
+    ):
         at = text.find(phrase, at + 1)
     return at >= 0
