@@ -35,6 +35,22 @@ _OTHER_ADDRESS_STATUS = "5.1.0"
 _ABOUT_ADDRESS = frozenset(
     {FeedbackReason.UNKNOWN_USER, FeedbackReason.UNKNOWN_DOMAIN, FeedbackReason.MOVED}
 )
+# What a code means that words about the address do not go with: "5.7.1 No such user".
+_ABOUT_OTHER_THINGS = frozenset(
+    {
+        FeedbackReason.POLICY,
+        FeedbackReason.AUTHENTICATION,
+        FeedbackReason.SENDER_REFUSED,
+        FeedbackReason.TOO_MUCH,
+        FeedbackReason.TOO_BIG,
+        FeedbackReason.MALFORMED,
+        FeedbackReason.NEEDS_SMTPUTF8,
+        FeedbackReason.MAILBOX_FULL,
+        FeedbackReason.EXPIRED,
+        FeedbackReason.NETWORK,
+        FeedbackReason.DNS,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +154,5 @@ def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
     if best.reason is FeedbackReason.UNKNOWN_DOMAIN:
         # Another system may say it of the sender's domain.
         return stage is Stage.RCPT or not best.smtp_code
-    # RFC 3463 §3.8: X.7.X is about policy, whatever the words.
     is_permanent = code >= 500 or (not code and status.startswith("5."))
-    return stage is Stage.RCPT and is_permanent and not status.startswith("5.7.")
+    return stage is Stage.RCPT and is_permanent and reason_of(status) not in _ABOUT_OTHER_THINGS

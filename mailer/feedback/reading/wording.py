@@ -204,11 +204,16 @@ def _first(lookup: _Lookup, text: str) -> Reason:
     return Reason.UNCLEAR
 
 
+def _has_words(character: str) -> bool:
+    """Tell whether a character is of a script that parts its words: Chinese and Japanese do not."""
+    return character.isdigit() or character.lower() != character.upper()
+
+
 def _has(text: str, phrase: str) -> bool:
     """Tell whether a phrase stands in a text: from the beginning of a word on, and not negated."""
     at = text.find(phrase)
     while at > 0 and (
-        (phrase[0].isalnum() and text[at - 1].isalnum()) or text.endswith(_NEGATIONS, 0, at)
+        (_has_words(phrase[0]) and _has_words(text[at - 1])) or text.endswith(_NEGATIONS, 0, at)
     ):
         at = text.find(phrase, at + 1)
     return at >= 0

@@ -9,6 +9,12 @@ TABLE = Table(
         Reason.UNKNOWN_USER: (
             "mailbox unavailable or access denied",
             "user not exist",
+            "用户未找到",
+            "找不到收件人",
+            "找不到用户",
+            "账号不存在",
+            "帐号不存在",
+            "账户不存在",
             "用户不存在",
             "收件人不存在",
             "邮箱不存在",
