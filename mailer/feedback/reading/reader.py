@@ -156,10 +156,12 @@ def _told(message: Part, pieces: Pieces) -> list[FeedbackFinding]:
             message.value("subject"), message.value("from"), pieces.words
         )
         others = [one for one in others if one.lower() not in ours]
-        others = others or address_of_nobody_else(pieces.words, ours)
+        # Whom the returned mail was for is known; an address that stands just anywhere is a guess.
+        meant = _only_recipient(pieces)
+        others = (
+            others or ([meant] if meant else address_of_nobody_else(pieces.words, ours)) or [""]
+        )
         failures = [Failure(one, context=pieces.words) for one in others]
-    if not failures:
-        failures = [Failure(_only_recipient(pieces), context=pieces.words)]
     findings = _once(judge(one) for one in failures)
     is_delay = bool(
         (_DELAY.search(pieces.words) or _DELAY_SUBJECT.search(message.value("subject")))

@@ -6,6 +6,11 @@ from mailer.model.feedback import FeedbackReason as Reason
 TABLE = Table(
     system="Orange, La Poste, SFR, Free",
     words={
+        Reason.UNKNOWN_USER: (
+            "destinataire inexistant",
+            "utilisateur inexistant",
+            "compte inexistant",
+        ),
         Reason.MAILBOX_FULL: (
             "boite du destinataire pleine",
             "boîte pleine",
@@ -29,9 +34,8 @@ TABLE = Table(
             "contenu refuse",
         ),
         Reason.SENDER_REFUSED: (
-            "adresse expediteur",
-            "domaine de l'expediteur",
-            "adresse de l'expéditeur",
+            "expéditeur",
+            "expediteur",
         ),
         Reason.TOO_MUCH: ("trop de connexions", "trop de messages", "trop de destinataires"),
         Reason.SYSTEM: ("service refuse", "veuillez essayer plus tard", "veuillez ressayer"),
@@ -43,9 +47,6 @@ TABLE = Table(
             "adresse destinataire invalide",
             "destinataire inconnu",
             "utilisateur inconnu",
-            "destinataire inexistant",
-            "utilisateur inexistant",
-            "compte inexistant",
             "adresse inexistante",
             "boîte aux lettres inexistante",
             "boite aux lettres inexistante",
