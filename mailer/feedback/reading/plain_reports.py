@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from mailer.feedback.reading.addresses import ADDRESS, addresses_in, trimmed
 from mailer.feedback.reading.judging import Failure
@@ -44,6 +44,8 @@ _LABELLED = re.compile(
     rf"[\s:=<(\"'*-]{{1,12}}({ADDRESS})",
     re.IGNORECASE,
 )
+#: The same, of whom a mail was for before it was forwarded.
+_ORIGINAL = re.compile(rf"\boriginal address[ \t]{{0,9}}:[ \t<]{{1,9}}({ADDRESS})", re.IGNORECASE)
 #: A line of a transcript in which the other system answers.
 _REPLY_LINE = re.compile(r"[^<>]{0,60}<(?:<<|--|-)[ \t]")
 #: Lines whose addresses are for those who have questions.
@@ -133,7 +135,8 @@ def _blocks(lines: list[str], ours: Collection[str]) -> dict[str, str]:
 
 def _labelled(lines: list[str], ours: Collection[str]) -> list[str]:
     """Return the first address behind a label that recipients have."""
-    for one in _LABELLED.finditer("\n".join(lines)[:_LONGEST_SEARCHED]):
+    text = "\n".join(lines)[:_LONGEST_SEARCHED]
+    for one in chain(_ORIGINAL.finditer(text), _LABELLED.finditer(text)):
         address = trimmed(one[1])
         if address and address.lower() not in ours and not _NO_RECIPIENT.search(address):
             return [address]

@@ -40,7 +40,7 @@ _SUBJECTS = re.compile(
     r"|not delivered|non remis|nondeliverable|processing error|warning: could not send|bounce"
     r"|unzustellbar|nicht zugestellt|fehlgeschlagen|échec|no se puede entregar|no entregado|não entreg"
     r"|mancato recapito|impossibile recapitare|nelivrat|не доставлено|недоставлен|не може бути доставлен"
-    r"|メールエラー|配信不能|エラー|传输失败|退信|rejected|blocked",
+    r"|メールエラー|配信不能|エラー|传输失败|投递失败|退信|rejected|blocked",
     re.IGNORECASE,
 )
 #: What reports begin with, in words.
@@ -54,7 +54,9 @@ _WORDS = re.compile(
 )
 #: What a mail system speaks of when it reports, and hardly in anything else it writes.
 _SIGNS = re.compile(
-    r"deliver|error|fail|reject|доставл|配信|送信|退信|zustell|remis\b", re.IGNORECASE
+    r"deliver|error|fail|reject|доставл|доставк|配信|送信|退信|投递|zustell|remis\b|entreg|recapit|consegn"
+    r"|livr[aă]|dostarcz|doru[cč]|bezorg|teslim|(?<![\d.])[45]\.\d\.\d{1,3}(?![\d.])",
+    re.IGNORECASE,
 )
 #: A report that goes on trying.
 _DELAY = re.compile(

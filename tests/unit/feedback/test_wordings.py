@@ -123,6 +123,10 @@ def test_a_transcript_tells_what_was_refused(words):
     ("words", "recipient"),
     [
         ("anna@example.org [Mailbox full]", "anna@example.org"),
+        (
+            "Recipient address: a7@mx.example.com\nOriginal address: anna@example.org\nover quota",
+            "anna@example.org",
+        ),
         ("The mailbox is full. Write to the desk desk@example.com.", "boris@example.org"),
     ],
 )
@@ -133,8 +137,22 @@ def test_a_recipient_is_named_or_stands_in_the_returned_mail(words, recipient):
     assert finding.recipient == recipient
 
 
-def _report(words):
+@pytest.mark.parametrize(
+    "words",
+    [
+        "您发往 anna@example.org 的邮件未能投递。\n原因: 552 Quota exceeded\n",
+        "anna@example.org\n452 4.2.2 over quota\n",
+        "La consegna a anna@example.org non è riuscita: casella piena\n",
+    ],
+)
+def test_a_mail_system_may_report_in_any_language(words):
+    """By its own words for delivery, or the code that it quotes."""
+    (finding,) = read(_report(words, subject="News")).findings
+    assert (finding.recipient, finding.reason) == ("anna@example.org", Reason.MAILBOX_FULL)
+
+
+def _report(words, subject="Undeliverable mail"):
     return (
         "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.com\nTo: office@example.net\n"
-        f"Subject: Undeliverable mail\n\n{words}"
+        f"Subject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{words}"
     ).encode()

@@ -47,7 +47,11 @@ TABLE = Table(
         Reason.POLICY: ("reject due to policy restrictions",),
         Reason.AUTHENTICATION: ("bad dns ptr resource record",),
         Reason.SENDER_REFUSED: (
-            "absender",
+            "absenderadresse",
+            "absender abgelehnt",
+            "absender unbekannt",
+            "unbekannter absender",
+            "des absenders",
             "invalid dns mx or a/aaaa resource record",
         ),
         Reason.TOO_MUCH: ("zu viele verbindungen", "mail send limit exceeded"),

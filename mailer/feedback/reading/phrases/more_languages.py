@@ -48,6 +48,6 @@ TABLE = Table(
             "schránka je zablokovaná",
         ),
         Reason.BLOCKED_AS_SPAM: ("odrzucona jako spam",),
-        Reason.SENDER_REFUSED: ("nadawca", "nadawcy", "odesílatel", "afzender", "gönderen"),
+        Reason.SENDER_REFUSED: ("nadawcy", "odesílatele", "van de afzender", "gönderenin"),
     },
 )

@@ -73,7 +73,12 @@ TABLE = Table(
             "casuta este plina",
             "căsuța este plină",
         ),
-        Reason.SENDER_REFUSED: ("remitente", "remetente", "mittente", "expeditor"),
+        Reason.SENDER_REFUSED: (
+            "del remitente",
+            "do remetente",
+            "del mittente",
+            "al expeditorului",
+        ),
         Reason.DISABLED: ("cuenta deshabilitada", "conta desativada", "casella disabilitata"),
     },
 )

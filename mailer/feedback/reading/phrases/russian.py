@@ -79,7 +79,7 @@ TABLE = Table(
             "подозрение на спам",
             "спам",
         ),
-        Reason.SENDER_REFUSED: ("отправител", "відправник"),
+        Reason.SENDER_REFUSED: ("отправителя", "відправника"),
         Reason.POLICY: ("policy rejection on the target address",),
         Reason.TOO_MUCH: ("слишком много",),
         Reason.EXPIRED: ("истекло время", "не удалось доставить в течение"),

@@ -30,6 +30,7 @@ TABLE = Table(
     certain={
         Reason.UNKNOWN_USER: ("mail.local: unknown user", "mail.local: unknown name"),
         Reason.UNKNOWN_DOMAIN: (
+            "... host unknown",
             "host unknown (name server",
             "host unknown (authoritative answer",
         ),
