@@ -28,3 +28,13 @@ class Table:
     certain: Phrases = field(default_factory=dict)
     #: Phrases that mean other than they say, and count before all others.
     overruling: Phrases = field(default_factory=dict)
+
+
+def told_of(
+    nouns: tuple[str, ...], before: tuple[str, ...] = (), behind: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Return each noun with each of the words that may stand before or behind it."""
+    return (
+        *(f"{word} {noun}" for noun in nouns for word in before),
+        *(f"{noun} {word}" for noun in nouns for word in behind),
+    )

@@ -1,16 +1,30 @@
 """Orange, Wanadoo, La Poste, SFR, Free, OVH and others that answer in French."""
 
-from mailer.feedback.reading.table import Table
+from mailer.feedback.reading.table import Table, told_of
 from mailer.model.feedback import FeedbackReason as Reason
+
+_WHO = (
+    "destinataire",
+    "utilisateur",
+    "compte",
+    "adresse",
+    "boîte aux lettres",
+    "boite aux lettres",
+)
+_WHO_BEHIND = (
+    "inexistant",
+    "inexistante",
+    "inconnue",
+    "introuvable",
+    "n'existe pas",
+    "non trouvé",
+    "non trouvée",
+)
 
 TABLE = Table(
     system="Orange, La Poste, SFR, Free",
     words={
-        Reason.UNKNOWN_USER: (
-            "destinataire inexistant",
-            "utilisateur inexistant",
-            "compte inexistant",
-        ),
+        Reason.UNKNOWN_USER: (*told_of(_WHO, behind=_WHO_BEHIND),),
         Reason.MAILBOX_FULL: (
             "boite du destinataire pleine",
             "boîte pleine",

@@ -1,34 +1,55 @@
 """GMX, WEB.DE, 1&1, T-Online and others that answer in German."""
 
-from mailer.feedback.reading.table import Table
+from mailer.feedback.reading.table import Table, told_of
 from mailer.model.feedback import FeedbackReason as Reason
+
+_WHO = (
+    "benutzer",
+    "nutzer",
+    "empfänger",
+    "empfaenger",
+    "empfängeradresse",
+    "adresse",
+    "e-mail-adresse",
+    "mailadresse",
+    "postfach",
+    "mailbox",
+    "konto",
+    "account",
+    "teilnehmer",
+)
+_WHO_BEFORE = (
+    "unbekannter",
+    "unbekannte",
+    "unbekanntes",
+    "kein solcher",
+    "keine solche",
+    "kein solches",
+    "ungültiger",
+    "ungültige",
+)
+_WHO_BEHIND = (
+    "unbekannt",
+    "ist unbekannt",
+    "nicht bekannt",
+    "ist nicht bekannt",
+    "nicht gefunden",
+    "wurde nicht gefunden",
+    "konnte nicht gefunden werden",
+    "existiert nicht",
+    "nicht vorhanden",
+    "ist nicht vorhanden",
+    "ungültig",
+    "ist ungültig",
+)
 
 TABLE = Table(
     system="GMX, WEB.DE, T-Online",
     words={
         Reason.UNKNOWN_USER: (
-            "empfaenger unbekannt",
-            "unbekannter empfaenger",
-            "adresse unbekannt",
-            "kein solcher benutzer",
-            "kein solcher empfänger",
-            "kein solches postfach",
-            "benutzer existiert nicht",
-            "adresse existiert nicht",
-            "konto existiert nicht",
-            "postfach nicht gefunden",
-            "empfänger nicht gefunden",
-            "benutzer nicht gefunden",
+            *told_of(_WHO, before=_WHO_BEFORE, behind=_WHO_BEHIND),
             "konnte nicht gefunden werden",
-            "empfänger ungültig",
-            "ungültiger empfänger",
-            "benutzer unbekannt",
-            "empfänger unbekannt",
-            "unbekannter empfänger",
-            "unbekannter benutzer",
             "empfänger * existiert nicht",
-            "empfängeradresse ist ungültig",
-            "postfach existiert nicht",
         ),
         Reason.MAILBOX_FULL: (
             "postfach überfüllt",

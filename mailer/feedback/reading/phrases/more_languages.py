@@ -1,33 +1,33 @@
 """Polish, Czech, Slovak, Dutch and Turkish."""
 
-from mailer.feedback.reading.table import Table
+from mailer.feedback.reading.table import Table, told_of
 from mailer.model.feedback import FeedbackReason as Reason
+
+_POLISH = ("adresat", "odbiorca", "użytkownik", "uzytkownik", "konto", "adres", "skrzynka")
+_POLISH_BEFORE = ("nieznany", "nieznane", "nieznana")
+_POLISH_BEHIND = ("nieznany", "nieznane", "nieznana", "nie istnieje")
+_DUTCH = ("gebruiker", "ontvanger", "adres", "mailbox", "postvak")
+_DUTCH_BEFORE = ("onbekende",)
+_DUTCH_BEHIND = ("onbekend", "bestaat niet", "niet gevonden")
+_TURKISH = ("kullanıcı", "alıcı", "adres", "hesap", "kullanici", "alici")
+_TURKISH_BEFORE = ("bilinmeyen",)
+_TURKISH_BEHIND = ("bulunamadı", "bulunamadi", "mevcut değil", "yok")
 
 TABLE = Table(
     system="Providers in Poland, Czechia, Slovakia, the Netherlands, Turkey",
     words={
         Reason.UNKNOWN_USER: (
+            *told_of(_POLISH, before=_POLISH_BEFORE, behind=_POLISH_BEHIND),
+            *told_of(_DUTCH, before=_DUTCH_BEFORE, behind=_DUTCH_BEHIND),
+            *told_of(_TURKISH, before=_TURKISH_BEFORE, behind=_TURKISH_BEHIND),
             "nie istnieje",
             "nie ma takiego",
-            "nieznany adresat",
-            "nieznany odbiorca",
-            "nieznany uzytkownik",
-            "nieznany użytkownik",
-            "adresat nieznany",
-            "odbiorca nieznany",
             "neexistuje",
             "neznámý uživatel",
             "neznamy uzivatel",
             "neznámy používateľ",
-            "gebruiker onbekend",
-            "onbekende gebruiker",
-            "ontvanger onbekend",
             "bestaat niet",
-            "kullanıcı bulunamadı",
-            "alıcı bulunamadı",
-            "kullanici bulunamadi",
             "böyle bir kullanıcı yok",
-            "bilinmeyen kullanıcı",
         ),
         Reason.MAILBOX_FULL: (
             "skrzynka przepelniona",

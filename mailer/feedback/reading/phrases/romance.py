@@ -1,65 +1,78 @@
 """Providers that answer in Spanish, Portuguese, Italian or Romanian."""
 
-from mailer.feedback.reading.table import Table
+from mailer.feedback.reading.table import Table, told_of
 from mailer.model.feedback import FeedbackReason as Reason
+
+_SPANISH = ("usuario", "destinatario", "buzón", "buzon", "cuenta", "dirección", "direccion")
+_SPANISH_BEFORE = ("no existe el", "no existe la")
+_SPANISH_BEHIND = (
+    "no existe",
+    "inexistente",
+    "desconocido",
+    "no encontrado",
+    "no encontrada",
+    "no es conocido",
+)
+_PORTUGUESE = (
+    "usuário",
+    "usuario",
+    "utilizador",
+    "destinatário",
+    "destinatario",
+    "conta",
+    "caixa postal",
+    "endereço",
+    "endereco",
+)
+_PORTUGUESE_BEHIND = (
+    "não existe",
+    "nao existe",
+    "inexistente",
+    "desconhecido",
+    "não encontrado",
+    "nao encontrado",
+)
+_ITALIAN = ("utente", "destinatario", "casella", "indirizzo", "account")
+_ITALIAN_BEHIND = (
+    "inesistente",
+    "sconosciuto",
+    "sconosciuta",
+    "non esiste",
+    "non trovato",
+    "non trovata",
+)
+_ROMANIAN = (
+    "utilizator",
+    "utilizatorul",
+    "destinatar",
+    "destinatarul",
+    "adresa",
+    "contul",
+    "căsuța",
+    "casuta",
+)
+_ROMANIAN_BEHIND = (
+    "necunoscut",
+    "inexistent",
+    "inexistentă",
+    "inexistenta",
+    "nu există",
+    "nu exista",
+    "nu a fost găsit",
+)
 
 TABLE = Table(
     system="Telefónica, UOL, Terra, Libero, Aruba",
     words={
         Reason.UNKNOWN_USER: (
-            "no existe el buzón",
+            *told_of(_SPANISH, before=_SPANISH_BEFORE, behind=_SPANISH_BEHIND),
+            *told_of(_PORTUGUESE, behind=_PORTUGUESE_BEHIND),
+            *told_of(_ITALIAN, behind=_ITALIAN_BEHIND),
+            *told_of(_ROMANIAN, behind=_ROMANIAN_BEHIND),
             "el buzón no existe",
-            "buzón no existe",
-            "buzon no existe",
-            "dirección no existe",
-            "direccion no existe",
-            "destinatario no existe",
-            "cuenta inexistente",
-            "buzón inexistente",
-            "buzon inexistente",
-            "dirección inexistente",
-            "destinatario inexistente",
-            "destinatário não existe",
-            "destinatario nao existe",
-            "usuário não existe",
-            "usuario nao existe",
-            "conta inexistente",
-            "endereço inexistente",
-            "destinatário desconhecido",
-            "indirizzo inesistente",
-            "destinatario inesistente",
-            "utente inesistente",
-            "account inesistente",
             "la casella non esiste",
-            "casella non esiste",
-            "indirizzo non esiste",
-            "utente non esiste",
-            "destinatar inexistent",
-            "utilizator inexistent",
-            "adresa inexistenta",
-            "adresa nu exista",
-            "adresa nu există",
-            "utilizatorul nu există",
-            "contul nu exista",
-            "contul nu există",
-            "usuario desconocido",
             "el usuario no existe",
-            "usuario no existe",
-            "destinatario desconocido",
-            "no existe el usuario",
-            "cuenta no existe",
-            "usuário desconhecido",
-            "usuario inexistente",
-            "usuário inexistente",
-            "destinatário inexistente",
-            "utente sconosciuto",
-            "destinatario sconosciuto",
-            "utente non trovato",
-            "casella inesistente",
             "mailbox inesistente",
-            "utilizator necunoscut",
-            "destinatar necunoscut",
-            "utilizatorul nu exista",
         ),
         Reason.MAILBOX_FULL: (
             "buzón lleno",
