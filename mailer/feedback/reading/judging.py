@@ -126,9 +126,9 @@ def _bounce(
     reason = best.reason
     if reason is FeedbackReason.UNCLEAR:
         reason = reason_of(status)
-        is_hard = (status in DEAD_CODES or status == "5.4.4") and not said.is_about_us
-        if said.is_about_us and reason in _ABOUT_ADDRESS:
-            reason = FeedbackReason.POLICY
+        is_hard = (status in DEAD_CODES or status == "5.4.4") and not said.is_in_doubt
+        if said.is_in_doubt and reason in _ABOUT_ADDRESS:
+            reason = FeedbackReason.UNCLEAR
     else:
         is_hard = _is_borne_out(best, status, code, stage)
     if is_hard and is_bare_code:
@@ -151,6 +151,8 @@ def _is_borne_out(best: Wording, status: str, code: int, stage: Stage) -> bool:
         return False
     if best.is_certain or status in DEAD_CODES or status == _OTHER_ADDRESS_STATUS:
         return True
+    if best.is_in_doubt:
+        return False
     if best.reason is FeedbackReason.UNKNOWN_DOMAIN:
         # Another system may say it of the sender's domain.
         return stage is Stage.RCPT or not best.smtp_code

@@ -102,13 +102,18 @@ _STAGES = (
 )
 
 
-#: Words about the mail, its sender or where it comes from, and not about the address.
-_ABOUT_US = re.compile(
-    r"\byour? (?:message|mail|e-?mail|ip|server|host|domain|country|network|isp|provider|access|client|are )"
-    r"|\b(?:message|mail|e-?mail|content|connection|delivery|transaction|sender) (?:(?:was|has been|is|were) )?"
+#: Words about the sender, where mail comes from or a state that passes, and not about the address.
+_ABOUT_ELSE = re.compile(
+    r"\bsend(?:er|ers|ing)\b|\boriginator|\breturn address|\benvelope\b|\bhelo\b|\bauthenticat|\bwhite-?list"
+    r"|\byour (?:(?:e-?mail )?address\b(?! book)|account|ip|server|host|domain|country|network|isp|provider)"
+    r"|\btemporar|\blater\b|\btime-?out|\bloop|\bldap\b|\boverload|\bbusy\b"
+)
+#: Words about the mail, which count where no others are known.
+_ABOUT_MAIL = re.compile(
+    r"\byour? (?:message|mail|e-?mail|access|client|are )"
+    r"|\b(?:message|mail|e-?mail|content|connection|delivery|transaction) (?:(?:was|has been|is|were) )?"
     r"(?:not accepted|rejected|refused|blocked|denied|bounced|not allowed|unwanted)"
     r"|\b(?:blocked|rejected|refused|denied|dropped) (?:by|for|due|because|as) |\bnot accept\w* (?:any )?\w*mail from"
-    r"|\bsend(?:er|ing)\b|\bconnect(?:ing|ion)\b|\btemporar|\blater\b"
 )
 
 
@@ -124,8 +129,8 @@ class Wording:
     #: RFC 3463; "" when there is none.
     enhanced_code: str
     stage: Stage
-    #: They speak of us, so that a code for a dead address is not borne out.
-    is_about_us: bool = False
+    #: They speak of something else as well, so that it is in doubt who is not there.
+    is_in_doubt: bool = False
 
 
 def read_wording(words: str) -> Wording:
@@ -149,7 +154,10 @@ def read_wording(words: str) -> Wording:
     reason = _first(_lookup("words"), plain)
     if certain is not Reason.UNCLEAR and _stands_before(certain, reason):
         return Wording(certain, True, code, enhanced, stage)
-    return Wording(reason, False, code, enhanced, stage, bool(_ABOUT_US.search(plain)))
+    is_in_doubt = bool(
+        _ABOUT_ELSE.search(plain) or (reason is Reason.UNCLEAR and _ABOUT_MAIL.search(plain))
+    )
+    return Wording(reason, False, code, enhanced, stage, is_in_doubt)
 
 
 def _enhanced(text: str) -> str:

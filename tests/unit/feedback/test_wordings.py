@@ -56,8 +56,8 @@ def test_nobody_is_there(words):
         ("550 5.1.1 Account temporarily suspended", Reason.DISABLED),
         ("550 5.1.1 Mailbox for anna is not available: it is locked due to inactivity", Reason.DISABLED),
         ("550 5.1.1 We do not accept mail from your country", Reason.POLICY),
-        ("550 5.1.1 Message rejected, see https://example.org/why", Reason.POLICY),
-        ("550 5.1.1 Mail temporarily not accepted", Reason.POLICY),
+        ("550 5.1.1 Message rejected, see https://example.org/why", Reason.UNCLEAR),
+        ("550 5.1.1 Mail temporarily not accepted", Reason.UNCLEAR),
         ("550 5.1.2 Bad destination host 'DNS Soft Error looking up example.org (MX)'", Reason.DNS),
         # A dead address by its words, and a code about something else.
         ("550 5.1.8 mailbox unknown", Reason.UNKNOWN_USER),
@@ -68,6 +68,11 @@ def test_nobody_is_there(words):
         ("550 Unable to verify sender: no such user", Reason.SENDER_REFUSED),
         ("550 Домен отправителя: нет такого пользователя", Reason.SENDER_REFUSED),
         ("550 La casella del mittente non esiste", Reason.SENDER_REFUSED),
+        ("550 Return address does not exist", Reason.UNKNOWN_USER),
+        ("550 Your address does not exist in our whitelist", Reason.UNKNOWN_USER),
+        # Somebody may be there another time.
+        ("550 Recipient not found: LDAP timeout", Reason.UNKNOWN_USER),
+        ("550 5.1.1 Loop detected", Reason.UNCLEAR),
         # Full and locked mailboxes.
         ("552 Postfach überfüllt", Reason.MAILBOX_FULL),
         ("552 Поштова скринька переповнена", Reason.MAILBOX_FULL),
