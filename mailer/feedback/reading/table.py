@@ -33,8 +33,9 @@ class Table:
 def told_of(
     nouns: tuple[str, ...], before: tuple[str, ...] = (), behind: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Return each noun with each of the words that may stand before or behind it."""
+    """Return each noun with each of the words that may stand before it, or behind it and its address."""
     return (
         *(f"{word} {noun}" for noun in nouns for word in before),
         *(f"{noun} {word}" for noun in nouns for word in behind),
+        *(f"{noun} @ {word}" for noun in nouns for word in behind),
     )

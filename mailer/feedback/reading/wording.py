@@ -8,6 +8,7 @@ codes).
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -172,7 +173,9 @@ def _stands_before(one: Reason, other: Reason) -> bool:
     return other is Reason.UNCLEAR or _PRECEDENCE.index(one) <= _PRECEDENCE.index(other)
 
 
-_Lookup = Sequence[tuple[Reason, tuple[str, ...], re.Pattern[str] | None]]
+#: Phrases by their first word: where that is missing, so are they all.
+_ByFirstWord = Sequence[tuple[str, tuple[str, ...]]]
+_Lookup = Sequence[tuple[Reason, _ByFirstWord, re.Pattern[str] | None]]
 
 
 @cache
@@ -185,9 +188,10 @@ def _lookup(which: Literal["words", "certain", "overruling"]) -> _Lookup:
     found = []
     for reason, given in merged.items():
         phrases = tuple(given)
-        plain = tuple(
-            one for one in phrases if "*" not in one and one[0] != "^" and len(one) >= _SHORT
-        )
+        plain = defaultdict(list)
+        for one in phrases:
+            if "*" not in one and one[0] != "^" and len(one) >= _SHORT:
+                plain[one.split(" ")[0]].append(one)
         patterns = [
             r"[^\n]{0,80}?".join(re.escape(piece) for piece in one.split("*"))
             for one in phrases
@@ -200,13 +204,15 @@ def _lookup(which: Literal["words", "certain", "overruling"]) -> _Lookup:
             if patterns
             else None
         )
-        found.append((reason, plain, joined))
+        found.append((reason, [(word, tuple(them)) for word, them in plain.items()], joined))
     return found
 
 
 def _first(lookup: _Lookup, text: str) -> Reason:
-    for reason, phrases, pattern in lookup:
-        found = [one for one in phrases if one in text]
+    for reason, by_first_word, pattern in lookup:
+        found = [
+            one for word, phrases in by_first_word if word in text for one in phrases if one in text
+        ]
         if (found and any(_has(text, one) for one in found)) or (pattern and pattern.search(text)):
             return reason
     return Reason.UNCLEAR

@@ -67,7 +67,6 @@ _WHO_BEHIND = (
     "not recognised",
     "is not recognised",
     "unrecognized",
-    "@ unknown",
     "(@) unknown",
     "not local",
 )
