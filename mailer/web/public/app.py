@@ -114,28 +114,29 @@ def create_public_app(
         Route("/favicon.ico", READ, _favicon, "icon"),
     )
     for path, methods, endpoint, name in routes:
-        answer = _not_sooner(endpoint, clock, answer_floor_s) if WRITE[0] in methods else endpoint
+        answer = _not_sooner(endpoint, answer_floor_s) if WRITE[0] in methods else endpoint
         app.router.routes.append(_Named(path, answer, methods=methods, name=name))
     _handle_errors(app, pages)
     app.add_middleware(Guard, clock=clock, base_url=base_url, error=pages.error)
     return app
 
 
-def _not_sooner(endpoint: Endpoint, clock: Clock, floor_s: float) -> Endpoint:
+def _not_sooner(endpoint: Endpoint, floor_s: float) -> Endpoint:
     """Return what answers a form no sooner than the floor after it was asked.
 
     Only a token that is ours costs a write to the disk and a line in the log: the time of an answer
-    must not tell. All of it is inside, so that the last that is done is to wait.
+    must not tell. All of it is inside, so that the last that is done is to wait; and the wait is begun
+    first, as timers count whole milliseconds from when they are set.
     """
 
     async def answer(request: Request) -> Response:
         if request.method not in WRITE:
             return await endpoint(request)
-        began = clock.monotonic()
+        floor = asyncio.ensure_future(asyncio.sleep(floor_s))
         try:
             return await endpoint(request)
         finally:
-            await asyncio.sleep(began + floor_s - clock.monotonic())
+            await floor
 
     return answer
 
