@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from mailer.feedback.reading.addresses import ADDRESS
@@ -134,6 +134,8 @@ class Wording:
     is_in_doubt: bool = False
 
 
+# A report of many recipients says the same of most, and the same stands round all of them.
+@lru_cache(maxsize=8)
 def read_wording(words: str) -> Wording:
     """Return what the words of one failure say."""
     text = " ".join(words[:LONGEST_FAILURE].split())
