@@ -803,6 +803,22 @@ def test_a_link_that_the_database_did_not_take_is_tried_again(workspace, anna, m
     assert ([], []) == (troubles, mails(workspace))
 
 
+def test_a_link_that_cannot_be_sent_is_told_in_the_log(workspace, anna, monkeypatch, caplog):
+    """Whatever was wrong: nobody waits for it, who would tell."""
+
+    def break_down(*_arguments):
+        raise ValueError
+
+    monkeypatch.setattr(OwnDataDesk, "send_links", break_down)
+    with site_of(workspace) as site, site.visitor() as visitor:
+        assert 200 == visitor.post("/data", data={"address": ANNA}).status_code
+    (line,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert ("a link to own data was not sent", {"problem": "ValueError"}) == (
+        line.message,
+        line.fields,
+    )
+
+
 def test_known_and_unknown_addresses_take_the_same_time(workspace, anna):
     """No answer comes before the floor."""
     with site_of(workspace, answer_floor_s=0.3) as site, site.visitor() as visitor:

@@ -183,6 +183,9 @@ class OwnData:
                     failed("a link to own data was not sent", problem=error.problem)
                     return
                 time.sleep(again_s)
+            except Exception as error:  # noqa: BLE001  (Nobody waits for it, who would tell.)
+                failed("a link to own data was not sent", problem=type(error).__name__)
+                return
             else:
                 return
 
