@@ -869,3 +869,6 @@ address_change = Table(
     Index("ix_address_change_asked_at", "asked_at"),
     Index("ix_address_change_supporter_id", "supporter_id"),
 )
+
+# Tables of other modules belong to the same metadata: whoever imports it has them all.
+import mailer.store.tables_audit  # noqa: E402, F401

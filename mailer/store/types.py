@@ -39,23 +39,30 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Return the microseconds; refuse a naive instant, which could mean any hour."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored instant needs a time zone")
-        delta = value - _EPOCH
-        return (delta.days * 86_400 + delta.seconds) * _MICROSECONDS + delta.microseconds
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Return the instant, aware, in UTC."""
         return instant(value)
 
 
-def instant(microseconds: int | None) -> datetime | None:
+def microseconds(value: datetime) -> int:
+    """Return an instant as it stands in the database; refuse a naive one.
+
+    Raises:
+        ValueError: when it has no time zone.
+    """
+    if value.tzinfo is None:
+        raise ValueError("a stored instant needs a time zone")
+    delta = value - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * _MICROSECONDS + delta.microseconds
+
+
+def instant(stored: int | None) -> datetime | None:
     """Return the instant that stands in the database as microseconds since 1970."""
-    if microseconds is None:
+    if stored is None:
         return None
-    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    seconds, rest = divmod(stored, _MICROSECONDS)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
