@@ -30,13 +30,15 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
-from mailer.app.planning import Wish, make_plan, schedule
+from mailer.app.planning import Wish, make_plan
 from mailer.app.roles import run_part
+from mailer.app.scheduling import schedule
 from mailer.app.supervisor import Part, Role
 from mailer.app.workspace import Workspace
 from mailer.cli.workspace import make_workspace
 from mailer.feedback.unsubscribe import unsubscribe
 from mailer.model.audience import LanguageProfile, UnsubscriptionSource
+from mailer.model.staff import BY_ITSELF
 from mailer.statements.source import read_statement
 from mailer.store import tables
 from mailer.store.audience import profile_id, sync_lists
@@ -240,7 +242,7 @@ def _make_ground(folder: Path, people: int) -> None:
         _insert_people(database, people, now, organisation_id, list_ids, batches, profiles)
     plan = make_plan(workspace, Wish(STATEMENT, LISTS))
     due_at = now - timedelta(seconds=1)
-    schedule(workspace, plan, due_at=due_at, time_zone="UTC", grace_s=GRACE_S)
+    schedule(workspace, BY_ITSELF, plan, due_at=due_at, time_zone="UTC", grace_s=GRACE_S)
     workspace.store.close()
     half_made.rename(folder)
 

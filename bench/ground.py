@@ -14,10 +14,12 @@ from pathlib import Path
 
 from mailer.app.domains import make_key
 from mailer.app.languages import resolver_for
-from mailer.app.planning import Wish, make_plan, schedule
+from mailer.app.planning import Wish, make_plan
+from mailer.app.scheduling import schedule
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import import_csv
 from mailer.cli.workspace import make_workspace
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import MailingState
 from mailer.schedule.ticker import Ticker
 from mailer.statements.source import read_statement
@@ -102,7 +104,7 @@ def _freeze(folder: Path, algorithms: tuple[str, ...]) -> None:
     workspace = Workspace.open(folder)
     plan = make_plan(workspace, Wish(STATEMENT, (LIST,), sender="harbor"))
     mailing = schedule(
-        workspace, plan, due_at=workspace.clock.now() - timedelta(seconds=1), time_zone="UTC",
+        workspace, BY_ITSELF, plan, due_at=workspace.clock.now() - timedelta(seconds=1), time_zone="UTC",
         grace_s=86_400,
     )  # fmt: skip
     ticker = Ticker(workspace.store, workspace.clock, resolver_for(workspace.store))

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mailer.app.planning import Plan, Wish, make_plan, schedule
+from mailer.app.planning import Plan, Wish, make_plan
+from mailer.app.scheduling import schedule
 from mailer.app.supervisor import SUPERVISED
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import import_csv
@@ -28,6 +29,7 @@ from mailer.audience.results import ImportResult
 from mailer.config import CONFIG_FILE
 from mailer.feedback.preferences import pause_end
 from mailer.model.mailing import Mailing
+from mailer.model.staff import Actor, ActorKind
 from mailer.model.states import MailingState
 from mailer.statements.source import read_statement
 from mailer.store.engine import StoreUnavailable
@@ -246,6 +248,7 @@ def schedule_mailing(workspace: Workspace, plan: Plan) -> Mailing:
     """Schedule it a few seconds ahead."""
     return schedule(
         workspace,
+        Actor(ActorKind.TERMINAL, "demo"),
         plan,
         due_at=workspace.clock.now() + timedelta(seconds=AHEAD_S),
         time_zone=workspace.config.workspace.time_zone,

@@ -1,7 +1,7 @@
-"""Turn "send this statement to these lists" into a plan that a person confirms, then a mailing.
+"""Turn "send this statement to these lists" into a plan that a person confirms.
 
 In: a workspace and what was asked for. Out: a `Plan` that says who, how many and from whom, and
-what is wrong with it; after the person has agreed to the number, a mailing with everything pinned.
+what is wrong with it. `mailer.app.scheduling` makes a mailing of it once a person has agreed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 
 from mailer.app.clocks import Clocks
 from mailer.app.languages import resolver
-from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.audience.coverage import Coverage, coverage
 from mailer.audience.mentions import mention_faults
@@ -37,10 +36,11 @@ from mailer.statements.checks import check_revision
 from mailer.store.archive import visibility_of
 from mailer.store.audience import sync_lists
 from mailer.store.corrections import Reached
-from mailer.store.designs import save_design
-from mailer.store.mailings import NewMailing, create_mailing
-from mailer.store.mailings import schedule_draft as pin_draft
+from mailer.store.mailings import NewMailing
 from mailer.store.statements import StatementNotFound, latest_revision, load_revision
+
+#: A mailing in one of these has no hour yet.
+BEFORE_SCHEDULING = (MailingState.DRAFT, MailingState.IN_REVIEW, MailingState.APPROVED)
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,9 @@ def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
 
     Raises:
         FaultsFound: with everything that stops it.
-        ForbiddenTransition: when it is no draft.
+        ForbiddenTransition: when it is scheduled or over.
     """
-    if draft.state is not MailingState.DRAFT:
+    if draft.state not in BEFORE_SCHEDULING:
         raise ForbiddenTransition(draft.state, MailingState.SCHEDULED)
     with workspace.store.read() as connection:
         stored = load_revision(connection, draft.revision_id)
@@ -177,6 +177,7 @@ def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
         sender=draft.sender.key,
         segment=draft.segment,
         exclude=draft.exclude,
+        urgent=draft.concern.urgent,
     )
     return plan_revision(workspace, wish, stored)
 
@@ -388,56 +389,29 @@ def _sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...])
     return sender
 
 
-def schedule(
-    workspace: Workspace, plan: Plan, *, due_at: datetime, time_zone: str, grace_s: int
-) -> Mailing:
-    """Write the mailing a person agreed to, with revision, design, sender and lists pinned.
-
-    Raises:
-        FaultsFound: when the relay or a signing key cannot be used; nothing is written.
-        KeyFileError: when `seal.key` or `service.key` cannot be used; nothing is written.
-        WrongKeys: when one of them belongs to another database; nothing is written.
-    """
-    check_ready(workspace, plan.sender)
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        design_id = save_design(connection, plan.design, now)
-        new = _new_mailing(workspace, plan, design_id, due_at, time_zone, grace_s)
-        return create_mailing(connection, new, now)
-
-
-def schedule_draft(
-    workspace: Workspace,
-    plan: Plan,
-    draft: Mailing,
-    *,
-    due_at: datetime,
-    time_zone: str,
-    grace_s: int,
-) -> Mailing:
-    """Schedule a draft as a person agreed to it, with design, sender and lists pinned anew.
-
-    Raises:
-        FaultsFound, KeyFileError, WrongKeys: as `schedule` does; the draft stays one.
-        ForbiddenTransition: when somebody scheduled or dropped it meanwhile.
-    """
-    check_ready(workspace, plan.sender)
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        design_id = save_design(connection, plan.design, now)
-        new = _new_mailing(workspace, plan, design_id, due_at, time_zone, grace_s)
-        return pin_draft(connection, draft.row_id, new)
-
-
-def _new_mailing(
+def pinned_new(
     workspace: Workspace,
     plan: Plan,
     design_id: int,
     due_at: datetime,
     time_zone: str,
     grace_s: int,
+    *,
+    state: MailingState = MailingState.SCHEDULED,
 ) -> NewMailing:
+    """Return the mailing that a plan is, about to be written.
+
+    Args:
+        workspace: where it is.
+        plan: what a person agreed to.
+        design_id: row id of the plan's design.
+        due_at: when the first of it falls due.
+        time_zone: in which that hour was given.
+        grace_s: how late it may begin.
+        state: scheduled, or a draft that waits.
+    """
     return NewMailing(
+        state=state,
         statement_id=plan.stored.statement_id,
         slug=plan.stored.revision.slug,
         revision_id=plan.stored.revision_id,

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import errno
 import functools
+import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -27,6 +30,7 @@ from mailer.box import BoxError
 from mailer.delivery.journal import JournalFull
 from mailer.keys import KeyFileError, WrongSealKey
 from mailer.model.faults import Fault, FaultsFound, Severity
+from mailer.model.staff import Actor, ActorKind
 from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
 from mailer.store.doubts import CannotResend, NotInDoubt
@@ -132,6 +136,13 @@ def meant(question: str, *, yes: bool) -> None:
     typed = typer.prompt(f'{question} Type "yes" to go on', err=True, default="no")
     if typed.strip().lower() != "yes":
         fail("Nothing was changed.")
+
+
+def terminal_actor() -> Actor:
+    """Return who types: whoever became the program's user by sudo, else that user."""
+    with suppress(OSError, KeyError):
+        return Actor(ActorKind.TERMINAL, os.environ.get("SUDO_USER") or getpass.getuser())
+    return Actor(ActorKind.TERMINAL, f"uid {os.getuid()}")
 
 
 def report_faults(faults: Iterable[Fault]) -> None:

@@ -51,6 +51,15 @@ Yes = Annotated[
     int | None,
     typer.Option("--yes", metavar="N", help="Confirm that N people are to be mailed."),
 ]
+Override = Annotated[
+    str,
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        callback=_not_empty,
+        help="Go without the approval that is wanted; the reason is on record for good.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

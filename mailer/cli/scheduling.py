@@ -13,14 +13,15 @@ from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.correcting import plan_correction
 from mailer.app.newsletters import refuse_unreleased
 from mailer.app.planning import (
+    BEFORE_SCHEDULING,
     Plan,
     Wish,
     make_plan,
     pinned_breaker,
     plan_draft,
-    schedule_draft,
 )
-from mailer.app.planning import schedule as write_mailing
+from mailer.app.scheduling import schedule as write_mailing
+from mailer.app.scheduling import schedule_draft
 from mailer.app.senders import send_now
 from mailer.app.sending import check_ready, sandbox_answers
 from mailer.app.workspace import Workspace
@@ -45,6 +46,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     shown,
+    terminal_actor,
 )
 from mailer.cli.concern import Urgent
 from mailer.cli.control import print_report, progress_bar, report_document
@@ -52,6 +54,7 @@ from mailer.cli.plans import (
     AsJson,
     ExcludeText,
     Lists,
+    Override,
     SegmentText,
     SenderKey,
     Slug,
@@ -62,7 +65,6 @@ from mailer.cli.plans import (
     print_plan,
 )
 from mailer.model.mailing import Mailing
-from mailer.model.states import MailingState
 from mailer.schedule.hours import instant_at
 from mailer.store.mailings import find_mailing, load_mailing
 from mailer.store.reports import report
@@ -105,6 +107,7 @@ def schedule(
     late: Late = None,
     canary: CanaryText = None,
     urgent: Urgent = False,
+    override: Override = "",
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +117,8 @@ def schedule(
     got it in, and says that it corrects; statement, lists and sender are those of that mailing, and
     it is urgent where that one was.
 
-    With --draft it releases a draft that waits, an issue of a newsletter say.
+    With --draft it releases a draft that waits, an issue of a newsletter say, or a mailing that was
+    approved at the desk. Where [approval] wants that, nothing else is scheduled without --override.
 
     Example: mailer schedule --statement her-rights --list harbor-news
     --at 2026-12-01T09:00 --timezone Europe/Chisinau
@@ -144,10 +148,10 @@ def schedule(
         print_breaker(breaker, plan.count)
     refuse_undecided(clocks, late)
     confirm(plan, yes)
-    write = partial(write_mailing, workspace, plan)
+    write = partial(write_mailing, workspace, terminal_actor(), plan)
     if waiting is not None:
-        write = partial(schedule_draft, workspace, plan, waiting)
-    mailing = write(due_at=clocks.due_at, time_zone=zone, grace_s=grace_s)
+        write = partial(schedule_draft, workspace, terminal_actor(), plan, waiting)
+    mailing = write(due_at=clocks.due_at, time_zone=zone, grace_s=grace_s, override=override)
     if as_json:
         print_json(
             {
@@ -210,7 +214,7 @@ def _plan_statement(workspace: Workspace, wish: Wish) -> Plan:
 def _plan_draft(workspace: Workspace, draft: str) -> tuple[Plan, Mailing]:
     with workspace.store.read() as connection:
         mailing = find_mailing(connection, draft)
-    if mailing.state is not MailingState.DRAFT:
+    if mailing.state not in BEFORE_SCHEDULING:
         state = mailing.state.value.replace("_", " ")
         fail(f"{draft} is {state}, and no draft any more.", "See: mailer mailings list")
     return plan_draft(workspace, mailing), mailing
@@ -225,6 +229,7 @@ def send(
     exclude: ExcludeText = "",
     canary: CanaryText = None,
     urgent: Urgent = False,
+    override: Override = "",
     yes: Yes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -250,10 +255,12 @@ def send(
     now = workspace.clock.now()
     mailing = write_mailing(
         workspace,
+        terminal_actor(),
         plan,
         due_at=now,
         time_zone=workspace.config.workspace.time_zone,
         grace_s=workspace.config.schedule.grace_s,
+        override=override,
     )
     errors.print(f"Sending {mailing.key}. Ctrl-C stops it; `mailer run` goes on with it.")
     with progress_bar() as show:

@@ -245,6 +245,13 @@ class BreakerSection(Section):
         )
 
 
+class ApprovalSection(Section):
+    """`[approval]`: how many must have read a mailing before it may be scheduled."""
+
+    #: Each edition must be approved by so many who did not make the mailing; 0: nothing need be.
+    required: Annotated[int, Field(ge=0, le=5)] = 0
+
+
 class AlertsSection(Section):
     """`[alerts]`: how staff learn what should not wait."""
 
@@ -299,6 +306,7 @@ class Config(Section):
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
     breaker: BreakerSection = BreakerSection()
+    approval: ApprovalSection = ApprovalSection()
     alerts: AlertsSection = AlertsSection()
     feedback: FeedbackSection = FeedbackSection()
     sign_up: SignUpSection = SignUpSection()

@@ -69,6 +69,8 @@ class AuditAction(StrEnum):
     APPROVAL_OVERRIDDEN = "approval_overridden"
     #: A signed link for a reviewer without an account was made (mailing).
     REVIEW_LINK_MADE = "review_link_made"
+    #: Such a link was taken back (mailing).
+    REVIEW_LINK_ENDED = "review_link_ended"
 
     #: An import was started (list).
     IMPORT_STARTED = "import_started"

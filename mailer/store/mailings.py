@@ -44,7 +44,15 @@ from mailer.store.shares import (
     write_shares,
     write_zones,
 )
-from mailer.store.tables import delivery, mailing, mailing_target, statement
+from mailer.store.tables import (
+    delivery,
+    mailing,
+    mailing_share,
+    mailing_target,
+    mailing_topic,
+    mailing_zone,
+    statement,
+)
 from mailer.store.topics import topics_of_mailing, write_topics
 
 
@@ -198,23 +206,59 @@ def _write_targets(connection: Connection, row_id: int, new: NewMailing) -> None
 
 
 def schedule_draft(connection: Connection, row_id: int, new: NewMailing) -> Mailing:
-    """Schedule a draft, with all that a person was shown pinned anew.
+    """Schedule a draft or an approved mailing, with all that a person was shown pinned anew.
 
     Its statement and revision stay as they were drafted.
 
     Raises:
-        ForbiddenTransition: when it is no draft any more.
+        ForbiddenTransition: when it is neither any more.
     """
+    waits = (MailingState.DRAFT, MailingState.APPROVED)
+    state = lock_mailing(connection, row_id)
     change_state(
         connection,
         row_id,
-        MailingState.DRAFT,
+        state if state in waits else MailingState.DRAFT,
         MailingState.SCHEDULED,
         **_pinned(new),
     )
-    connection.execute(delete(mailing_target).where(mailing_target.c.mailing_id == row_id))
-    _write_targets(connection, row_id, new)
+    _rewrite_targets(connection, row_id, new)
     return load_mailing(connection, row_id)
+
+
+def rewrite_draft(connection: Connection, row_id: int, new: NewMailing) -> Mailing:
+    """Pin other things in a draft: another revision of its statement, other lists, another sender.
+
+    Raises:
+        ForbiddenTransition: when it is no draft any more.
+    """
+    changed = connection.execute(
+        update(mailing)
+        .where(
+            mailing.c.id == row_id,
+            mailing.c.state == MailingState.DRAFT,
+            mailing.c.statement_id == new.statement_id,
+        )
+        .values(revision_id=new.revision_id, **_pinned(new))
+    )
+    if changed.rowcount != 1:
+        raise ForbiddenTransition(lock_mailing(connection, row_id), MailingState.DRAFT)
+    _rewrite_targets(connection, row_id, new)
+    return load_mailing(connection, row_id)
+
+
+def _rewrite_targets(connection: Connection, row_id: int, new: NewMailing) -> None:
+    # Zones name shares, so they go first.
+    for table in (mailing_target, mailing_topic, mailing_zone, mailing_share):
+        connection.execute(delete(table).where(table.c.mailing_id == row_id))
+    _write_targets(connection, row_id, new)
+
+
+def note_asked(connection: Connection, row_id: int, login: str, now: datetime) -> None:
+    """Write who asked for a mailing's approval, and when."""
+    connection.execute(
+        update(mailing).where(mailing.c.id == row_id).values(asked_by=login, asked_at=now)
+    )
 
 
 def _mailing_of(connection: Connection, row: Row[Any]) -> Mailing:

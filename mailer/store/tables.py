@@ -363,6 +363,10 @@ mailing = Table(
     Column("judged_from", Document),
     #: Why it paused by itself; "" when it did not.
     Column("pause_reason", String(200), nullable=False, server_default=""),
+    #: Login names of the staff who made it, and who asked for its approval last; "" for others.
+    Column("made_by", String(80), nullable=False, server_default=""),
+    Column("asked_by", String(80), nullable=False, server_default=""),
+    Column("asked_at", Instant),
     UniqueConstraint("statement_id", "number"),
     Index("ix_mailing_state", "state"),
     sqlite_autoincrement=True,
@@ -871,4 +875,5 @@ address_change = Table(
 )
 
 # Tables of other modules belong to the same metadata: whoever imports it has them all.
+import mailer.store.tables_approval  # noqa: E402
 import mailer.store.tables_audit  # noqa: E402, F401

@@ -15,9 +15,11 @@ from mailer.app import newsletters as app_newsletters
 from mailer.app.checking import check_workspace
 from mailer.app.languages import resolver_for
 from mailer.app.newsletters import IssueDrafter, draft_issue, load_newsletter, next_issue
-from mailer.app.planning import plan_draft, schedule_draft
+from mailer.app.planning import plan_draft
+from mailer.app.scheduling import schedule_draft
 from mailer.clock import SYSTEM_CLOCK
 from mailer.model.faults import FaultsFound
+from mailer.model.staff import BY_ITSELF
 from mailer.model.statement import Visibility
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.schedule.ticker import Ticker
@@ -305,14 +307,14 @@ def test_a_released_draft_goes_as_it_was_shown_then(workspace, store, clock, gro
     ground.add_supporter("reader@example.org", "harbor-news")
     plan = plan_draft(again, draft)
     hour = MONDAY + timedelta(days=2)
-    made = schedule_draft(again, plan, draft, due_at=hour, time_zone="UTC", grace_s=60)
+    made = schedule_draft(again, BY_ITSELF, plan, draft, due_at=hour, time_zone="UTC", grace_s=60)
     assert (draft.row_id, draft.revision_id) == (made.row_id, made.revision_id)
     assert (MailingState.SCHEDULED, hour, 1) == (made.state, made.due_at, made.confirmed_count)
     assert made.digest != draft.digest
     with store.read() as connection:
         assert "#123456" in load_design(connection, made.design_id).style_css
     with pytest.raises(ForbiddenTransition):
-        schedule_draft(again, plan, draft, due_at=hour, time_zone="UTC", grace_s=60)
+        schedule_draft(again, BY_ITSELF, plan, draft, due_at=hour, time_zone="UTC", grace_s=60)
     with pytest.raises(ForbiddenTransition):
         plan_draft(again, made)
     clock.forward(seconds=(hour - clock.now()).total_seconds())

@@ -32,10 +32,12 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from mailer.app.demo import adapt_config, load_sample
-from mailer.app.planning import Wish, make_plan, schedule
+from mailer.app.planning import Wish, make_plan
+from mailer.app.scheduling import schedule
 from mailer.app.workspace import Workspace
 from mailer.audience.imports import import_csv
 from mailer.cli.workspace import make_workspace
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store.mailings import has_open_deliveries, load_mailing
 from mailer.store.tables import delivery
@@ -148,7 +150,7 @@ def prepare(folder: Path, people: int) -> tuple[Workspace, int, list[str]]:
     )  # fmt: skip
     plan = make_plan(workspace, Wish(SLUG, (LIST,), sender="harbor"))
     mailing = schedule(
-        workspace, plan, due_at=workspace.clock.now() - timedelta(seconds=1), time_zone="UTC",
+        workspace, BY_ITSELF, plan, due_at=workspace.clock.now() - timedelta(seconds=1), time_zone="UTC",
         grace_s=86_400,
     )  # fmt: skip
     return workspace, mailing.row_id, addresses

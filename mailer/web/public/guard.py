@@ -7,7 +7,7 @@ may hold a token, nor a query, nor where the visitor is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -50,6 +50,8 @@ class Guard:
         clock: Clock,
         base_url: str,
         error: Callable[[Request, HTTPStatus], Response],
+        headers: Mapping[str, str] = SECURITY_HEADERS,
+        own: Collection[str] = (RESOURCE_POLICY,),
     ) -> None:
         """Wrap `app`.
 
@@ -59,11 +61,15 @@ class Guard:
             base_url: Of the public pages; a folder in it is taken off the path where a proxy
                 leaves it on.
             error: Makes the page for what went wrong.
+            headers: What every answer has.
+            own: Which of them an answer may say otherwise itself.
         """
         self._app = app
         self._clock = clock
         self._folder = urlsplit(base_url).path.rstrip("/")
         self._error = error
+        self._headers = headers
+        self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,8 +85,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(raw=message["headers"])
-                for name, value in SECURITY_HEADERS.items():
-                    if name != RESOURCE_POLICY or name not in headers:
+                for name, value in self._headers.items():
+                    if name not in self._own or name not in headers:
                         headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
                 message["headers"] = headers.raw
