@@ -1,7 +1,8 @@
 """Bring the catalogs of fixed phrases up to date with the templates that use them.
 
-In: the mail templates, the templates of the public pages and their mails, and the code. Out: one `mailer.po` per
-language, with every phrase that is used and none that is not; translations are kept, new phrases
+In: the mail templates, the templates of the public pages and their mails, those of the desk, and the
+code. Out: for mails and public pages, and apart from those for the desk, one `mailer.po` per language,
+with every phrase that is used and none that is not; translations are kept, new phrases
 are left empty. English is the language phrases are written in, so its catalog fills itself. With
 `--check` nothing is written, and the exit status says whether anything would be.
 """
@@ -13,7 +14,8 @@ import copy
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -22,17 +24,47 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 ROOT = Path(__file__).parent.parent
-LOCALES = Path("templates/locale")
 FILE = Path("LC_MESSAGES/mailer.po")
-#: Where phrases are used: (folder, pattern), below the root.
-TEMPLATES = (
-    ("templates/mail", "**/*.html"),
-    ("templates/mail", "**/*.txt"),
-    ("mailer/web/public/templates", "**/*.html"),
-    ("mailer/web/public/templates", "**/*.atom"),
-    ("mailer/web/public/templates", "**/*.txt"),
+
+
+@dataclass(frozen=True)
+class Book:
+    """The phrases of one part of the program, which speaks languages of its own."""
+
+    #: Folder of its catalogs, below the root.
+    locales: Path
+    languages: tuple[str, ...]
+    #: Where phrases are used: (folder, pattern), below the root.
+    templates: tuple[tuple[str, str], ...]
+    code: tuple[tuple[str, str], ...]
+    #: What calls in the code take a phrase, as Babel has it.
+    keywords: Mapping[str, tuple[int, ...] | None]
+    heading: str
+
+
+MAILS_AND_PAGES = Book(
+    locales=Path("templates/locale"),
+    languages=("en", "ru", "uk", "be", "ro", "ky", "fa", "de"),
+    templates=(
+        ("templates/mail", "**/*.html"),
+        ("templates/mail", "**/*.txt"),
+        ("mailer/web/public/templates", "**/*.html"),
+        ("mailer/web/public/templates", "**/*.atom"),
+        ("mailer/web/public/templates", "**/*.txt"),
+    ),
+    code=(("mailer/web/public", "**/*.py"), ("mailer/compose", "**/*.py")),
+    keywords={"phrase": None, "plural": (1, 2)},
+    heading="Fixed phrases of mails and public pages.",
 )
-CODE = (("mailer/web/public", "**/*.py"), ("mailer/compose", "**/*.py"))
+DESK = Book(
+    locales=Path("mailer/desk/locale"),
+    languages=("en", "ru", "uk", "ro"),
+    templates=(("mailer/desk/templates", "**/*.html"), ("mailer/desk/templates", "**/*.txt")),
+    code=(("mailer/desk", "**/*.py"), ("mailer/app/preflight", "**/*.py")),
+    keywords={"phrase": None, "say": None, "mark": None, "plural": (1, 2)},
+    heading="Fixed phrases of the staff's desk.",
+)
+BOOKS = (MAILS_AND_PAGES, DESK)
 
 _SLAVIC = (
     "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : "
@@ -50,7 +82,7 @@ PLURALS = {
     "de": "nplurals=2; plural=(n != 1);",
 }
 _HEADER = """\
-# Fixed phrases of mails and public pages. Plain words only; %(name)s stands for a value.
+# {heading} Plain words only; %(name)s stands for a value.
 msgid ""
 msgstr ""
 "MIME-Version: 1.0\\n"
@@ -67,10 +99,10 @@ _NOISE = re.compile(
 )
 
 
-def used_phrases(root: Path = ROOT) -> Catalog:
+def used_phrases(root: Path = ROOT, book: Book = MAILS_AND_PAGES) -> Catalog:
     """Return a catalog without translations of every phrase that templates and code use."""
     found = Catalog(project="mailer", charset="utf-8", fuzzy=False)
-    for path, is_template in _files(root):
+    for path, is_template in _files(root, book):
         with path.open("rb") as file:
             messages = extract(
                 babel_extract if is_template else "python",
@@ -78,7 +110,7 @@ def used_phrases(root: Path = ROOT) -> Catalog:
                 keywords=(
                     {"_": None, "gettext": None, "ngettext": (1, 2)}
                     if is_template
-                    else {"phrase": None, "plural": (1, 2)}
+                    else book.keywords
                 ),
                 comment_tags=("Translators:",),
                 # A template with a mistake must fail here, not lose its phrases in silence.
@@ -95,16 +127,18 @@ def used_phrases(root: Path = ROOT) -> Catalog:
     return found
 
 
-def _files(root: Path) -> Iterator[tuple[Path, bool]]:
-    for places, is_template in ((TEMPLATES, True), (CODE, False)):
+def _files(root: Path, book: Book) -> Iterator[tuple[Path, bool]]:
+    for places, is_template in ((book.templates, True), (book.code, False)):
         for folder, pattern in places:
             for path in sorted((root / folder).glob(pattern)):
                 yield path, is_template
 
 
-def renewed(language: str, old_text: str, template: Catalog) -> str:
+def renewed(language: str, old_text: str, template: Catalog, book: Book = MAILS_AND_PAGES) -> str:
     """Return the text of a catalog with the phrases of `template` and the translations it had."""
-    text = old_text or _HEADER.format(language=language, plurals=PLURALS[language])
+    text = old_text or _HEADER.format(
+        heading=book.heading, language=language, plurals=PLURALS[language]
+    )
     catalog = read_po(io.BytesIO(text.encode()), locale=None, abort_invalid=True)
     # Updating takes the template's own messages over, so each catalog gets a copy of them.
     catalog.update(copy.deepcopy(template), no_fuzzy_matching=True, update_creation_date=False)
@@ -124,18 +158,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if any is old")
     options = parser.parse_args(arguments)
-    template = used_phrases()
     old: list[str] = []
-    for language in PLURALS:
-        path = ROOT / LOCALES / language / FILE
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        after = renewed(language, before, template)
-        if before == after:
-            continue
-        old.append(language)
-        if not options.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(after, encoding="utf-8")
+    for book in BOOKS:
+        template = used_phrases(book=book)
+        for language in book.languages:
+            path = ROOT / book.locales / language / FILE
+            before = path.read_text(encoding="utf-8") if path.exists() else ""
+            after = renewed(language, before, template, book)
+            if before == after:
+                continue
+            old.append(path.relative_to(ROOT).as_posix())
+            if not options.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(after, encoding="utf-8")
     if old:
         said = "not up to date" if options.check else "written"
         sys.stdout.write(f"Catalogs {said}: {', '.join(old)}\n")

@@ -1,4 +1,4 @@
-"""Build and run one role of the program: web, scheduler, senders or sandbox.
+"""Build and run one role of the program: web, scheduler, senders, feedback or sandbox.
 
 In: a workspace and a part. Out: an exit status, once SIGTERM or SIGINT came or the parent ended.
 What a role needs is imported when it is run, so that a sender process never loads the web.
@@ -12,7 +12,7 @@ import gc
 import importlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -51,15 +51,20 @@ def step_back() -> None:
     os.nice(_NICENESS)
 
 
-def run_part(part: Part, workspace: Workspace) -> int:
+def run_part(part: Part, workspace: Workspace, above: Mapping[Role, Build] | None = None) -> int:
     """Run one part until told to stop; return 0 when it ended cleanly.
+
+    Args:
+        part: Which.
+        workspace: What it works on.
+        above: Builds the parts that stand above this package in the order of imports.
 
     Raises:
         FaultsFound: when it cannot do anything as the workspace is configured.
     """
     if part.role in _BEHIND:
         step_back()
-    serve = _SERVE[part.role](workspace, part.number)
+    serve = {**_SERVE, **(above or {})}[part.role](workspace, part.number)
     # What is loaded stays for good: looking for cycles among it would stop everything for a fifth
     # of a second, now and then, whoever waits for an answer.
     gc.collect()
@@ -70,7 +75,10 @@ def run_part(part: Part, workspace: Workspace) -> int:
         return runner.run(_until_told(part.name, serve))
 
 
+#: Does a part's work until it is told to stop.
 Serve = Callable[[asyncio.Event], Awaitable[None]]
+#: Makes that of a workspace and the number of the part.
+Build = Callable[[Workspace, int], Serve]
 
 
 async def _until_told(name: str, serve: Serve) -> int:
@@ -240,7 +248,7 @@ def _feedback(workspace: Workspace, _number: int) -> Serve:
     return build_watch(workspace)
 
 
-_SERVE: dict[Role, Callable[[Workspace, int], Serve]] = {
+_SERVE: dict[Role, Build] = {
     Role.WEB: _web,
     Role.FEEDBACK: _feedback,
     Role.SCHEDULER: _scheduler,

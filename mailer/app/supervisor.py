@@ -45,6 +45,8 @@ class Role(StrEnum):
 
     #: Public pages and unsubscribing.
     WEB = "web"
+    #: The staff's pages.
+    DESK = "desk"
     #: Mails and webhooks that come back.
     FEEDBACK = "feedback"
     #: When mailings fall due.

@@ -1,4 +1,4 @@
-"""`mailer run`: scheduler, senders and web, until SIGTERM or Ctrl-C."""
+"""`mailer run`: scheduler, senders, web and desk, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.ending import settle_and_count
-from mailer.app.roles import LOOPBACK, preload, run_part
+from mailer.app.roles import LOOPBACK, Serve, preload, run_part
 from mailer.app.sending import unverified
 from mailer.app.supervisor import (
     End,
@@ -23,6 +23,17 @@ from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_e
 from mailer.config import MOST_SENDERS, Config
 from mailer.events import configure_logging
 from mailer.model.faults import Fault, FaultsFound
+
+
+def _desk(workspace: Workspace, number: int) -> Serve:
+    # A sender process never loads it.
+    from mailer.desk.serving import build_desk
+
+    return build_desk(workspace, number)
+
+
+#: Parts that stand above `mailer.app`.
+_ABOVE = {Role.DESK: _desk}
 
 
 @plain_errors
@@ -41,7 +52,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run scheduler, senders and web (and the sandbox while not live) until told to stop.
+    """Run scheduler, senders, web and desk (and the sandbox while not live) until told to stop.
 
     A part that dies is started again. Ctrl-C or SIGTERM starts nothing new and waits for what is
     open, as long as shutdown_grace_s of [delivery] says; what gets no final reply is in doubt.
@@ -56,14 +67,14 @@ def run(
         if senders is not None:
             problem = "starts processes, and --only runs one part in this one"
             raise FaultsFound([Fault("", 0, "--senders", problem, "Leave one of them out")])
-        raise typer.Exit(run_part(Part(only), open_workspace()))
+        raise typer.Exit(run_part(Part(only), open_workspace(), _ABOVE))
     # Nothing of a workspace is held any more when the children are forked: no key, no database.
     config, parts = _look_over(senders)
     preload()
     configure_logging(process="supervisor")
     end = supervise(
         parts,
-        lambda part: run_part(part, Workspace.open(config.root)),
+        lambda part: run_part(part, Workspace.open(config.root), _ABOVE),
         config.delivery.shutdown_grace_s,
         RestartPolicy(),
     )
@@ -89,6 +100,9 @@ def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
     ports = {"web.port": (config.web.host, config.web.port)}
     if config.web.metrics_port:
         ports["web.metrics_port"] = (LOOPBACK, config.web.metrics_port)
+    if config.desk.enabled:
+        roles.append(Role.DESK)
+        ports["desk.port"] = (config.desk.host, config.desk.port)
     if config.feedback.is_watched:
         roles.append(Role.FEEDBACK)
     if not config.workspace.live:
@@ -103,6 +117,8 @@ def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
         errors.print("Not live: the sandbox takes every mail.")
         errors.print(f"  inbox   http://127.0.0.1:{config.sandbox.inbox_port}/", markup=False)
     errors.print(f"  pages   http://{config.web.host}:{config.web.port}/", markup=False)
+    if config.desk.enabled:
+        errors.print(f"  desk    {config.desk.address}/desk", markup=False)
     if config.workspace.live:
         # What goes by another relay goes; what would go by one of these is held, with the same words.
         report_faults(fault for one in config.relays if (fault := unverified(workspace, one)))
