@@ -132,6 +132,8 @@ class AuditAction(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  (The name of an action.)
     #: The second factor was set up or taken away (login).
     SECOND_FACTOR_CHANGED = "second_factor_changed"
+    #: Somebody got new recovery codes; the old ones are good for nothing (login).
+    RECOVERY_CODES_CHANGED = "recovery_codes_changed"
     #: Somebody signed in (login).
     SIGNED_IN = "signed_in"
     #: Somebody signed out (login).

@@ -42,6 +42,18 @@ class StaffUser:
     desk_language: str = ""
     #: When they were shut out; None while they may sign in.
     disabled_at: datetime | None = None
+    #: Since when they can sign in: they have a password and a second factor. None: invited.
+    confirmed_at: datetime | None = None
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Return whether this account is good for anything now."""
+        return self.confirmed_at is not None and self.disabled_at is None
+
+    @property
+    def actor(self) -> Actor:
+        """Return in whose name they do things at the desk."""
+        return Actor(ActorKind.STAFF, self.login)
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ class StaffSession:
 
     session_id: int
     user: StaffUser
-    #: What every form of this session carries, so that no other site can send one.
+    #: What every form of this session carries, so that no other site can send one; "" in lists of
+    #: sessions, since only the browser has what it is made from.
     form_token: str
     started_at: datetime
     seen_at: datetime
