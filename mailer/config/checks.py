@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mailer.config.relay import LOOPBACK_HOSTS
 from mailer.config.sections import CONFIG_FILE, Config, DkimSection, SenderSection
 from mailer.config.wording import ROWS, TABLES, Location
 from mailer.model.faults import Fault
@@ -258,6 +259,15 @@ class _CrossChecks:
         web: Location = ("web", "base_url")
         if self.kept.is_sound(*web) and not _is_https(config.web.base_url):
             yield self._fault(web, problem, remedy, instead=live)
+        desk: Location = ("desk", "base_url")
+        # Without one it is reached on this machine alone, unless it listens to others.
+        if (
+            self.kept.is_sound("desk")
+            and config.desk.enabled
+            and not _is_https(config.desk.address)
+            and (config.desk.base_url or config.desk.host not in LOOPBACK_HOSTS)
+        ):
+            yield self._fault(desk, problem, remedy, instead=live)
         for index, sender in zip(self.kept.places["senders"], config.senders, strict=True):
             if sender.base_url and not _is_https(sender.base_url):
                 yield self._fault(
@@ -272,6 +282,7 @@ class _CrossChecks:
         places: Sequence[tuple[Location, int]] = (
             (("web", "port"), config.web.port),
             (("web", "metrics_port"), config.web.metrics_port),
+            (("desk", "port"), config.desk.port if config.desk.enabled else 0),
             (("sandbox", "smtp_port"), config.sandbox.smtp_port),
             (("sandbox", "inbox_port"), config.sandbox.inbox_port),
         )

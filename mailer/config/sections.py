@@ -106,6 +106,27 @@ class WebSection(Section):
     metrics_port: Port = 0
 
 
+class DeskSection(Section):
+    """`[desk]`: the staff's pages."""
+
+    #: False: nobody signs in, and nothing answers.
+    enabled: bool = True
+    #: What links to it begin with, https once the workspace is live; "" for http://host:port.
+    base_url: OptionalBaseUrl = ""
+    host: Host = "127.0.0.1"
+    port: Port = 8028
+    #: Who does nothing for so long is signed out.
+    idle_minutes: Annotated[int, Field(ge=1, le=1_440)] = 60
+    #: Who signed in so long ago signs in again, whatever they do.
+    session_hours: Annotated[int, Field(ge=1, le=168)] = 12
+
+    @property
+    def address(self) -> str:
+        """Return what links to the desk begin with."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url or f"http://{host}:{self.port}"
+
+
 class SandboxSection(Section):
     """`[sandbox]`: the built-in SMTP catcher, always on loopback."""
 
@@ -302,6 +323,7 @@ class Config(Section):
     database: DatabaseSection = DatabaseSection()
     keys: KeysSection = KeysSection()
     web: WebSection = WebSection()
+    desk: DeskSection = DeskSection()
     sandbox: SandboxSection = SandboxSection()
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()

@@ -160,7 +160,9 @@ def test_a_base_url_is_a_plain_web_address(tmp_path, address):
     wanted = "is not a web address like https://mail.example.org"
     text = changed(('base_url = "http://127.0.0.1:8025"', f'base_url = "{address}"'))
     assert [("web.base_url", wanted)] == faults(tmp_path, text)
-    text = changed(('base_url = ""', f'base_url = "{address}"'))
+    text = changed(('base_url = ""\n# Where it', f'base_url = "{address}"\n# Where it'))
+    assert [("desk.base_url", wanted)] == faults(tmp_path, text)
+    text = changed(('base_url = ""\n# Domain', f'base_url = "{address}"\n# Domain'))
     assert [("senders[0].base_url", wanted)] == faults(tmp_path, text)
 
 

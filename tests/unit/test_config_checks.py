@@ -223,7 +223,7 @@ def test_a_signature_of_the_domain_or_one_above_is_taken(tmp_path, domain):
 
 def test_a_live_workspace_links_by_https_only(tmp_path):
     """Both the pages' address and a sender's own; a workspace that is not live may link anywhere."""
-    own = ('base_url = ""', 'base_url = "http://mail.harbor.example.org"')
+    own = ('base_url = ""\n# Domain', 'base_url = "http://mail.harbor.example.org"\n# Domain')
     load(tmp_path, changed(own))
     problem = "is not https, and the workspace is live"
     text = changed(("live = false", "live = true"), own)
