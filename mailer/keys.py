@@ -141,6 +141,8 @@ class ServiceKeys:
     current_token: str
     #: Tells whether a database belongs to these keys.
     fingerprint: str
+    #: What accounts of staff draw their keys from, see `mailer.app.account_keys`; fixed for ever.
+    accounts: bytes
     #: The file, looked at again when a token names a key that is not here.
     path: Path | None = None
 
@@ -271,5 +273,6 @@ def load_service_keys(path: Path) -> ServiceKeys:
         token_roots=roots,
         current_token=current,
         fingerprint=_fingerprint(index),
+        accounts=derive(index, "mailer/accounts/v1"),
         path=path,
     )

@@ -66,6 +66,7 @@ from mailer.store.settings import (
     read_setting,
     write_setting,
 )
+from mailer.store.staff import forget_openings
 from mailer.store.suppression_log import FILE_NAME, LogEntry, LogNotRead, SuppressionLog
 
 #: How long before a backup a line of the log may have been written and not committed.
@@ -340,6 +341,7 @@ def _make_safe(
             raise_alert(connection, AlertKind.MAILING_HELD, key, now, reason=reason)
         done.held = len(held)
         end_processes(connection, now)
+        forget_openings(connection)
         settle_service_mails(connection, now)
         start_new_ids(connection, now)
 

@@ -31,7 +31,7 @@ MAILS = {
 @pytest.fixture(scope="module")
 def mails():
     """Every mail by name, with keys that never change."""
-    tokens = Tokens(ServiceKeys(b"a" * 32, b"d" * 32, {"a": b"t" * 32}, "a", "0" * 16))
+    tokens = Tokens(ServiceKeys(b"a" * 32, b"d" * 32, {"a": b"t" * 32}, "a", "0" * 16, b"s" * 32))
     letters = issue_composer(tokens)
     return {name: letters.compose(outgoing(**one), NOW).content for name, one in MAILS.items()}
 

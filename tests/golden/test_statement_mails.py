@@ -75,7 +75,7 @@ NAMES = (*WITH_HTML, *TEXT_ONLY)
 @pytest.fixture(scope="module")
 def mails(tmp_path_factory):
     """Every mail by name, composed from the files that ship, with keys that never change."""
-    tokens = Tokens(ServiceKeys(b"a" * 32, b"d" * 32, {"a": b"t" * 32}, "a", "0" * 16))
+    tokens = Tokens(ServiceKeys(b"a" * 32, b"d" * 32, {"a": b"t" * 32}, "a", "0" * 16, b"s" * 32))
     share, workspace = share_dir(), tmp_path_factory.mktemp("workspace")
     shutil.copy(share / "config.example.toml", workspace / "config.toml")
     config = load_config(workspace)
