@@ -135,8 +135,13 @@ class Prepared:
     warnings: tuple[Fault, ...]
 
 
-def make_plan(workspace: Workspace, wish: Wish) -> Plan:
+def make_plan(workspace: Workspace, wish: Wish, *, counted: bool = True) -> Plan:
     """Work out who would get a statement's newest revision from whom; nothing is scheduled.
+
+    Args:
+        workspace: where it is.
+        wish: what a person asked for.
+        counted: count the people, which takes a second or two where there are a million.
 
     Raises:
         FaultsFound: with everything that stops it.
@@ -157,11 +162,16 @@ def make_plan(workspace: Workspace, wish: Wish) -> Plan:
                 )
             ]
         )
-    return plan_revision(workspace, wish, stored)
+    return plan_revision(workspace, wish, stored, counted=counted)
 
 
-def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
+def plan_draft(workspace: Workspace, draft: Mailing, *, counted: bool = True) -> Plan:
     """Work out who would get a draft: its revision, with lists, sender and design as they are now.
+
+    Args:
+        workspace: where it is.
+        draft: the mailing.
+        counted: count the people.
 
     Raises:
         FaultsFound: with everything that stops it.
@@ -179,7 +189,7 @@ def plan_draft(workspace: Workspace, draft: Mailing) -> Plan:
         exclude=draft.exclude,
         urgent=draft.concern.urgent,
     )
-    return plan_revision(workspace, wish, stored)
+    return plan_revision(workspace, wish, stored, counted=counted)
 
 
 def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
@@ -204,8 +214,16 @@ def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
     return Prepared(wish, design, sender, chosen, segment, exclude, warnings)
 
 
-def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> Plan:
+def plan_revision(
+    workspace: Workspace, wish: Wish, stored: StoredRevision, *, counted: bool = True
+) -> Plan:
     """Work out who would get a revision from whom; nothing is scheduled.
+
+    Args:
+        workspace: where it is.
+        wish: what a person asked for.
+        stored: the revision.
+        counted: count the people; without that the plan says that nobody would be mailed.
 
     Raises:
         FaultsFound: with everything that stops it.
@@ -217,16 +235,18 @@ def plan_revision(workspace: Workspace, wish: Wish, stored: StoredRevision) -> P
         ids = sync_lists(connection, prepared.lists, now)
     targets = tuple((ids[one.key], one) for one in prepared.lists)
     concern = Concern(prepared.wish.urgent, stored.revision.topics)
-    with workspace.store.read() as connection:
-        covered = coverage(
-            connection,
-            targets,
-            prepared.segment.segment if prepared.segment else None,
-            prepared.exclude.segment if prepared.exclude else None,
-            resolver(stored.revision),
-            now,
-            concern,
-        )
+    covered = Coverage()
+    if counted:
+        with workspace.store.read() as connection:
+            covered = coverage(
+                connection,
+                targets,
+                prepared.segment.segment if prepared.segment else None,
+                prepared.exclude.segment if prepared.exclude else None,
+                resolver(stored.revision),
+                now,
+                concern,
+            )
     return Plan(
         prepared.wish,
         stored,

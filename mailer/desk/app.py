@@ -17,10 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
+from mailer.desk.approvals import Approvals
 from mailer.desk.gate import Gate
 from mailer.desk.ground import PREFIX, Desk
 from mailer.desk.home import Home
+from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
+from mailer.desk.previews import Previews
 from mailer.desk.routes import Method, Route
 from mailer.desk.signing_in import SigningIn
 from mailer.events import warn
@@ -52,6 +55,9 @@ def areas() -> Sequence[Area]:
     return (
         lambda desk: SigningIn(desk).routes(),
         lambda desk: Home(desk).routes(),
+        lambda desk: Mailings(desk).routes(),
+        lambda desk: Previews(desk).routes(),
+        lambda desk: Approvals(desk).routes(),
     )
 
 

@@ -12,4 +12,13 @@ from mailer.desk.phrases import mark
 SAID: Mapping[str, str] = {
     "saved": mark("Saved"),
     "signed-out": mark("You are signed out"),
+    "dropped": mark("It is thrown away"),
+    "not-any-more": mark(
+        "It was changed meanwhile, by somebody else or in another window. This is how it stands now."
+    ),
+    "approval-asked": mark("The approvers are asked. They see it on their first page."),
+    "draft-again": mark("It is a draft again"),
+    "approved": mark("Your approval is on record"),
+    "returned": mark("It is returned to its author, with your comment"),
+    "link-ended": mark("The link leads nowhere any more"),
 }

@@ -11,11 +11,11 @@ from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
 
-from mailer.app.accounts import SignInRefused
 from mailer.desk.ground import PREFIX, Desk
 from mailer.desk.routes import ALL_STAFF, ANYBODY, Method, Route
 from mailer.desk.visit import Visit
 from mailer.model.browsers import browser_of
+from mailer.model.sign_in import Refusal, SignInRefused
 from mailer.web.public.limits import network_of
 
 
@@ -57,21 +57,22 @@ class SigningIn:
         return RedirectResponse(self._inside(form.text("to")), HTTPStatus.SEE_OTHER)
 
     def _refused(self, visit: Visit, refused: SignInRefused) -> Response:
-        if refused.retry_after_s:
-            minutes = -(-refused.retry_after_s // 60)
-            problem = visit.catalog.plural(
-                "Too many attempts. Wait %(count)s minute, then try again.",
-                "Too many attempts. Wait %(count)s minutes, then try again.",
-                minutes,
-                count=minutes,
-            )
-            status = HTTPStatus.TOO_MANY_REQUESTS
-        else:
+        wrong = refused.reason is Refusal.WRONG
+        status = HTTPStatus.FORBIDDEN if wrong else HTTPStatus.TOO_MANY_REQUESTS
+        problem = ""
+        if wrong:
             problem = visit.say(
                 "Login name, password and code do not belong together. A code works once, and for "
                 "half a minute."
             )
-            status = HTTPStatus.FORBIDDEN
+        if refused.retry_after_s:
+            wait = visit.catalog.plural(
+                "Wait %(count)s second, then try again.",
+                "Wait %(count)s seconds, then try again.",
+                refused.retry_after_s,
+                count=refused.retry_after_s,
+            )
+            problem = f"{problem} {wait}".strip()
         answer = self._page(visit, status, {"login": problem}, visit.form.text("to"))
         if refused.retry_after_s:
             answer.headers["Retry-After"] = str(refused.retry_after_s)

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mailer.desk.forms import Form
 from mailer.desk.ground import Desk
-from mailer.model.staff import Actor, ActorKind, StaffRole, StaffSession, StaffUser
+from mailer.model.staff import Actor, StaffRole, StaffSession, StaffUser
 from mailer.statements.catalog import Catalog
 
 
@@ -61,7 +61,7 @@ class Visit:
     @property
     def actor(self) -> Actor:
         """Return in whose name something is done."""
-        return Actor(ActorKind.STAFF, self.user.login)
+        return self.user.actor
 
     @cached_property
     def now(self) -> datetime:

@@ -345,6 +345,26 @@ def list_mailings(
     return [_mailing_of(connection, row) for row in connection.execute(query).all()]
 
 
+def mailings_before(
+    connection: Connection, before: int | None, limit: int, states: Iterable[MailingState] = ()
+) -> list[Mailing]:
+    """Return a page of mailings, the latest made first.
+
+    Args:
+        connection: one that reads.
+        before: row id that the page comes after; None for the first page.
+        limit: how many at most.
+        states: only those in one of these; all for none.
+    """
+    query = select(mailing).order_by(mailing.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(mailing.c.id < before)
+    wanted = list(states)
+    if wanted:
+        query = query.where(mailing.c.state.in_(wanted))
+    return [_mailing_of(connection, row) for row in connection.execute(query).all()]
+
+
 def due_mailings(connection: Connection, now: datetime) -> list[Mailing]:
     """Return the scheduled mailings whose hour has come, the oldest first."""
     query = (

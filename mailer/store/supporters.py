@@ -36,6 +36,11 @@ from mailer.store.tables import (
 )
 
 
+def has_supporters(connection: Connection) -> bool:
+    """Tell whether anybody is on record."""
+    return connection.execute(select(supporter.c.id).limit(1)).first() is not None
+
+
 def organisation_ids(connection: Connection) -> dict[str, int]:
     """Return the row id of every organisation by its key."""
     rows = connection.execute(select(organisation.c.key, organisation.c.id))
