@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.desk.approvals import Approvals
+from mailer.desk.counting import Counting
 from mailer.desk.gate import Gate
 from mailer.desk.ground import PREFIX, Desk
 from mailer.desk.home import Home
@@ -25,7 +26,9 @@ from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
 from mailer.desk.previews import Previews
 from mailer.desk.routes import Method, Route
+from mailer.desk.scheduling import Scheduling
 from mailer.desk.signing_in import SigningIn
+from mailer.desk.watching import Watching
 from mailer.events import warn
 from mailer.keys import KeyFileError
 from mailer.store.engine import StoreUnavailable
@@ -58,6 +61,9 @@ def areas() -> Sequence[Area]:
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),
         lambda desk: Approvals(desk).routes(),
+        lambda desk: Counting(desk).routes(),
+        lambda desk: Scheduling(desk).routes(),
+        lambda desk: Watching(desk).routes(),
     )
 
 

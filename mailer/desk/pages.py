@@ -131,8 +131,16 @@ class DeskPages:
         self, visit: Visit, template: str, status: HTTPStatus, values: Mapping[str, object]
     ) -> Response:
         """Return a page."""
+        return HTMLResponse(
+            self.part(visit, template, values),
+            status_code=status,
+            headers={"Cache-Control": "no-store", "Content-Language": visit.language},
+        )
+
+    def part(self, visit: Visit, template: str, values: Mapping[str, object]) -> str:
+        """Return what a template makes of a visit, for a whole page or a part of one."""
         catalog = visit.catalog
-        html = self._environment.get_template(template).render(
+        return self._environment.get_template(template).render(
             _=catalog.phrase,
             ngettext=catalog.plural,
             number=catalog.number,
@@ -145,13 +153,9 @@ class DeskPages:
             style=self._address(visit, "desk.css"),
             script=self._address(visit, "desk.js"),
             form_token=visit.form_token,
+            problems=values.get("problems", {}),
             said=catalog.phrase(SAID[key]) if (key := visit.query("said")) in SAID else "",
-            **values,
-        )
-        return HTMLResponse(
-            html,
-            status_code=status,
-            headers={"Cache-Control": "no-store", "Content-Language": visit.language},
+            **{name: value for name, value in values.items() if name != "problems"},
         )
 
     def _address(self, visit: Visit, name: str) -> str:

@@ -12,6 +12,12 @@ from mailer.desk.phrases import mark
 SAID: Mapping[str, str] = {
     "saved": mark("Saved"),
     "signed-out": mark("You are signed out"),
+    "scheduled": mark("It is scheduled"),
+    "paused": mark("It is paused. What was being sent is finished, the rest waits."),
+    "resumed": mark("It goes on"),
+    "cancelled": mark("It is cancelled. Who was not mailed yet will not be."),
+    "released": mark("It is released"),
+    "settled": mark("What was in doubt is settled"),
     "dropped": mark("It is thrown away"),
     "not-any-more": mark(
         "It was changed meanwhile, by somebody else or in another window. This is how it stands now."

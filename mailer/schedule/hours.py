@@ -7,7 +7,7 @@ becomes the next that exists; of an hour that comes twice the first is meant.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from mailer.model.faults import Fault, FaultsFound
@@ -93,3 +93,10 @@ def change_between(early: datetime, late: datetime, zone: str) -> datetime:
         else:
             late = middle
     return late.replace(microsecond=0)
+
+
+def day_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """Return the instants at which a day begins and ends in a zone."""
+    begin = datetime.combine(day, time(), ZoneInfo(zone))
+    end = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+    return begin.astimezone(UTC), end.astimezone(UTC)

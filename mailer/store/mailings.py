@@ -365,6 +365,16 @@ def mailings_before(
     return [_mailing_of(connection, row) for row in connection.execute(query).all()]
 
 
+def mailings_between(connection: Connection, begin: datetime, end: datetime) -> list[Mailing]:
+    """Return the mailings whose hour is in a span of time, the earliest first."""
+    query = (
+        select(mailing)
+        .where(mailing.c.due_at >= begin, mailing.c.due_at < end)
+        .order_by(mailing.c.due_at, mailing.c.id)
+    )
+    return [_mailing_of(connection, row) for row in connection.execute(query).all()]
+
+
 def due_mailings(connection: Connection, now: datetime) -> list[Mailing]:
     """Return the scheduled mailings whose hour has come, the oldest first."""
     query = (
