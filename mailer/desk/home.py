@@ -119,18 +119,18 @@ class Home:
                 say("Settle it"),
                 address(key),
             )
-        for one in mailings:
-            if one.state is MailingState.IN_REVIEW and visit.may(StaffRole.APPROVER):
+        for mailing in mailings:
+            if mailing.state is MailingState.IN_REVIEW and visit.may(StaffRole.APPROVER):
                 yield Item(
-                    say("%(mailing)s waits for approval.", mailing=one.key),
+                    say("%(mailing)s waits for approval.", mailing=mailing.key),
                     say("Read it"),
-                    address(one.key),
+                    address(mailing.key),
                 )
-            if one.state is MailingState.APPROVED and visit.may(StaffRole.SENDER):
+            if mailing.state is MailingState.APPROVED and visit.may(StaffRole.SENDER):
                 yield Item(
-                    say("%(mailing)s is approved and has no hour yet.", mailing=one.key),
+                    say("%(mailing)s is approved and has no hour yet.", mailing=mailing.key),
                     say("Schedule it"),
-                    address(one.key),
+                    address(mailing.key),
                 )
         yield from self._machine(visit, seen)
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.message import EmailMessage
 from email.policy import SMTP
 from http import HTTPStatus
 from typing import cast
@@ -53,7 +52,7 @@ class ShownMail:
 
 def taken_apart(preview: Preview) -> ShownMail:
     """Return the parts of a mail as a person looks at them."""
-    parsed = cast("EmailMessage", message_from_bytes(preview.source, policy=SMTP))
+    parsed = message_from_bytes(preview.source, policy=SMTP)
     html, text, pictures = "", "", {}
     for part in parsed.walk():
         kind = part.get_content_type()
