@@ -44,6 +44,8 @@ def welcome(
 ) -> Member:
     """Make an account and set it up."""
     accounts = Accounts(workspace)
+    if StaffRole.TRANSLATOR in roles and not languages:
+        languages = ("ru",)
     invitation = accounts.invite(BY_ITSELF, login, login.capitalize(), roles, languages)
     setup = accounts.begin(invitation.token, PASSWORD)
     code = pyotp.TOTP(setup.secret).at(workspace.clock.now())
