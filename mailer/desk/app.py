@@ -111,6 +111,10 @@ def create_desk_app(workspace: Workspace, *, beside: Sequence[StarletteRoute] = 
             HTTPException: _refused(gate),
             StoreUnavailable: _unavailable(gate),
             KeyFileError: _unavailable(gate),
+            # What Starlette would answer by itself is no page; the guard logs what broke.
+            Exception: lambda request, _error: _error_page(
+                gate, request, HTTPStatus.INTERNAL_SERVER_ERROR
+            ),
         },
     )
     app.router.redirect_slashes = False
