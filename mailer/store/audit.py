@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -37,6 +38,7 @@ from mailer.model.audit import (
 from mailer.model.characters import printable
 from mailer.model.staff import Actor, ActorKind
 from mailer.store.audience import insert_or_ignore
+from mailer.store.engine import do_last
 from mailer.store.tables_audit import audit_entry, audit_head
 from mailer.store.types import instant, microseconds
 
@@ -74,34 +76,37 @@ def write_audit(
     subject: str,
     now: datetime,
     **facts: Fact,
-) -> AuditEntry:
-    """Write what was done, in the transaction that does it; call it last there.
+) -> None:
+    """Write what is done, at the end of the transaction that does it.
 
-    On PostgreSQL it keeps whoever else writes an entry waiting until this transaction ends, so
-    whatever else must be waited for comes before it.
+    Whoever writes an entry keeps the others waiting until the commit: hence at the end.
 
     Args:
-        connection: one that may write.
+        connection: one of `Store.write`.
         actor: in whose name.
         action: what.
         subject: the mailing, statement, list, relay, login, or "supporter 17"; never an address.
         now: when.
         **facts: counts, keys, digests, reasons. What looks like an address is struck out.
     """
-    head = _locked_head(connection)
-    # Beyond whatever is there: a log that somebody tampered with keeps nobody from working, and
-    # stays broken where it was broken.
-    highest = connection.execute(select(func.max(audit_entry.c.id))).scalar() or 0
-    written = {
-        "id": max(head.entries, highest) + 1,
+    entry = {
         "at": microseconds(now),
         "actor_kind": actor.kind.value,
         "actor_name": printable(actor.name)[:_LONGEST_NAME],
         "action": action.value,
         "subject": scrub(subject)[:_LONGEST_SUBJECT],
         "facts": _text_of({name: _clean(fact) for name, fact in facts.items()}),
-        "previous": head.digest,
     }
+    do_last(connection, partial(_append, entry=entry, now=now))
+
+
+def _append(connection: Connection, entry: dict[str, Any], now: datetime) -> None:
+    """Write an entry after the last one."""
+    head = _locked_head(connection)
+    # Beyond whatever is there: a log that somebody tampered with keeps nobody from working, and
+    # stays broken where it was broken.
+    highest = connection.execute(select(func.max(audit_entry.c.id))).scalar() or 0
+    written = {**entry, "id": max(head.entries, highest) + 1, "previous": head.digest}
     digest = _digest(written)
     connection.execute(insert(audit_entry).values(**{**written, "at": now}, digest=digest))
     connection.execute(
@@ -109,7 +114,6 @@ def write_audit(
         .where(audit_head.c.chain == _CHAIN)
         .values(entries=written["id"], digest=digest)
     )
-    return _entry_of_values({**written, "digest": digest})
 
 
 def entries_before(
@@ -271,22 +275,18 @@ def _values(row: Row[Any]) -> dict[str, Any]:
 
 def _entry_of(row: Row[Any]) -> AuditEntry:
     try:
-        return _entry_of_values(_values(row))
+        return AuditEntry(
+            entry_id=row.id,
+            at=_instant(row.at),
+            actor=Actor(ActorKind(row.actor_kind), row.actor_name),
+            action=AuditAction(row.action),
+            subject=row.subject,
+            facts=json.loads(row.facts),
+            previous=row.previous,
+            digest=row.digest,
+        )
     except (TypeError, ValueError, OverflowError) as error:
         raise EntryUnreadable(row.id) from error
-
-
-def _entry_of_values(values: dict[str, Any]) -> AuditEntry:
-    return AuditEntry(
-        entry_id=values["id"],
-        at=_instant(values["at"]),
-        actor=Actor(ActorKind(values["actor_kind"]), values["actor_name"]),
-        action=AuditAction(values["action"]),
-        subject=values["subject"],
-        facts=json.loads(values["facts"]),
-        previous=values["previous"],
-        digest=values["digest"],
-    )
 
 
 def _instant(stored: int) -> datetime:

@@ -42,6 +42,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0018"
 
 
+#: Under this name a connection keeps what is done last in its transaction.
+_LAST = "mailer_done_last"
 #: Where alembic keeps which migration a database is at.
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
@@ -114,7 +116,7 @@ class Store:
         connection.execution_options(mailer_writes=True, mailer_patient=patient)
         if not self.is_sqlite:
             connection.execution_options(isolation_level="READ COMMITTED")
-        with connection.begin():
+        with connection.begin(), _doing_last(connection):
             yield
 
     @contextmanager
@@ -143,6 +145,33 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def do_last(connection: Connection, act: Callable[[Connection], None]) -> None:
+    """Have something done at the end of this transaction, after all else and before its commit.
+
+    It is for what locks a row that many transactions lock: nothing is waited for after it, so no
+    two of them can wait for each other.
+
+    Raises:
+        LookupError: when this is no transaction of `Store.write`, which would never do it.
+    """
+    waiting = connection.info.get(_LAST)
+    if waiting is None:
+        raise LookupError("only in a transaction of Store.write is something done last")
+    waiting.append(act)
+
+
+@contextmanager
+def _doing_last(connection: Connection) -> Iterator[None]:
+    waiting: list[Callable[[Connection], None]] = []
+    connection.info[_LAST] = waiting
+    try:
+        yield
+        for act in waiting:
+            act(connection)
+    finally:
+        connection.info.pop(_LAST, None)
 
 
 @contextmanager
@@ -370,6 +399,7 @@ __all__ = [
     "check_fingerprint",
     "check_version",
     "create_tables",
+    "do_last",
     "known_version",
     "open_store",
     "ping",
