@@ -15,21 +15,14 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
+from mailer.app import stopping
 from mailer.app.clocks import Clocks
 from mailer.app.workspace import Workspace
-from mailer.cli.common import WRONG_USE, console, fail
+from mailer.cli.common import WRONG_USE, console, fail, terminal_actor
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState
 from mailer.model.timing import LatePolicy, PlannedShare, Share, ShareState, Timing
-from mailer.store.mailings import find_mailing
-from mailer.store.shares import (
-    ShareFigures,
-    expire_skipped,
-    find_share,
-    held_shares,
-    release_shares,
-    skip_share,
-)
+from mailer.store.shares import ShareFigures
 
 RecipientTime = Annotated[
     bool,
@@ -47,8 +40,6 @@ Late = Annotated[
     typer.Option("--late", help="What becomes of shares whose hour has passed."),
 ]
 
-#: A share of these is held no more.
-OVER = (MailingState.CANCELLED, MailingState.FINISHED)
 #: Zones that one line names; `--json` has them all.
 _NAMED = 3
 #: Lines of a table of shares; more are summed up.
@@ -242,39 +233,15 @@ def shares_document(
     ]
 
 
-def give_up_share(workspace: Workspace, key: str, zone: str) -> None:
-    """Give one share up: whoever is left in it is not mailed."""
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        mailing = find_mailing(connection, key)
-        found = find_share(connection, mailing.row_id, key, zone)
-        if mailing.state in OVER:
-            fail(f"{key} is {mailing.state.value}: nothing of it is left to be given up.")
-        if not skip_share(connection, mailing.row_id, found.zone):
-            fail(f"The share {zone} of {key} is given up already.")
-    # The scheduler goes on with what a sender gives back later.
-    while True:
-        with workspace.store.write() as connection:
-            if not expire_skipped(connection, now):
-                break
-    console.print(f"The share {zone} of {key} is given up. What was sent: mailer report {key}")
-
-
 def release_held_shares(workspace: Workspace, key: str, zone: str | None) -> bool:
     """Let held shares of a mailing go that is not held itself; False when it has none."""
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        mailing = find_mailing(connection, key)
-        held = held_shares(connection, mailing.row_id)
-        if zone is not None:
-            held = [find_share(connection, mailing.row_id, key, zone)]
-            if held[0].state is not ShareState.HELD:
-                fail(f"The share {zone} of {key} is not held ({_WORDS[held[0].state]}).")
-        over = mailing.state in OVER
-        if over or not held or (mailing.state is MailingState.HELD and zone is None):
-            return False
-        release_shares(connection, mailing.row_id, now, zone)
-    console.print(f"Released of {key}: {named([one.zone for one in held])}.")
-    if mailing.state is not MailingState.RUNNING:
-        console.print(f"{key} itself is {mailing.state.value}.")
+    try:
+        done = stopping.release_held_shares(workspace, terminal_actor(), key, zone)
+    except stopping.ShareNotHeld as error:
+        fail(f"The share {zone} of {key} is not held ({_WORDS[error.state]}).")
+    if done is None:
+        return False
+    console.print(f"Released of {key}: {named(done.zones)}.")
+    if done.mailing.state is not MailingState.RUNNING:
+        console.print(f"{key} itself is {done.mailing.state.value}.")
     return True

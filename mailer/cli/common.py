@@ -25,6 +25,7 @@ import typer
 from rich.console import Console
 
 from mailer.app.failures import BackupFailed, ProcessesRun, RestoreRefused
+from mailer.app.stopping import ShareIsOver
 from mailer.app.workspace import Workspace
 from mailer.box import BoxError
 from mailer.delivery.journal import JournalFull
@@ -119,6 +120,13 @@ def folder_meant(workspace: Workspace, kind: str, named: Path) -> Path:
     return found
 
 
+def terminal_actor() -> Actor:
+    """Return in whose name commands do what they do: whoever became the program's user by sudo."""
+    with suppress(OSError, KeyError):
+        return Actor(ActorKind.TERMINAL, os.environ.get("SUDO_USER") or getpass.getuser())
+    return Actor(ActorKind.TERMINAL, f"uid {os.getuid()}")
+
+
 def fail(problem: str, remedy: str = "", status: int = NOT_DONE) -> NoReturn:
     """Say what is wrong and what to do, and end with `status`."""
     errors.print(problem, markup=False, style="red")
@@ -183,6 +191,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             PausedByItself,
             ProcessesRun,
             RestoreRefused,
+            ShareIsOver,
             ShareNotFound,
             StoreUnavailable,
             WrongKeys,

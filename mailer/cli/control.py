@@ -13,11 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from mailer.alerts import mailing_paused, release_asked
+from mailer.app import stopping
 from mailer.app.workspace import Workspace
 from mailer.cli.breaker import paused_document, print_paused
 from mailer.cli.clocks import (
-    give_up_share,
     print_shares,
     release_held_shares,
     shares_document,
@@ -32,6 +31,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     shown,
+    terminal_actor,
 )
 from mailer.cli.concern import concern_document, print_concern
 from mailer.cli.resolving import doubts_document, print_doubts
@@ -44,8 +44,6 @@ from mailer.model.states import (
     Settlement,
     SkipReason,
 )
-from mailer.model.timing import ShareState
-from mailer.store import stopping
 from mailer.store.mailings import find_mailing
 from mailer.store.reports import Progress, Report, deliveries, report
 from mailer.store.shares import share_figures, shares_of
@@ -104,10 +102,8 @@ def pause(key: Key) -> None:
 
     Example: mailer pause her-rights-1
     """
-    workspace = open_workspace()
-    with _changing(key, "paused"), workspace.store.write() as connection:
-        stopping.pause(connection, key)
-        mailing_paused(connection, key, workspace.clock.now())
+    with _changing(key, "paused"):
+        stopping.pause(open_workspace(), terminal_actor(), key)
     console.print(f"{key} is paused. Go on with: mailer resume {key}")
 
 
@@ -124,13 +120,12 @@ def resume(
 
     Example: mailer resume her-rights-1
     """
-    with _changing(key, "resumed"), open_workspace().store.write() as connection:
-        reason = find_mailing(connection, key).pause_reason
-        mailing = stopping.resume(connection, key, anyway=anyway)
-    if reason:
-        console.print(f"It had paused by itself: {reason}.", markup=False)
+    with _changing(key, "resumed"):
+        done = stopping.resume(open_workspace(), terminal_actor(), key, anyway=anyway)
+    if done.reason:
+        console.print(f"It had paused by itself: {done.reason}.", markup=False)
         console.print("What was counted so far is held against it no more.")
-    console.print(f"{key} is {mailing.state.value} again.")
+    console.print(f"{key} is {done.mailing.state.value} again.")
 
 
 @plain_errors
@@ -145,20 +140,16 @@ def cancel(
     Example: mailer cancel her-rights-1
     """
     workspace = open_workspace()
-    now = workspace.clock.now()
     if share:
-        give_up_share(workspace, key, canonical_zone(share) or share)
+        zone = canonical_zone(share) or share
+        stopping.give_up_share(workspace, terminal_actor(), key, zone)
+        console.print(f"The share {zone} of {key} is given up. What was sent: mailer report {key}")
         return
-    with _changing(key, "cancelled"), workspace.store.write() as connection:
-        was_draft = find_mailing(connection, key).state is MailingState.DRAFT
-        stopping.cancel(connection, key, now)
-    if was_draft:
+    with _changing(key, "cancelled"):
+        done = stopping.cancel(workspace, terminal_actor(), key)
+    if done.before is MailingState.DRAFT:
         console.print(f"The draft {key} is dropped.")
         return
-    while True:
-        with workspace.store.write() as connection:
-            if not stopping.cancel_open_deliveries(connection, now):
-                break
     console.print(f"{key} is cancelled. What was sent before: mailer report {key}")
 
 
@@ -185,28 +176,19 @@ def release(
     zone = (canonical_zone(share) or share) if share else None
     if release_held_shares(workspace, key, zone):
         return
-    with _changing(key, "released"), workspace.store.write() as connection:
-        reason = find_mailing(connection, key).held_reason
-        mailing = stopping.release(connection, key, workspace.clock.now())
-    if reason:
-        console.print(f"It was held: {reason}", markup=False)
-    console.print(f"{key} is {mailing.state.value}.")
+    with _changing(key, "released"):
+        done = stopping.release(workspace, terminal_actor(), key)
+    if done.reason:
+        console.print(f"It was held: {done.reason}", markup=False)
+    console.print(f"{key} is {done.mailing.state.value}.")
 
 
 def _ask(workspace: Workspace, key: str) -> None:
     """Alert staff that somebody wants what waits of a mailing to go."""
-    with workspace.store.write() as connection:
-        mailing = find_mailing(connection, key)
-        waits = mailing.state is MailingState.HELD or any(
-            share.state is ShareState.HELD for share in shares_of(connection, mailing.row_id)
-        )
-        if waits:
-            release_asked(connection, key, workspace.clock.now())
-    if not waits:
-        fail(
-            f"{key} is {mailing.state.value.replace('_', ' ')}: nothing of it waits to be released.",
-            _NEXT.get(mailing.state, ""),
-        )
+    try:
+        stopping.ask_for_release(workspace, terminal_actor(), key)
+    except stopping.NothingWaits as error:
+        fail(str(error), _NEXT.get(error.state, ""))
     alerts = workspace.config.alerts
     if not (alerts.addresses or alerts.command):
         fail(f"{key} waits, but nobody is told.", "Fill in [alerts] in config.toml")

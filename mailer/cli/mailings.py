@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from mailer.app.planning import Wish, make_plan
+from mailer.app.stopping import OVER
 from mailer.cli.breaker import paused_document, print_breaker, print_paused
-from mailer.cli.clocks import OVER, print_rules, print_shares, shares_document, timing_document
+from mailer.cli.clocks import print_rules, print_shares, shares_document, timing_document
 from mailer.cli.common import console, open_workspace, plain_errors, print_json, shown
 from mailer.cli.concern import Urgent, concern_document, print_concern
 from mailer.cli.plans import (

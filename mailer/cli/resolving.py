@@ -6,17 +6,14 @@ known and what each choice can cost, then what was done; nothing is changed befo
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mailer.alerts import resolve_alert
+from mailer.app.settling_doubts import settle_doubts
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     WRONG_USE,
@@ -28,19 +25,16 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     shown,
+    terminal_actor,
 )
-from mailer.model.alerts import AlertKind
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState, Settlement
 from mailer.model.timing import ShareState
 from mailer.store.corrections import corrections_of
 from mailer.store.doubts import (
-    SETTLE_CHUNK,
     Doubt,
     check_resend,
     choose_doubts,
-    has_doubts,
-    settle_doubts,
 )
 from mailer.store.mailings import find_mailing
 from mailer.store.shares import shares_of
@@ -97,33 +91,11 @@ def resolve(
     else:
         console.print("  Nothing is sent. Who did not get the mail stays without it.")
         meant(f"Take {_counted(len(chosen))} as sent?", yes=yes)
-    settled = _settle(workspace, found, chosen, decision)
+    settled = settle_doubts(workspace, terminal_actor(), found, chosen, decision)
     _print_done(workspace, found, [one for one in chosen if one.delivery_id in settled], decision)
     if len(settled) < len(chosen):
         left = len(chosen) - len(settled)
         console.print(f"{_counted(left)} settled meanwhile, and left as they are.")
-
-
-def _settle(
-    workspace: Workspace, found: Mailing, chosen: Sequence[Doubt], decision: Settlement
-) -> set[int]:
-    """Write the decision, a chunk at a time; return the ids of those that were still in doubt."""
-    now, who = workspace.clock.now(), _login_name()
-    settled: set[int] = set()
-    for first in range(0, len(chosen), SETTLE_CHUNK):
-        chunk = [one.delivery_id for one in chosen[first : first + SETTLE_CHUNK]]
-        with workspace.store.write() as connection:
-            settled.update(settle_doubts(connection, found, chunk, decision, who, now))
-            if not has_doubts(connection, found.row_id):
-                resolve_alert(connection, AlertKind.IN_DOUBT, found.key, now)
-    return settled
-
-
-def _login_name() -> str:
-    """Return who decides: whoever became the program's user by sudo, else that user."""
-    with suppress(OSError, KeyError):
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    return f"uid {os.getuid()}"
 
 
 def _counted(count: int) -> str:

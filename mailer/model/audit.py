@@ -48,8 +48,12 @@ class AuditAction(StrEnum):
     MAILING_CANCELLED = "mailing_cancelled"
     #: It was put aside until a person lets it go (mailing).
     MAILING_HELD = "mailing_held"
-    #: It, or a share of it, was let go after it was held (mailing).
+    #: It, or shares of it, were let go after they were held (mailing).
     MAILING_RELEASED = "mailing_released"
+    #: Somebody asked staff to let go what waits of it (mailing).
+    RELEASE_ASKED = "release_asked"
+    #: A share of it was given up: whoever is left in it is not mailed (mailing).
+    SHARE_GIVEN_UP = "share_given_up"
     #: Every delivery of it has ended (mailing).
     MAILING_FINISHED = "mailing_finished"
     #: Deliveries in doubt were sent again or taken as sent (mailing).

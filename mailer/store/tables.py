@@ -560,7 +560,7 @@ settlement = Table(
     Column("attempt", Integer, nullable=False),
     Column("decision", Enum(Settlement), nullable=False),
     Column("decided_at", Instant, nullable=False),
-    #: Login name of whoever decided.
+    #: Whoever decided: "terminal:root", "staff:ana"; "report" where a report did.
     Column("decided_by", String(80), nullable=False),
     Index("ix_settlement_mailing_id", "mailing_id", "decision"),
     sqlite_autoincrement=True,

@@ -100,7 +100,7 @@ def test_what_is_taken_as_sent_is_not_sent_and_is_counted_apart(mailer, doubted)
     with store.read() as connection:
         assert [] == lasting_alerts(connection, [AlertKind.IN_DOUBT])
         rows = connection.execute(tables.settlement.select()).all()
-    assert {getpass.getuser()} == {row.decided_by for row in rows}
+    assert {f"terminal:{getpass.getuser()}"} == {row.decided_by for row in rows}
 
 
 def test_what_is_not_said_clearly_changes_nothing(mailer, doubted):
