@@ -50,6 +50,8 @@ ONE_AT_A_TIME = "import"
 _BARRED = b"barred:"
 #: Told how many lines are done, and of how many.
 ProgressCallback = Callable[[int, int], None]
+#: Called with the import's number and its counts, in the transaction that ends it.
+AlsoWritten = Callable[[Connection, int, Mapping[str, int]], None]
 
 
 def import_csv(
@@ -67,12 +69,14 @@ def import_csv(
     separator: str = "",
     told: Callable[[LineTold], None] | None = None,
     log: SuppressionLog | None = None,
+    also: AlsoWritten | None = None,
 ) -> ImportResult:
     """Import a file onto a list, or with `dry_run` count what it would do and change nothing.
 
     Two imports at once take turns. `encoding` and `separator` are found out where they are empty;
     `told` is given every line with what becomes of it, in the order of the file; `log` has the
-    suppressions it takes over on the disk before they are committed.
+    suppressions it takes over on the disk before they are committed; `also` writes what is to be
+    on record with the import.
 
     Raises:
         FaultsFound: when the file as a whole cannot be used; nothing is changed then.
@@ -102,7 +106,7 @@ def import_csv(
                         told(one)
                 tell(line, found.lines)
             rejects.finish()
-            importer.end(rejects.count)
+            importer.end(rejects.count, also)
             result = importer.result(reader, rejects)
         return replace(
             result,
@@ -185,12 +189,14 @@ class _Importer:
         self._list_id, self._organisation_id = found
         return self._batch_id
 
-    def end(self, rejected: int) -> None:
+    def end(self, rejected: int, also: AlsoWritten | None) -> None:
         """Put everybody it brought on the list, at once, and note the counts."""
         self._counts["rejected"] = rejected
         if not self._dry_run:
             with self._store.write(patient=True) as connection:
                 rows.close_batch(connection, self._batch_id, self._now, self._counts)
+                if also is not None:
+                    also(connection, self._batch_id, self._counts)
 
     def result(self, reader: RowReader, rejects: Rejects) -> ImportResult:
         """Return what became of the rows."""

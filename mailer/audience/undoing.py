@@ -59,8 +59,11 @@ def undo_import(
     now: datetime,
     progress: Callable[[UndoResult], None] | None = None,
     log: SuppressionLog | None = None,
+    also: Callable[[Connection, str, UndoResult], None] | None = None,
 ) -> UndoResult:
     """Undo an import; `log` is told of the suppressions it lifts.
+
+    `also` is called in the transaction that ends it, with the list's key and what came of it.
 
     Raises:
         FaultsFound: when there is none of that number, it kept nothing, or a later one must be
@@ -84,6 +87,8 @@ def undo_import(
                 barred = suppressions.of_batch(connection, batch_id, CHUNK_PEOPLE)
                 if not barred:
                     undo.end_undo(connection, batch_id, now)
+                    if also is not None:
+                        also(connection, batch.key, total)
                     return total
                 total += UndoResult(lifted=suppressions.lift(connection, barred))
                 lifted = suppressions.log_entries(connection, barred, now, Mark.LIFTED)

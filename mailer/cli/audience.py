@@ -11,13 +11,11 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mailer.alerts import import_done
+from mailer.app.importing import import_file, undo_import
 from mailer.app.workspace import Workspace
 from mailer.audience.decoding import UTF_8
-from mailer.audience.imports import import_csv
 from mailer.audience.lists import block_to_add, is_key
 from mailer.audience.results import ImportResult, LineTold
-from mailer.audience.undoing import undo_import
 from mailer.cli.common import (
     NOT_DONE,
     Command,
@@ -28,6 +26,7 @@ from mailer.cli.common import (
     print_json,
     report_faults,
     shown,
+    terminal_actor,
 )
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
@@ -139,25 +138,19 @@ def import_command(
         disable=as_json or dry_run or not errors.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task("Reading, or waiting for another import", total=None)
-        result = import_csv(
-            workspace.store,
-            workspace.seal_keys,
-            workspace.service_keys,
+        result = import_file(
+            workspace,
+            terminal_actor(),
             file,
             definition,
-            rejects_dir=workspace.config.data_dir / "rejects",
-            now=workspace.clock.now(),
             dry_run=dry_run,
             progress=lambda done, total: bar.update(
                 task, description="Importing", completed=done, total=total
             ),
             encoding=_encoding(encoding),
             separator=_delimiter(delimiter),
-            told=tell if dry_run else None,
-            log=workspace.suppression_log,
+            told=tell,
         )
-    if not dry_run:
-        _tell(workspace, list_key, file, result)
     if as_json:
         document = {"list": list_key, "dry_run": dry_run, **result.to_document()}
         print_json(document | ({"lines": told} if lines and dry_run else {}))
@@ -190,13 +183,7 @@ def _delimiter(text: str) -> str:
 
 
 def _undo(workspace: Workspace, batch_id: int, *, as_json: bool) -> None:
-    result = undo_import(
-        workspace.store,
-        workspace.seal_keys,
-        batch_id,
-        workspace.clock.now(),
-        log=workspace.suppression_log,
-    )
+    result = undo_import(workspace, terminal_actor(), batch_id)
     if as_json:
         print_json({"batch": batch_id, **asdict(result)})
         return
@@ -249,15 +236,6 @@ def _print_batches(workspace: Workspace, *, as_json: bool) -> None:
             state += " (cannot be undone any more)"
         table.add_row(str(one.id), one.key, shown(one.started_at, zone), state)
     console.print(table)
-
-
-def _tell(workspace: Workspace, list_key: str, file: Path, result: ImportResult) -> None:
-    """Tell staff that an import is done; by the file's name and counts, nothing of anybody."""
-    with workspace.store.write() as connection:
-        import_done(
-            connection, list_key, file.name, workspace.clock.now(), rows=result.rows,
-            added=result.added, updated=result.updated, rejected=result.rejected,
-        )  # fmt: skip
 
 
 def _print_result(workspace: Workspace, result: ImportResult, *, dry_run: bool) -> None:

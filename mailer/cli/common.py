@@ -120,13 +120,6 @@ def folder_meant(workspace: Workspace, kind: str, named: Path) -> Path:
     return found
 
 
-def terminal_actor() -> Actor:
-    """Return in whose name commands do what they do: whoever became the program's user by sudo."""
-    with suppress(OSError, KeyError):
-        return Actor(ActorKind.TERMINAL, os.environ.get("SUDO_USER") or getpass.getuser())
-    return Actor(ActorKind.TERMINAL, f"uid {os.getuid()}")
-
-
 def fail(problem: str, remedy: str = "", status: int = NOT_DONE) -> NoReturn:
     """Say what is wrong and what to do, and end with `status`."""
     errors.print(problem, markup=False, style="red")

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mailer.audience.exports import export_list
-from mailer.cli.common import Command, errors, fail, open_workspace, plain_errors
+from mailer.app.importing import export_list
+from mailer.cli.common import Command, errors, fail, open_workspace, plain_errors, terminal_actor
 from mailer.durable import whole_or_gone
 
 
@@ -31,10 +31,10 @@ def export_command(
     """
     workspace = open_workspace()
     definition = workspace.list_of(list_key)
-    store, keys = workspace.store, workspace.seal_keys
+    actor = terminal_actor()
     if out is None:
         try:
-            result = export_list(store, keys, definition, sys.stdout)
+            result = export_list(workspace, actor, definition, sys.stdout)
             sys.stdout.flush()
         except BrokenPipeError:
             raise
@@ -54,7 +54,7 @@ def export_command(
                 whole_or_gone(out),
                 os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file,
             ):
-                result = export_list(store, keys, definition, file)
+                result = export_list(workspace, actor, definition, file)
         except OSError as error:
             fail(f"{out.name} cannot be written: {error.strerror}.", "Nothing is left of it.")
     errors.print(f"{result.written} people written.")

@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mailer.app import publishing
 from mailer.app.checking import check_statement_folder, statement_folders
+from mailer.app.publishing import save_revision
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
@@ -28,6 +30,7 @@ from mailer.cli.common import (
     print_json,
     report_faults,
     shown,
+    terminal_actor,
 )
 from mailer.model.faults import errors_in
 from mailer.model.statement import Revision, StoredRevision, Visibility, localized
@@ -35,7 +38,7 @@ from mailer.statements.changes import ChangeKind, source_changes
 from mailer.statements.editions import SHORT_HASH
 from mailer.statements.source import read_folder
 from mailer.store import statements as store_statements
-from mailer.store.archive import open_mailings_of, set_visibility, visibility_of
+from mailer.store.archive import visibility_of
 from mailer.store.documents import revision_to_document
 from mailer.store.public import public_revision
 
@@ -84,10 +87,8 @@ def load(
     report_faults(faults)
     if errors_in(faults) or revision is None:
         fail("Nothing was loaded.", "Mend what stands above, then load it again.")
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        stored = store_statements.save_revision(connection, revision, now)
-    known = stored.loaded_at != now
+    saved = save_revision(workspace, terminal_actor(), revision)
+    stored, known = saved.stored, saved.already_stored
     if as_json:
         print_json({**_document(stored), "already_stored": known})
         return
@@ -219,29 +220,24 @@ def publish(slug: Slug, number: Number = None, as_json: AsJson = False) -> None:
     Example: mailer statements publish her-rights --revision 2
     """
     workspace = open_workspace()
-    stored = _revision(workspace, slug, number)
-    now = workspace.clock.now()
-    planned = stored.revision.published
-    at = planned if planned is not None and planned > now else now
-    with workspace.store.write() as connection:
-        if visibility_of(connection, slug) is Visibility.WITHDRAWN:
-            fail(
-                f"{slug} was withdrawn: its page goes on saying so. Nothing was changed.",
-                f"Take that back first: mailer statements relist {slug}",
-            )
-        if at > now and public_revision(connection, slug, now) is not None:
-            hour = shown(at, workspace.config.workspace.time_zone)
-            fail(
-                f"{slug} is public now, and revision {stored.number} only from {hour}: until then "
-                "the page would be gone. Nothing was changed.",
-                "Publish it when that hour has come, or write an earlier one under published.",
-            )
-        store_statements.publish(connection, slug, stored.revision_id, at)
+    zone = workspace.config.workspace.time_zone
+    try:
+        done = publishing.publish(workspace, terminal_actor(), slug, number)
+    except store_statements.StatementNotFound as error:
+        fail(str(error))
+    except publishing.IsWithdrawn as error:
+        fail(str(error), f"Take that back first: mailer statements relist {slug}")
+    except publishing.GoneUntilThen as error:
+        fail(
+            f"{slug} is public now, and revision {error.number} only from {shown(error.at, zone)}: "
+            "until then the page would be gone. Nothing was changed.",
+            "Publish it when that hour has come, or write an earlier one under published.",
+        )
+    stored, at = done.stored, done.at
     if as_json:
         print_json({"slug": slug, "revision": stored.number, "public_from": at})
         return
-    zone = workspace.config.workspace.time_zone
-    begin = "is public now" if at == now else f"will be public from {shown(at, zone)}"
+    begin = "is public now" if not done.is_planned else f"will be public from {shown(at, zone)}"
     console.print(f"{slug}, revision {stored.number}, {begin}.", markup=False)
     console.print(f"  {workspace.config.web.base_url}/w/{slug}", markup=False)
 
@@ -308,15 +304,12 @@ def _decide(
     slug: str, visibility: Visibility, corrected_by: str = "", *, yes: bool, as_json: bool
 ) -> None:
     workspace = open_workspace()
-    now = workspace.clock.now()
     before = _visibility(workspace, slug)
     awaited = bool(corrected_by) and _is_awaited(workspace, slug, corrected_by)
     if before is visibility and visibility is not Visibility.WITHDRAWN:
         fail(f"{slug} is {visibility} already. Nothing was changed.")
     meant(_QUESTIONS[visibility].format(slug=slug), yes=yes)
-    with workspace.store.write() as connection:
-        set_visibility(connection, slug, visibility, now, corrected_by)
-        running = open_mailings_of(connection, slug)
+    running = publishing.set_visibility(workspace, terminal_actor(), slug, visibility, corrected_by)
     if as_json:
         mailings = [{"key": key, "state": state} for key, state in running]
         print_json({"slug": slug, "visibility": visibility, "open_mailings": mailings})

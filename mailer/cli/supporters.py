@@ -11,6 +11,14 @@ from typing import Annotated
 
 import typer
 
+from mailer.app.barring import (
+    NoSuchOrganisation,
+    Scope,
+    erase_person,
+    lift_from_person,
+    scope_of,
+    suppress_person,
+)
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
 from mailer.audience.consent import opened_source
@@ -27,16 +35,14 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     shown,
+    terminal_actor,
 )
 from mailer.model.audience import SuppressionReason
 from mailer.store import supporters as rows
-from mailer.store.audience import SCOPE_ALL, organisation_scope
-from mailer.store.engine import Connection
+from mailer.store.audience import organisation_scope
 from mailer.store.feedback import evidence_of
-from mailer.store.suppression_log import Mark
-from mailer.store.suppressions import Suppressed, lift, log_entries, standing, suppress
+from mailer.store.suppressions import standing
 
-_STAFF = "staff"
 #: What came back of a person, the latest first: so much is shown.
 _SHOWN_EVIDENCE = 20
 #: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
@@ -87,18 +93,12 @@ def digest_asked_for(workspace: Workspace, given: str | None) -> bytes:
     return workspace.service_keys.address_digest(address.normal_form)
 
 
-def _scopes(connection: Connection, key: str) -> tuple[str, list[int]]:
-    """Return the scope that `--organisation` names, and the organisations it covers."""
-    known = rows.organisation_ids(connection)
-    if not key:
-        return SCOPE_ALL, list(known.values())
-    if key not in known:
-        fail(
-            f'There is no organisation "{key}" with people.',
-            f"There are: {', '.join(sorted(known)) or 'none'}",
-            WRONG_USE,
-        )
-    return organisation_scope(known[key]), [known[key]]
+def _scope(workspace: Workspace, key: str) -> Scope:
+    """Return what `--organisation` names, or end with wrong use."""
+    try:
+        return scope_of(workspace, key)
+    except NoSuchOrganisation as error:
+        fail(str(error), f"There are: {', '.join(error.known) or 'none'}", WRONG_USE)
 
 
 @app.command(
@@ -214,14 +214,8 @@ def suppress_command(address: Address = None, organisation: Organisation = "") -
     """Mail one person no more."""
     workspace = open_workspace()
     digest = digest_asked_for(workspace, address)
-    now = workspace.clock.now()
-    with workspace.store.read() as connection:
-        scope, _ = _scopes(connection, organisation)
-    with workspace.store.write() as connection:
-        entry = Suppressed(digest, scope, SuppressionReason.MANUAL, _STAFF, now)
-        changed = suppress(connection, [entry])
-        # On the disk before it is committed: what cannot be written there is not done.
-        workspace.suppression_log.append(log_entries(connection, changed, now))
+    where = _scope(workspace, organisation)
+    changed = suppress_person(workspace, terminal_actor(), digest, where)
     console.print(
         "This address is mailed no more." if changed else "This address was not mailed before."
     )
@@ -245,9 +239,9 @@ def lift_command(
     """Allow mails to one person again; lists they left stay left."""
     workspace = open_workspace()
     digest = digest_asked_for(workspace, address)
+    where = _scope(workspace, organisation)
     with workspace.store.read() as connection:
-        scope, _ = _scopes(connection, organisation)
-        found = standing(connection, digest, [scope] if organisation else None)
+        found = standing(connection, digest, [where.scope] if organisation else None)
     if not found:
         fail("No suppression of this address is on record.")
     liftable = [one for one in found if wish or one.reason in _LIFTABLE]
@@ -261,11 +255,8 @@ def lift_command(
     if not liftable:
         fail("Nothing was lifted.")
     meant(f"Lift {', '.join(str(one.reason) for one in liftable)}?", yes=yes)
-    with workspace.store.write() as connection:
-        lifted = lift(connection, liftable)
-        entries = log_entries(connection, liftable, workspace.clock.now(), Mark.LIFTED)
-    # After the commit: a line that is lost here leaves the person suppressed after a restore.
-    workspace.suppression_log.append(entries)
+    reason = "they asked for it" if wish else ""
+    lifted = lift_from_person(workspace, terminal_actor(), digest, liftable, reason)
     console.print(f"Lifted: {lifted}. Lists this person left stay left.")
 
 
@@ -280,15 +271,9 @@ def erase_command(
     """Delete one person; what stays is a digest that is never mailed again."""
     workspace = open_workspace()
     digest = digest_asked_for(workspace, address)
-    now = workspace.clock.now()
-    with workspace.store.read() as connection:
-        scope, organisations = _scopes(connection, organisation)
+    where = _scope(workspace, organisation)
     meant("Everything on record of this person is deleted, and cannot be put back.", yes=yes)
-    with workspace.store.write() as connection:
-        entry = Suppressed(digest, scope, SuppressionReason.ERASED, _STAFF, now)
-        suppress(connection, [entry])
-        workspace.suppression_log.append(log_entries(connection, [entry], now))
-        erased = rows.erase(connection, digest, organisations)
+    erased = erase_person(workspace, terminal_actor(), digest, where)
     console.print(f"Erased in {erased} organisation(s). The address is never mailed again.")
     console.print(
         "Not reached: backups, exports, files you imported from and files in data/rejects/."
