@@ -127,7 +127,9 @@ def _sign(workspace: Workspace, algorithms: tuple[str, ...]) -> None:
     text = path.read_text(encoding="utf-8")
     tables = ""
     for algorithm in algorithms:
-        key = make_key(workspace, sender, f"bench-{algorithm}", ed25519=algorithm == "ed25519")
+        key = make_key(
+            workspace, BY_ITSELF, sender, f"bench-{algorithm}", ed25519=algorithm == "ed25519"
+        )
         tables += (
             f'[[senders.dkim]]\ndomain = "harbor.example.org"\nselector = "bench-{algorithm}"\n'
             f'key_file = "{key.name}"\n\n'

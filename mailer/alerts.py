@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 
 from mailer.events import scrub, warn
 from mailer.model.alerts import Alert, AlertKind
+from mailer.model.audit import AuditAction
 from mailer.model.breaker import judge
 from mailer.model.feedback import FeedbackReason
 from mailer.model.mailing import Mailing
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import MailingState
 from mailer.store.alerts import lasting_alerts, latest_alert, reopen, resolve, write_alert
+from mailer.store.audit import write_audit
 from mailer.store.breaker import to_be_judged
 from mailer.store.engine import Connection
 from mailer.store.mailings import load_mailing
@@ -92,7 +95,7 @@ def hold_and_tell(
         ForbiddenTransition: when another process moved it first; nobody is told then.
     """
     hold(connection, found, back_to, reason)
-    raise_alert(connection, AlertKind.MAILING_HELD, found.key, now, reason=reason)
+    _tell_held(connection, found.key, reason, now)
 
 
 def hold_running_and_tell(connection: Connection, row_id: int, reason: str, now: datetime) -> None:
@@ -100,7 +103,7 @@ def hold_running_and_tell(connection: Connection, row_id: int, reason: str, now:
     found = load_mailing(connection, row_id)
     if found.state is MailingState.RUNNING:
         hold_running(connection, row_id, reason)
-        raise_alert(connection, AlertKind.MAILING_HELD, found.key, now, reason=reason)
+        _tell_held(connection, found.key, reason, now)
 
 
 def shares_held(connection: Connection, key: str, zones: Sequence[str], now: datetime) -> None:
@@ -108,7 +111,12 @@ def shares_held(connection: Connection, key: str, zones: Sequence[str], now: dat
     shown = ", ".join(zones[:_SHOWN_ZONES])
     more = f" and {len(zones) - _SHOWN_ZONES} more" if len(zones) > _SHOWN_ZONES else ""
     reason = f"The hour has long passed in {shown}{more}; the other shares go on."
+    _tell_held(connection, key, reason, now)
+
+
+def _tell_held(connection: Connection, key: str, reason: str, now: datetime) -> None:
     raise_alert(connection, AlertKind.MAILING_HELD, key, now, reason=reason)
+    write_audit(connection, BY_ITSELF, AuditAction.MAILING_HELD, key, now, reason=reason)
 
 
 def mailing_paused(connection: Connection, key: str, now: datetime) -> None:
@@ -129,6 +137,9 @@ def judge_and_pause(connection: Connection, mailing_id: int, now: datetime) -> b
         return False
     pause_by_itself(connection, mailing_id, tripped.reason)
     raise_alert(connection, AlertKind.PAUSED_BY_ITSELF, judged.key, now, reason=tripped.reason)
+    write_audit(
+        connection, BY_ITSELF, AuditAction.MAILING_PAUSED, judged.key, now, reason=tripped.reason
+    )
     warn("mailing paused by itself", mailing=judged.key, reason=tripped.reason)
     return True
 

@@ -28,8 +28,11 @@ from mailer.box import BoxError, BoxReader, BoxWriter, load_public_key
 from mailer.config import CONFIG_FILE
 from mailer.delivery.survival import folder_id, journal_files
 from mailer.durable import sync_folder
+from mailer.model.audit import AuditAction
+from mailer.model.staff import Actor
+from mailer.store.audit import write_audit
 from mailer.store.copying import database_copy
-from mailer.store.engine import StoreUnavailable, known_version
+from mailer.store.engine import NEWEST, StoreUnavailable, known_version
 from mailer.store.settings import BACKUP_LAST_AT, write_setting
 from mailer.store.suppression_log import FILE_NAME
 
@@ -82,11 +85,14 @@ def backup_name(now: datetime) -> str:
     return f"mailer-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.backup"
 
 
-def make_backup(workspace: Workspace, out: Path | None = None, keep: int = 0) -> Backup:
+def make_backup(
+    workspace: Workspace, actor: Actor, out: Path | None = None, keep: int = 0
+) -> Backup:
     """Write a backup of the workspace while it goes on working.
 
     Args:
-        workspace: its database may be of an older version.
+        workspace: its database may be of an older version; then no entry says that it was made.
+        actor: in whose name.
         out: the file; a new one in data/backups/ when None.
         keep: how many files of our naming to leave in that folder; 0 leaves all.
 
@@ -122,8 +128,14 @@ def make_backup(workspace: Workspace, out: Path | None = None, keep: int = 0) ->
             part.unlink(missing_ok=True)
     # The backup is whole: a database that is busy just now does not make it less.
     store = workspace.store_of_any_version()
+    is_current = known_version(store) == NEWEST
     with contextlib.suppress(StoreUnavailable), store.write() as connection:
         write_setting(connection, BACKUP_LAST_AT, now.isoformat())
+        if is_current:
+            write_audit(
+                connection, actor, AuditAction.BACKUP_MADE, path.name, workspace.clock.now(),
+                bytes=size,
+            )  # fmt: skip
     store.close()
     return Backup(path, size, tuple(_prune(path.parent, keep)) if keep else ())
 

@@ -17,6 +17,7 @@ from mailer.store import supporters as rows
 from mailer.store.audience import SCOPE_ALL, organisation_scope
 from mailer.store.audit import write_audit
 from mailer.store.engine import Connection
+from mailer.store.sign_ups import allow_again
 from mailer.store.suppression_log import Mark
 from mailer.store.suppressions import Suppressed, log_entries, suppress
 from mailer.store.suppressions import lift as lift_suppressions
@@ -120,6 +121,17 @@ def lift_from_person(
     # After the commit: a line that is lost here leaves the person suppressed after a restore.
     workspace.suppression_log.append(entries)
     return lifted
+
+
+def allow_sign_up(workspace: Workspace, actor: Actor, digest: bytes) -> bool:
+    """Let one person be sent a confirmation again; return whether any counted against them."""
+    with workspace.store.write() as connection:
+        known = allow_again(connection, digest)
+        write_audit(
+            connection, actor, AuditAction.SIGN_UP_ALLOWED, named(connection, digest),
+            workspace.clock.now(), changed=known,
+        )  # fmt: skip
+    return known
 
 
 def erase_person(workspace: Workspace, actor: Actor, digest: bytes, where: Scope) -> int:

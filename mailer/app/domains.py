@@ -22,10 +22,13 @@ from mailer.domains.records import (
 )
 from mailer.domains.resolver import Resolver, SystemResolver
 from mailer.durable import write_private
+from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.findings import Finding
 from mailer.model.mailing import Sender
 from mailer.model.relays import AS_IT_IS, ProfileName
+from mailer.model.staff import Actor
+from mailer.store.audit import write_audit
 
 
 def senders_named(workspace: Workspace, key: str) -> list[Sender]:
@@ -122,16 +125,25 @@ def domain_findings(workspace: Workspace, sender: Sender, resolver: Resolver) ->
     return [*found, check_https(sender.base_url)]
 
 
-def make_key(workspace: Workspace, sender: Sender, selector: str, *, ed25519: bool) -> Path:
+def make_key(
+    workspace: Workspace, actor: Actor, sender: Sender, selector: str, *, ed25519: bool
+) -> Path:
     """Write a new DKIM key for its owner alone; return where it is.
 
     Raises:
         FaultsFound: when there is such a file already: a key in use is never written over.
     """
+    # A database that cannot take the entry is found before a key is made.
+    _ = workspace.store
     path = workspace.config.root / f"dkim-{sender.key}-{selector}.key"
     try:
         write_private(path, new_key(ed25519=ed25519))
     except FileExistsError as error:
         fault = Fault(path.name, 0, "", "is there already", "Take another selector")
         raise FaultsFound([fault]) from error
+    with workspace.store.write() as connection:
+        write_audit(
+            connection, actor, AuditAction.KEY_MADE, path.name, workspace.clock.now(),
+            sender=sender.key, selector=selector,
+        )  # fmt: skip
     return path

@@ -15,15 +15,18 @@ from mailer.alerts import newsletter_draft_made
 from mailer.app.planning import Plan, Wish, plan_revision, prepare
 from mailer.app.workspace import Workspace
 from mailer.events import emit, warn
+from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.newsletter import Newsletter, StoredNewsletter
+from mailer.model.staff import BY_ITSELF, Actor
 from mailer.model.statement import Revision, StoredRevision
 from mailer.model.states import MailingState
 from mailer.schedule.cron import NotCron, Recurrence
 from mailer.statements.issues import item_of, make_issue
 from mailer.store import newsletters as store_newsletters
 from mailer.store.audience import sync_lists
+from mailer.store.audit import write_audit
 from mailer.store.designs import save_design
 from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import NewMailing, create_mailing
@@ -49,7 +52,9 @@ class NextIssue:
     not_public: tuple[str, ...]
 
 
-def load_newsletter(workspace: Workspace, newsletter: Newsletter) -> StoredNewsletter:
+def load_newsletter(
+    workspace: Workspace, newsletter: Newsletter, actor: Actor = BY_ITSELF
+) -> StoredNewsletter:
     """Store a newsletter as its files say it: from now on its issues are drafted at its hours.
 
     Raises:
@@ -60,7 +65,21 @@ def load_newsletter(workspace: Workspace, newsletter: Newsletter) -> StoredNewsl
             file = f"templates/newsletters/{newsletter.slug}/newsletter.toml"
             problem = f'a statement "{newsletter.slug}" was loaded, and both would have one page'
             raise FaultsFound([Fault(file, 0, "slug", problem, "Give the newsletter another")])
-        return store_newsletters.save_newsletter(connection, newsletter, workspace.clock.now())
+        now = workspace.clock.now()
+        write_audit(connection, actor, AuditAction.NEWSLETTER_LOADED, newsletter.slug, now)
+        return store_newsletters.save_newsletter(connection, newsletter, now)
+
+
+def stop_newsletter(workspace: Workspace, slug: str, actor: Actor = BY_ITSELF) -> None:
+    """Draft no more issues of a newsletter; what was drafted stays.
+
+    Raises:
+        NewsletterNotFound: when there is none.
+    """
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        store_newsletters.stop_newsletter(connection, slug, now)
+        write_audit(connection, actor, AuditAction.NEWSLETTER_STOPPED, slug, now)
 
 
 def next_issue(
@@ -135,7 +154,10 @@ def refuse_unreleased(workspace: Workspace, plan: Plan) -> None:
 
 
 def draft_issue(
-    workspace: Workspace, seen: StoredNewsletter, occurrence_at: datetime | None
+    workspace: Workspace,
+    seen: StoredNewsletter,
+    occurrence_at: datetime | None,
+    actor: Actor = BY_ITSELF,
 ) -> Mailing | None:
     """Make an issue of what is new: one revision, and one mailing of it in state draft.
 
@@ -145,6 +167,7 @@ def draft_issue(
         workspace: Its lists, senders and mail templates as the files have them now are pinned.
         seen: The newsletter as it was read before.
         occurrence_at: The hour it is made for; None when a person asks for it.
+        actor: In whose name.
 
     Returns:
         The draft; None where there is nothing new, which is written down for the hour.
@@ -200,6 +223,10 @@ def draft_issue(
         )
         # In this transaction: an alert after it could be lost to a kill.
         newsletter_draft_made(connection, issue.revision.slug, draft.key, now)
+        write_audit(
+            connection, actor, AuditAction.MAILING_DRAFTED, draft.key, now,
+            newsletter=issue.revision.slug, issue=issue.number,
+        )  # fmt: skip
     return draft
 
 

@@ -18,10 +18,13 @@ from mailer.config import RelaySection
 from mailer.delivery.probe import probe
 from mailer.domains.received import Expected, ReceivedMail, compare
 from mailer.domains.resolver import Resolver
+from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.findings import Finding, ok, passes, wrong
 from mailer.model.mailing import Sender
 from mailer.model.service import SentFacts
+from mailer.model.staff import Actor
+from mailer.store.audit import write_audit
 from mailer.store.relays import mark_relay_verified
 from mailer.store.service_mails import find_sent_facts, last_sent_facts
 from mailer.store.statements import latest_revision
@@ -73,6 +76,7 @@ def check_relay_steps(workspace: Workspace, section: RelaySection) -> list[Findi
 
 def verify_relay(
     workspace: Workspace,
+    actor: Actor,
     section: RelaySection,
     saved: bytes,
     resolver: Resolver,
@@ -81,6 +85,7 @@ def verify_relay(
 
     Args:
         workspace: Its senders and statements say what the mail should be.
+        actor: In whose name it is noted.
         section: The relay it came through.
         saved: The mail as a mailbox saved it.
         resolver: Who is asked for keys and policies.
@@ -109,6 +114,10 @@ def verify_relay(
     if passes(found):
         with workspace.store.write() as connection:
             mark_relay_verified(connection, section.key, relay_digest(section))
+            write_audit(
+                connection, actor, AuditAction.RELAY_VERIFIED, section.key, workspace.clock.now(),
+                digest=relay_digest(section),
+            )  # fmt: skip
         found.append(ok("relay", f'"{section.key}" is verified as it is configured now'))
     return found
 

@@ -25,6 +25,7 @@ from mailer.app.backup import DATABASE, MANIFEST, PUBLIC_KEY, Manifest, read_bac
 from mailer.app.failures import RestoreRefused
 from mailer.app.replacing import put_in_place, staging_in
 from mailer.app.settling import reason_to_hold, settled
+from mailer.app.workspace import Workspace
 from mailer.box import BoxError
 from mailer.clock import Clock
 from mailer.config import CONFIG_FILE
@@ -39,7 +40,10 @@ from mailer.delivery.survival import (
 )
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.model.alerts import AlertKind
+from mailer.model.audit import AuditAction
+from mailer.model.staff import Actor
 from mailer.model.states import OPEN_STATES, DeliveryState
+from mailer.store.audit import write_audit
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
     NEWEST,
@@ -132,6 +136,7 @@ def restore(
     clock: Clock,
     survived: Survived,
     *,
+    actor: Actor,
     accept_lost: bool,
 ) -> Restored:
     """Put the workspace in `backup` into `folder`.
@@ -153,7 +158,14 @@ def restore(
             places = _places(staging)
             _check_dead(folder / places.data)
             done = _prepare(
-                staging, folder, places, manifest, clock, survived, accept_lost=accept_lost
+                staging,
+                folder,
+                places,
+                manifest,
+                clock,
+                survived,
+                actor=actor,
+                accept_lost=accept_lost,
             )
             done.aside = _give_names(staging, folder, places, clock.now())
     except OSError as error:
@@ -165,12 +177,31 @@ def restore(
     return done
 
 
-def accept_lost_unsubscribes(store: Store) -> datetime | None:
+def accept_lost_unsubscribes(workspace: Workspace, actor: Actor) -> datetime | None:
     """Note that a person accepts that unsubscriptions may be lost; return since when, if any."""
-    with store.write() as connection:
-        since = read_setting(connection, LOST_SINCE)
+    with workspace.store.write() as connection:
+        noted = read_setting(connection, LOST_SINCE)
+        since = datetime.fromisoformat(noted) if noted else None
         drop_setting(connection, LOST_SINCE)
-    return datetime.fromisoformat(since) if since else None
+        if since is not None:
+            _note_accepted(connection, actor, since, workspace.clock.now())
+    return since
+
+
+def _note(connection: Connection, actor: Actor, done: Restored, now: datetime) -> None:
+    """Write the entry by which the audit log goes on from the copy: what came after that is gone."""
+    write_audit(
+        connection, actor, AuditAction.RESTORED, "database", now,
+        as_of=done.made_at.isoformat(), held=done.held, journals=done.journals,
+        replayed=done.replayed.entries if done.replayed else None,
+        unsubscriptions_lost_since=done.lost_since.isoformat() if done.lost_since else None,
+    )  # fmt: skip
+
+
+def _note_accepted(connection: Connection, actor: Actor, since: datetime, now: datetime) -> None:
+    write_audit(
+        connection, actor, AuditAction.LOSS_ACCEPTED, "restore", now, since=since.isoformat()
+    )  # fmt: skip
 
 
 def _check_survivors(survived: Survived) -> None:
@@ -248,6 +279,7 @@ def _prepare(
     clock: Clock,
     survived: Survived,
     *,
+    actor: Actor,
     accept_lost: bool,
 ) -> Restored:
     """Make the database in `staging` safe, by what survived in `folder` or elsewhere."""
@@ -271,6 +303,9 @@ def _prepare(
             # The copy was made before its own backup was done.
             write_setting(connection, BACKUP_LAST_AT, manifest.made_at)
             backup_made(connection, now)
+            _note(connection, actor, done, now)
+            if accept_lost and not goes_on:
+                _note_accepted(connection, actor, manifest.at, now)
     finally:
         store.close()
     _keep_files(staging, journals, log if goes_on else None, survivors)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from mailer.app.backup import PRIVATE_KEY, PUBLIC_KEY
 from mailer.app.quiet import check_quiet
 from mailer.app.workspace import Workspace, hand_out_box_key
-from mailer.box import SmallBoxes
+from mailer.box import SmallBoxes, create_backup_keys
 from mailer.keyfiles import (
     add_seal_key,
     add_token_key,
@@ -21,6 +23,9 @@ from mailer.keyfiles import (
     remove_seal_key,
 )
 from mailer.keys import KeyFileError, SealKeys, load_seal_keys, load_service_keys
+from mailer.model.audit import AuditAction, Fact
+from mailer.model.staff import Actor
+from mailer.store.audit import write_audit
 from mailer.store.resealing import box_counts, close_boxes_anew, key_ids, reseal_all
 from mailer.store.settings import write_setting
 
@@ -52,15 +57,16 @@ def keys_in_use(workspace: Workspace) -> KeysInUse:
     )
 
 
-def rotate_seal(workspace: Workspace) -> int:
+def rotate_seal(workspace: Workspace, actor: Actor) -> int:
     """Make a new sealing key the current one and return its id; `reseal` uses it for the rest."""
     _ = workspace.seal_keys
     number = add_seal_key(workspace.config.seal_key_path)
     hand_out_box_key(workspace.store, load_seal_keys(workspace.config.seal_key_path))
+    _note(workspace, actor, AuditAction.KEY_ROTATED, workspace.config.seal_key_path, key=number)
     return number
 
 
-def reseal(workspace: Workspace, told: Callable[[int], None] | None = None) -> int:
+def reseal(workspace: Workspace, actor: Actor, told: Callable[[int], None] | None = None) -> int:
     """Seal everything with the current key that is not yet; return how many values.
 
     Raises:
@@ -78,14 +84,26 @@ def reseal(workspace: Workspace, told: Callable[[int], None] | None = None) -> i
     current = boxes.pop(keys.current)
     for old in boxes.values():
         total += close_boxes_anew(workspace.store, old.key_id, partial(_anew, old, current))
+    _note(
+        workspace, actor, AuditAction.RESEALED, workspace.config.seal_key_path,
+        key=keys.current, values=total,
+    )  # fmt: skip
     return total
+
+
+def _note(
+    workspace: Workspace, actor: Actor, action: AuditAction, file: Path, **facts: Fact
+) -> None:
+    """Write what was done to a key file: it is done before, since a file knows no transaction."""
+    with workspace.store.write() as connection:
+        write_audit(connection, actor, action, file.name, workspace.clock.now(), **facts)
 
 
 def _anew(old: SmallBoxes, current: SmallBoxes, box: bytes) -> bytes:
     return current.close(old.open(box, _RAW))
 
 
-def retire_seal(workspace: Workspace, number: int) -> None:
+def retire_seal(workspace: Workspace, actor: Actor, number: int) -> None:
     """Take a sealing key out of the file once nothing is sealed with it.
 
     Raises:
@@ -108,6 +126,7 @@ def retire_seal(workspace: Workspace, number: int) -> None:
         put_previous_back(path)
         raise
     forget_previous(path)
+    _note(workspace, actor, AuditAction.KEY_RETIRED, path, key=number)
 
 
 def _used(workspace: Workspace, keys: SealKeys) -> dict[int, int]:
@@ -131,11 +150,25 @@ def _check_unused(workspace: Workspace, keys: SealKeys, number: int) -> None:
         )
 
 
-def rotate_tokens(workspace: Workspace) -> str:
+def rotate_tokens(workspace: Workspace, actor: Actor) -> str:
     """Make a new root for tokens the current one and return its id; old links go on working."""
     _ = workspace.service_keys
     path = workspace.config.service_key_path
     number = add_token_key(path)
     # Nothing is ever taken out of this file: the new one holds all that the old one held.
     forget_previous(path)
+    _note(workspace, actor, AuditAction.KEY_ROTATED, path, key=number)
     return number
+
+
+def make_backup_keys(workspace: Workspace, actor: Actor) -> None:
+    """Make the pair that closes and opens backups.
+
+    Raises:
+        FileExistsError: when there is one of them already; nothing is changed.
+    """
+    root = workspace.config.root
+    # A database that cannot take the entry is found before a key is made.
+    _ = workspace.store
+    create_backup_keys(root / PRIVATE_KEY, root / PUBLIC_KEY)
+    _note(workspace, actor, AuditAction.KEY_MADE, root / PRIVATE_KEY)

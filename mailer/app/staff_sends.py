@@ -36,11 +36,14 @@ from mailer.compose.fixed import check_headers
 from mailer.delivery.session import RelaySettings
 from mailer.domains.received import facts_of
 from mailer.model.audience import LanguageChoice, ListDefinition
+from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Design, Sender
 from mailer.model.service import ServiceMail, ServicePurpose
+from mailer.model.staff import Actor
 from mailer.model.statement import Revision
 from mailer.model.states import DeliveryState
+from mailer.store.audit import write_audit
 from mailer.store.designs import load_design
 from mailer.store.engine import StoreUnavailable
 from mailer.store.mailings import find_mailing
@@ -185,7 +188,7 @@ def _list(definitions: dict[str, ListDefinition], key: str) -> ListDefinition:
     return definitions[key] if key else next(iter(definitions.values()))
 
 
-def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
+def send_to_staff(workspace: Workspace, actor: Actor, plan: StaffPlan) -> list[StaffResult]:
     """Send a test to each address in this process, and return what became of each.
 
     Raises:
@@ -198,7 +201,7 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
         left = [one for one in plan.addresses if one not in ended or ended[one].unreachable]
         if not left:
             break
-        found, told_to_stop = _send_by(workspace, plan, relay, left)
+        found, told_to_stop = _send_by(workspace, actor, plan, relay, left)
         ended |= {one.address: one for one in found}
         if told_to_stop:
             break
@@ -206,11 +209,15 @@ def send_to_staff(workspace: Workspace, plan: StaffPlan) -> list[StaffResult]:
 
 
 def _send_by(
-    workspace: Workspace, plan: StaffPlan, relay: RelaySettings, addresses: Sequence[str]
+    workspace: Workspace,
+    actor: Actor,
+    plan: StaffPlan,
+    relay: RelaySettings,
+    addresses: Sequence[str],
 ) -> tuple[list[StaffResult], bool]:
     """Send a test by one relay; return what became of each, and whether a person stopped it."""
     now = workspace.clock.now()
-    ids = _write(workspace, plan, relay.key, addresses, now)
+    ids = _write(workspace, actor, plan, relay.key, addresses, now)
     engine = service_engine(workspace, relay, alerts=False, idle_s=_LOOK_S)
 
     async def until_answered() -> bool:
@@ -248,7 +255,12 @@ def _send_by(
 
 
 def _write(
-    workspace: Workspace, plan: StaffPlan, relay: str, addresses: Sequence[str], now: datetime
+    workspace: Workspace,
+    actor: Actor,
+    plan: StaffPlan,
+    relay: str,
+    addresses: Sequence[str],
+    now: datetime,
 ) -> dict[int, str]:
     """Write the service mails, due now, by a relay; return their ids and addresses."""
     composer = MailingComposer(
@@ -265,7 +277,7 @@ def _write(
     seal_keys = workspace.seal_keys
     # Each test send is a request of its own: a second one a minute later is wanted.
     request = f"test-{secrets.token_hex(8)}"
-    ids = {}
+    ids: dict[int, str] = {}
     for address in addresses:
         with workspace.store.write() as connection:
             service_id = take_service_id(connection)
@@ -290,6 +302,11 @@ def _write(
         )
         with workspace.store.write() as connection:
             write_service_mail(connection, seal_keys, made, now)
+            if not ids:
+                write_audit(
+                    connection, actor, AuditAction.TEST_SENT, plan.revision.slug, now,
+                    language=plan.choice.wanted, relay=relay, recipients=len(addresses),
+                )  # fmt: skip
         ids[service_id] = address
     return ids
 

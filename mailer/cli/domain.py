@@ -23,6 +23,7 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     print_json,
+    terminal_actor,
 )
 from mailer.cli.findings import print_findings
 from mailer.domains.records import Wanted
@@ -68,7 +69,7 @@ def key_command(
         )
     workspace = open_workspace()
     (found,) = senders_named(workspace, sender)
-    path = make_key(workspace, found, selector, ed25519=ed25519)
+    path = make_key(workspace, terminal_actor(), found, selector, ed25519=ed25519)
     errors.print(f"Wrote {path.name}. Only you can read it; nobody else needs to.", markup=False)
     errors.print(f'Add this to config.toml, below the sender "{sender}":', markup=False)
     domain = found.address.rpartition("@")[2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +32,15 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     print_json,
+    terminal_actor,
     workspace_folder,
 )
 from mailer.clock import SYSTEM_CLOCK
 from mailer.keys import KeyFileError
+from mailer.model.audit import AuditAction
+from mailer.store.audit import write_audit
 from mailer.store.copying import CopyFailed
-from mailer.store.engine import NEWEST, StoreUnavailable, check_version, known_version
+from mailer.store.engine import NEWEST, Connection, StoreUnavailable, check_version, known_version
 from mailer.store.engine import upgrade as upgrade_tables
 
 Key = Annotated[
@@ -55,7 +60,7 @@ def _told(workspace: Workspace, out: Path | None, keep: int) -> Backup:
     """Write a backup; staff are told when it cannot be written, since a timer may have asked."""
     target = out.name if out else "data/backups"
     try:
-        done = make_backup(workspace, out, keep)
+        done = make_backup(workspace, terminal_actor(), out, keep)
     except (BackupFailed, CopyFailed, KeyFileError) as error:
         with contextlib.suppress(StoreUnavailable), workspace.store.write() as connection:
             backup_failed(connection, target, str(error), workspace.clock.now())
@@ -152,7 +157,7 @@ def restore_command(
     Example: mailer restore --accept-lost-unsubscribes
     """
     if file is None and accept:
-        since = accept_lost_unsubscribes(open_workspace().store)
+        since = accept_lost_unsubscribes(open_workspace(), terminal_actor())
         if since is None:
             console.print("No unsubscriptions are known to be lost.")
         else:
@@ -172,6 +177,7 @@ def restore_command(
         folder,
         SYSTEM_CLOCK,
         Survived(journals, suppressions),
+        actor=terminal_actor(),
         accept_lost=accept,
     )
     _print_restored(done, folder)
@@ -234,16 +240,26 @@ def upgrade(
         check_version(store)
     if version is not None:
         check_quiet(workspace, store)
+    backup_name = ""
     if version is not None and not no_backup:
         root = workspace.config.root
         if not (root / PUBLIC_KEY).exists():
             create_backup_keys(root / PRIVATE_KEY, root / PUBLIC_KEY)
             console.print(f"Made {PRIVATE_KEY}, which opens backups: move it to a safe place.")
-        done = make_backup(workspace)
+        done = make_backup(workspace, terminal_actor())
+        backup_name = done.path.name
         console.print(f"A backup is in {done.path}", markup=False)
-    upgrade_tables(store)
+    now = workspace.clock.now()
+    upgrade_tables(store, then=partial(_note_upgraded, version or "", backup_name, now))
     store.close()
     console.print("The database is up to date.")
+
+
+def _note_upgraded(version: str, backup_name: str, now: datetime, connection: Connection) -> None:
+    write_audit(
+        connection, terminal_actor(), AuditAction.UPGRADED, "database", now,
+        before=version, after=NEWEST, backup=backup_name,
+    )  # fmt: skip
 
 
 COMMANDS = (

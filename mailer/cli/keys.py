@@ -10,12 +10,12 @@ import typer
 from mailer.app.backup import PRIVATE_KEY, PUBLIC_KEY
 from mailer.app.rotation import (
     keys_in_use,
+    make_backup_keys,
     reseal,
     retire_seal,
     rotate_seal,
     rotate_tokens,
 )
-from mailer.box import create_backup_keys
 from mailer.cli.common import (
     Command,
     console,
@@ -24,6 +24,7 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     print_json,
+    terminal_actor,
 )
 
 keys = typer.Typer(
@@ -87,9 +88,8 @@ def make(
     Example: mailer keys make backup
     """
     del what
-    root = open_workspace().config.root
     try:
-        create_backup_keys(root / PRIVATE_KEY, root / PUBLIC_KEY)
+        make_backup_keys(open_workspace(), terminal_actor())
     except FileExistsError as error:
         fail(
             f"{error.args[0].name} is there already; nothing was changed.",
@@ -112,11 +112,11 @@ def rotate(
     """
     workspace = open_workspace()
     if what is Rotatable.TOKENS:
-        name = rotate_tokens(workspace)
+        name = rotate_tokens(workspace, terminal_actor())
         console.print(f"Tokens are made with key {name} from the next start on.")
         console.print("Old links go on working. Copy service.key to your safe place again.")
         return
-    number = rotate_seal(workspace)
+    number = rotate_seal(workspace, terminal_actor())
     console.print(f"Key {number} seals from now on. Copy seal.key to your safe place again.")
     _reseal()
 
@@ -134,7 +134,9 @@ def reseal_command() -> None:
 def _reseal() -> None:
     with errors.status("Sealing anew ...") as status:
         done = reseal(
-            open_workspace(), lambda count: status.update(f"Sealing anew ... {count} values")
+            open_workspace(),
+            terminal_actor(),
+            lambda count: status.update(f"Sealing anew ... {count} values"),
         )
     console.print(f"Sealed anew: {done} values.")
     console.print("See with `mailer keys list` what is left; then: mailer keys retire seal ID")
@@ -151,7 +153,7 @@ def retire(
     Example: mailer keys retire seal 1
     """
     del what
-    retire_seal(open_workspace(), number)
+    retire_seal(open_workspace(), terminal_actor(), number)
     console.print(f"Key {number} is out of seal.key.")
     console.print("Keep a copy of the old file as long as you keep backups of that time.")
 

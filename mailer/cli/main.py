@@ -49,6 +49,7 @@ HOMES = {
     "resolve": "resolving",
     "report": "control",
     "deliveries": "control",
+    "audit": "audit",
     "feedback": "feedback",
     "relay": "relay",
     "domain": "domain",

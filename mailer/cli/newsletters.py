@@ -26,6 +26,7 @@ from mailer.cli.common import (
     print_json,
     report_faults,
     shown,
+    terminal_actor,
 )
 from mailer.cli.plans import coverage_document, print_coverage
 from mailer.model.faults import errors_in
@@ -92,7 +93,7 @@ def load(
     report_faults(faults)
     if errors_in(faults) or newsletter is None:
         fail("Nothing was loaded.", "Mend what stands above, then load it again.")
-    stored = app_newsletters.load_newsletter(workspace, newsletter)
+    stored = app_newsletters.load_newsletter(workspace, newsletter, terminal_actor())
     following = _next_hour(stored, workspace.clock.now())
     if as_json:
         print_json(
@@ -241,7 +242,9 @@ def draft(slug: Slug, as_json: AsJson = False) -> None:
     """
     workspace = open_workspace()
     try:
-        made = app_newsletters.draft_issue(workspace, _find(workspace, slug), None)
+        made = app_newsletters.draft_issue(
+            workspace, _find(workspace, slug), None, terminal_actor()
+        )
     except store_newsletters.TurnPassed as error:
         fail(str(error), "See: mailer newsletters list")
     if as_json:
@@ -269,8 +272,7 @@ def stop(slug: Slug) -> None:
     """
     workspace = open_workspace()
     try:
-        with workspace.store.write() as connection:
-            store_newsletters.stop_newsletter(connection, slug, workspace.clock.now())
+        app_newsletters.stop_newsletter(workspace, slug, terminal_actor())
     except store_newsletters.NewsletterNotFound as error:
         fail(str(error))
     console.print(f"{slug} is stopped. Drafts that wait: mailer mailings list")

@@ -26,6 +26,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     shown,
+    terminal_actor,
 )
 from mailer.cli.findings import print_findings
 from mailer.model.findings import Grade, passes
@@ -106,7 +107,7 @@ def verify_command(
     saved = sys.stdin.buffer.read(LARGEST_MAIL + 1)
     if not saved.strip() or len(saved) > LARGEST_MAIL:
         fail("That is no mail: it is empty, or larger than any of ours.", status=NOT_DONE)
-    found = verify_relay(workspace, section, saved, resolver_at(dns))
+    found = verify_relay(workspace, terminal_actor(), section, saved, resolver_at(dns))
     good = passes(found)
     if as_json:
         print_json({"relay": section.key, "verified": good, "findings": found})

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.ending import settle_and_count
+from mailer.app.going_live import note_going_live
 from mailer.app.roles import LOOPBACK, Serve, preload, run_part
 from mailer.app.sending import unverified
 from mailer.app.supervisor import (
@@ -19,7 +20,15 @@ from mailer.app.supervisor import (
     taken_ports,
 )
 from mailer.app.workspace import Workspace
-from mailer.cli.common import NOT_DONE, Command, errors, open_workspace, plain_errors, report_faults
+from mailer.cli.common import (
+    NOT_DONE,
+    Command,
+    errors,
+    open_workspace,
+    plain_errors,
+    report_faults,
+    terminal_actor,
+)
 from mailer.config import MOST_SENDERS, Config
 from mailer.events import configure_logging
 from mailer.model.faults import Fault, FaultsFound
@@ -94,6 +103,7 @@ def _look_over(senders: int | None) -> tuple[Config, list[Part]]:
     workspace = open_workspace()
     # Keys and database are looked at before any child starts, so that one clear error comes.
     _ = workspace.seal_keys, workspace.service_keys
+    note_going_live(workspace, terminal_actor())
     workspace.store.close()
     config = workspace.config
     roles = [Role.WEB, Role.SCHEDULER]

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from mailer.app.barring import allow_sign_up
 from mailer.app.sign_up import SignUpDesk
 from mailer.audience.joining import Wish
-from mailer.cli.common import WRONG_USE, console, fail, open_workspace, plain_errors
+from mailer.cli.common import WRONG_USE, console, fail, open_workspace, plain_errors, terminal_actor
 from mailer.cli.supporters import Address, digest_asked_for
-from mailer.store.sign_ups import allow_again
 from mailer.web.public.joining import NotNow, form_languages, form_values
 from mailer.web.public.pages import Pages
 
@@ -68,8 +68,7 @@ def allow_command(address: Address = None) -> None:
     """Let one person be sent a confirmation again."""
     workspace = open_workspace()
     digest = digest_asked_for(workspace, address)
-    with workspace.store.write() as connection:
-        known = allow_again(connection, digest)
+    known = allow_sign_up(workspace, terminal_actor(), digest)
     console.print(
         "This address can be sent a confirmation again, once the form is filled in for it."
         if known

@@ -17,6 +17,7 @@ from mailer.cli.common import (
     open_workspace,
     plain_errors,
     print_json,
+    terminal_actor,
 )
 from mailer.delivery.journal import JournalFull
 from mailer.model.states import DeliveryState
@@ -78,7 +79,7 @@ def staff_send(
     if not as_json:
         _print_plan(plan)
     try:
-        results = send_to_staff(workspace, plan)
+        results = send_to_staff(workspace, terminal_actor(), plan)
     except JournalFull as error:
         fail(f"Nothing was sent: {error}.", "Make room on the disk of the data folder.")
     if as_json:

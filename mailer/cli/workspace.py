@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     report_faults,
+    terminal_actor,
     workspace_folder,
 )
 from mailer.config import CONFIG_FILE, share_dir
@@ -32,8 +35,10 @@ from mailer.keys import (
     load_seal_keys,
     load_service_keys,
 )
+from mailer.model.audit import AuditAction
 from mailer.model.faults import FaultsFound, errors_in
-from mailer.store.engine import open_store
+from mailer.store.audit import write_audit
+from mailer.store.engine import Connection, open_store
 from mailer.store.engine import upgrade as upgrade_tables
 
 _IGNORED = """\
@@ -88,11 +93,15 @@ def make_workspace(folder: Path) -> Workspace:
         shutil.copyfile(share / "config.example.toml", folder / CONFIG_FILE)
         workspace = Workspace.open(folder)
         store = open_store(workspace.config.database_url)
-        upgrade_tables(store)
+        upgrade_tables(store, then=partial(_note_made, workspace.clock.now()))
         store.close()
         # Both key files are tied to the database now, before anything is sealed with them.
         _ = workspace.seal_keys, workspace.service_keys
         return workspace
+
+
+def _note_made(now: datetime, connection: Connection) -> None:
+    write_audit(connection, terminal_actor(), AuditAction.WORKSPACE_MADE, "workspace", now)
 
 
 @plain_errors

@@ -23,6 +23,10 @@ class AuditAction(StrEnum):
 
     #: A revision of a statement was loaded or written (slug).
     STATEMENT_REVISED = "statement_revised"
+    #: A newsletter was loaded: its issues are drafted from now on (slug).
+    NEWSLETTER_LOADED = "newsletter_loaded"
+    #: No more issues of a newsletter are drafted (slug).
+    NEWSLETTER_STOPPED = "newsletter_stopped"
     #: A statement was made public, or another revision of it was (slug).
     STATEMENT_PUBLISHED = "statement_published"
     #: It left the public lists; its own address still answers (slug).
@@ -101,6 +105,8 @@ class AuditAction(StrEnum):
     SUPPORTER_ERASED = "supporter_erased"
     #: An address was suppressed by hand (supporter and row ids, or "nobody").
     SUPPRESSION_MADE = "suppression_made"
+    #: Somebody may be sent confirmations of a sign-up again (supporter and row ids, or "nobody").
+    SIGN_UP_ALLOWED = "sign_up_allowed"
     #: Suppressions of an address were lifted (supporter and row ids, or "nobody").
     SUPPRESSION_LIFTED = "suppression_lifted"
 
@@ -115,14 +121,22 @@ class AuditAction(StrEnum):
     WORKSPACE_MADE = "workspace_made"
     #: From now on mailings leave the machine ("workspace").
     WENT_LIVE = "went_live"
+    #: From now on the sandbox takes every mail again ("workspace").
+    LEFT_LIVE = "left_live"
     #: A backup was written (its file's name).
     BACKUP_MADE = "backup_made"
     #: The database was put back from a copy: what was logged after the copy is gone (backup).
     RESTORED = "restored"
     #: Tables were brought up to date ("database").
     UPGRADED = "upgraded"
-    #: A key was made or replaced (key file).
-    KEYS_ROTATED = "keys_rotated"
+    #: A key was made that there was not before (key file).
+    KEY_MADE = "key_made"
+    #: A key was followed by a new one (key file).
+    KEY_ROTATED = "key_rotated"
+    #: What an older key had sealed was sealed with the current one (key file).
+    RESEALED = "resealed"
+    #: An old key was taken out (key file).
+    KEY_RETIRED = "key_retired"
 
     #: Somebody was given an account (login).
     USER_ADDED = "user_added"

@@ -20,12 +20,15 @@ from mailer.audience.freezing import freeze_step
 from mailer.clock import Clock
 from mailer.events import emit, warn
 from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinition
+from mailer.model.audit import AuditAction
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import PlannedShare, ShareState
 from mailer.schedule.lateness import Hold, Start, when_due, when_frozen
 from mailer.schedule.openings import NoDayLeft, due_in, next_state, with_policy, zone_of
+from mailer.store.audit import write_audit
 from mailer.store.breaker import canary_is_tried, let_rest_go, note_canary_tried
 from mailer.store.engine import Store
 from mailer.store.leases import take_lease
@@ -268,6 +271,9 @@ class Ticker:
                         MailingState.RUNNING,
                         MailingState.FINISHED,
                         finished_at=now,
+                    )
+                    write_audit(
+                        connection, BY_ITSELF, AuditAction.MAILING_FINISHED, mailing.key, now
                     )
             except ForbiddenTransition:
                 continue

@@ -19,6 +19,8 @@ LOG_LACKS_REFUSALS_AFTER = "suppression_log.lacks_refusals_after"
 FEEDBACK_BOX_KEY = "feedback.box_key"
 #: The instant of the last backup.
 BACKUP_LAST_AT = "backup.last_at"
+#: "live" or "sandbox": what the audit log says last of the workspace.
+LIVE_NOTED = "audit.live_noted"
 
 
 def read_setting(connection: Connection, name: str) -> str | None:

@@ -27,6 +27,7 @@ from mailer.app.workspace import Workspace
 from mailer.domains.records import quoted
 from mailer.domains.resolver import SystemResolver
 from mailer.model.findings import Grade
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import MailingState
 from mailer.store.mailings import find_mailing
 from mailer.store.relays import mark_relay_verified
@@ -203,11 +204,15 @@ def test_a_mail_that_came_through_verifies_the_relay_and_one_that_was_changed_do
     (section,) = workspace.config.relays
     with dns_server(_quoted(records)) as dns:
         tampered = mail.content.replace(b"https://mail.harbor", b"https://click.example")
-        found = verify_relay(workspace, section, tampered, SystemResolver(dns.host, dns.port))
+        found = verify_relay(
+            workspace, BY_ITSELF, section, tampered, SystemResolver(dns.host, dns.port)
+        )
         assert {"links", "DKIM", "DMARC"} <= {
             one.subject for one in found if one.grade is Grade.WRONG
         }
-        found = verify_relay(workspace, section, other, SystemResolver(dns.host, dns.port))
+        found = verify_relay(
+            workspace, BY_ITSELF, section, other, SystemResolver(dns.host, dns.port)
+        )
         assert {"test send"} == {one.subject for one in found if one.grade is Grade.WRONG}
         assert unverified(workspace, section) is not None
         verified = _mailer(

@@ -21,6 +21,7 @@ from mailer.feedback.unsubscribe import unsubscribe
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import FaultsFound
+from mailer.model.staff import BY_ITSELF
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import engine
 from mailer.store.engine import StoreUnavailable, create_tables, open_store
@@ -75,7 +76,13 @@ class Place:
         """Put a backup back over the workspace; return what it came to."""
         self.store.close()
         return restore(
-            path, self.key, self.folder, self.clock, Survived(**survived), accept_lost=False
+            path,
+            self.key,
+            self.folder,
+            self.clock,
+            Survived(**survived),
+            actor=BY_ITSELF,
+            accept_lost=False,
         )
 
     def states(self):
@@ -110,7 +117,7 @@ def place(tmp_path, key_files, clock):
 @pytest.fixture
 def saved(place, tmp_path):
     """A backup of it, and an hour gone by."""
-    path = make_backup(place.workspace, tmp_path / "x.backup").path
+    path = make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path
     place.clock.forward(hours=1)
     return path
 
@@ -144,7 +151,7 @@ def test_what_a_person_sent_again_since_is_settled_by_its_journal(place, tmp_pat
             .where(delivery.c.id.in_(place.ids[:2]))
             .values(state=D.IN_DOUBT, attempts=1)
         )
-    path = make_backup(place.workspace, tmp_path / "x.backup").path
+    path = make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path
     place.clock.forward(hours=1)
     journal = Journal(place.workspace.config.journal_dir, "w1")
     journal.mark(place.ids[0], 2)
@@ -176,7 +183,7 @@ def test_who_left_since_is_not_brought_back(place, saved):
 def test_without_the_log_it_is_not_live_until_accepted(place, tmp_path, way):
     """It says since when; a log that is older than the backup, or another, is as good as none."""
     place.leave(0)
-    saved = make_backup(place.workspace, tmp_path / "x.backup").path
+    saved = make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path
     place.leave(1)
     path = place.workspace.suppression_log.path
     lines = path.read_bytes()
@@ -266,13 +273,16 @@ def test_a_backup_is_one_state_while_others_write(place, tmp_path):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        paths = [make_backup(place.workspace, tmp_path / f"{one}.backup").path for one in range(3)]
+        paths = [
+            make_backup(place.workspace, BY_ITSELF, tmp_path / f"{one}.backup").path
+            for one in range(3)
+        ]
     finally:
         stop.set()
         thread.join()
     for number, path in enumerate(paths):
         folder = tmp_path / f"back{number}"
-        restore(path, place.key, folder, place.clock, Survived(), accept_lost=True)
+        restore(path, place.key, folder, place.clock, Survived(), actor=BY_ITSELF, accept_lost=True)
         store = open_store(f"sqlite:///{folder / 'data' / 'mailer.db'}")
         with store.read() as connection:
             pair = [read_setting(connection, name) for name in ("one", "two")]
@@ -286,7 +296,7 @@ def test_a_locked_database_is_backed_up_and_said_when_it_is_written(place, tmp_p
     holder = sqlite3.connect(place.folder / "data" / "mailer.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        assert make_backup(place.workspace, tmp_path / "x.backup").size
+        assert make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").size
         with pytest.raises(StoreUnavailable, match="locked"), place.store.write():
             pass
     finally:
@@ -327,7 +337,7 @@ def test_postgresql_is_dumped_and_put_into_an_empty_database(
         url = one.engine.url.render_as_string(hide_password=False)
         monkeypatch.setenv("MAILER_URL", url)
         place = Place(tmp_path / "campaign", key_files, clock, "MAILER_URL")
-        saved = make_backup(place.workspace, tmp_path / "x.backup").path
+        saved = make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path
         with pytest.raises(CopyFailed, match="not empty"):
             place.back(saved)
         with monkeypatch.context() as patch:

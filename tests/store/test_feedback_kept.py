@@ -11,6 +11,7 @@ from mailer.box import BoxError, SmallBoxes
 from mailer.config import Config
 from mailer.config.sections import DatabaseSection
 from mailer.keys import KeyFileError, load_seal_keys
+from mailer.model.staff import BY_ITSELF
 from mailer.schedule.housekeeping import Housekeeper, Retention
 from mailer.store.settings import FEEDBACK_BOX_KEY, read_setting
 from mailer.store.supporters import erase
@@ -67,14 +68,14 @@ def test_a_box_is_closed_anew_when_the_key_is_rotated(world, workspace):
     _ = workspace.seal_keys
     raw = dsn(world.token(), "anna@example.org")
     world.taker.take(raw)
-    new = rotate_seal(workspace)
+    new = rotate_seal(workspace, BY_ITSELF)
     world.taker.take(dsn(world.token("boris"), "boris@example.org", number=2))
     # The people's addresses and fields, and a box each.
     assert keys_in_use(workspace).sealed == {1: 7, new: 1}
     with pytest.raises(KeyFileError):
-        retire_seal(workspace, 1)
-    assert reseal(workspace) == 7
-    retire_seal(workspace, 1)
+        retire_seal(workspace, BY_ITSELF, 1)
+    assert reseal(workspace, BY_ITSELF) == 7
+    retire_seal(workspace, BY_ITSELF, 1)
     keys = load_seal_keys(workspace.config.seal_key_path)
     boxes = [row.raw_box for row in world.rows("feedback_event")]
     assert SmallBoxes.of_secret(keys.box_secret_of[new]).open(boxes[0], "it") == raw
