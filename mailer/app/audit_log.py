@@ -1,7 +1,7 @@
 """Write the audit log out as CSV and as lines of JSON.
 
 In: entries. Out: text for spreadsheets, whose cells no spreadsheet runs, and for other programs.
-Standards: RFC 4180, RFC 8259.
+Standards: RFC 4180.
 """
 
 from __future__ import annotations

@@ -26,9 +26,11 @@ from mailer.app.sending import unverified
 from mailer.app.workspace import Workspace
 from mailer.domains.records import quoted
 from mailer.domains.resolver import SystemResolver
+from mailer.model.audit import AuditAction
 from mailer.model.findings import Grade
 from mailer.model.staff import BY_ITSELF
 from mailer.model.states import MailingState
+from mailer.store.audit import entries_before
 from mailer.store.mailings import find_mailing
 from mailer.store.relays import mark_relay_verified
 from tests.support.dns_server import dns_server
@@ -222,6 +224,9 @@ def test_a_mail_that_came_through_verifies_the_relay_and_one_that_was_changed_do
     assert "The relay leaves our mails alone." in verified.stdout
     assert "anna@" not in verified.stdout + verified.stderr
     assert unverified(workspace, section) is None
+    with workspace.store.read() as connection:
+        (told,) = entries_before(connection, None, 1)
+    assert (AuditAction.RELAY_VERIFIED, section.key) == (told.action, told.subject)
     workspace.store.close()
 
 

@@ -9,8 +9,10 @@ import pytest
 from mailer.alerts import deliveries_in_doubt
 from mailer.app.workspace import Workspace
 from mailer.model.alerts import AlertKind
+from mailer.model.audit import AuditAction, AuditFilter
 from mailer.store import tables
 from mailer.store.alerts import lasting_alerts
+from mailer.store.audit import entries_before
 from tests.acceptance.conftest import SLUG
 from tests.acceptance.processes import running, until
 from tests.support.mail import message
@@ -100,6 +102,10 @@ def test_what_is_taken_as_sent_is_not_sent_and_is_counted_apart(mailer, doubted)
     with store.read() as connection:
         assert [] == lasting_alerts(connection, [AlertKind.IN_DOUBT])
         rows = connection.execute(tables.settlement.select()).all()
+        settled = AuditFilter(actions=frozenset({AuditAction.DOUBTS_SETTLED}))
+        told = entries_before(connection, None, 9, settled)
+    assert [[str(two)], [str(one)]] == [entry.facts["ids"] for entry in told]
+    assert {"take_as_sent"} == {entry.facts["decision"] for entry in told}
     assert {f"terminal:{getpass.getuser()}"} == {row.decided_by for row in rows}
 
 
