@@ -152,6 +152,7 @@ class DeskPages:
             navigation=self._navigation(visit),
             style=self._address(visit, "desk.css"),
             script=self._address(visit, "desk.js"),
+            icon=self._address(visit, "icon.svg"),
             form_token=visit.form_token,
             problems=values.get("problems", {}),
             said=catalog.phrase(SAID[key]) if (key := visit.query("said")) in SAID else "",

@@ -103,7 +103,7 @@ class Previews:
         mailing = mailing_of(visit)
         with self._desk.store.read() as connection:
             revision = load_text(connection, mailing.revision_id)
-        wanted = visit.query("language") or revision.source_language
+        wanted = visit.query("other") or visit.query("language") or revision.source_language
         view = visit.query("view")
         problem, mail, preview = "", None, None
         try:

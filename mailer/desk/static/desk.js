@@ -13,3 +13,14 @@ for (const part of document.querySelectorAll("[data-live]")) {
   source.addEventListener("end", () => { source.close(); location.reload(); });
 }
 for (const one of document.querySelectorAll(".live")) one.hidden = false;
+
+// A part that takes a while to count comes by itself; without scripts a link leads to it.
+for (const part of document.querySelectorAll("[data-fetch]")) {
+  fetch(part.dataset.fetch)
+    .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
+    .then((html) => {
+      const fresh = new DOMParser().parseFromString(html, "text/html");
+      part.replaceChildren(...fresh.body.childNodes);
+    })
+    .catch(() => {}); // The link stays.
+}
