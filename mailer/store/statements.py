@@ -71,6 +71,18 @@ class StatementSummary:
     visibility: Visibility
 
 
+@dataclass(frozen=True)
+class RevisionSummary:
+    """A revision as a list of them shows it."""
+
+    revision_id: int
+    number: int
+    loaded_at: datetime
+    #: In the source language.
+    title: str
+    languages: tuple[str, ...]
+
+
 def save_revision(connection: Connection, new: Revision, now: datetime) -> StoredRevision:
     """Store a revision, or find it again when it is stored already; either way it is the latest.
 
@@ -256,6 +268,12 @@ def find_source_edition(connection: Connection, slug: str, hash_start: str) -> E
     return None
 
 
+def has_slug(connection: Connection, slug: str) -> bool:
+    """Tell whether something of that slug was loaded, a newsletter included."""
+    found = connection.execute(select(statement.c.id).where(statement.c.slug == slug))
+    return found.scalar_one_or_none() is not None
+
+
 def is_statement(connection: Connection, slug: str) -> bool:
     """Tell whether something of that slug was loaded that is no newsletter."""
     kind = connection.execute(select(statement.c.kind).where(statement.c.slug == slug)).scalar()
@@ -305,6 +323,25 @@ def list_statements(connection: Connection) -> tuple[StatementSummary, ...]:
         .order_by(statement.c.slug)
     )
     return tuple(_summary(row) for row in rows)
+
+
+def list_revisions(connection: Connection, slug: str) -> tuple[RevisionSummary, ...]:
+    """Return the revisions of a statement, the newest first; none when there is no such statement."""
+    rows = connection.execute(
+        _REVISIONS.join(statement, statement.c.id == revision.c.statement_id)
+        .where(statement.c.slug == slug)
+        .order_by(revision.c.number.desc())
+    )
+    return tuple(
+        RevisionSummary(
+            revision_id=row.id,
+            number=row.number,
+            loaded_at=row.loaded_at,
+            title=row.document["editions"][0]["title"],
+            languages=tuple(one["language"] for one in row.document["editions"]),
+        )
+        for row in rows
+    )
 
 
 def _summary(row: Row[*tuple[Any, ...]]) -> StatementSummary:

@@ -877,4 +877,5 @@ address_change = Table(
 # Tables of other modules belong to the same metadata: whoever imports it has them all.
 import mailer.store.tables_approval  # noqa: E402
 import mailer.store.tables_audit  # noqa: E402
-import mailer.store.tables_staff  # noqa: E402, F401
+import mailer.store.tables_staff  # noqa: E402
+import mailer.store.tables_writing  # noqa: E402, F401
