@@ -7,7 +7,7 @@ newsletters, lists, segments and relay. Nothing is changed and nothing is sent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from mailer.model.newsletter import Newsletter
 from mailer.model.statement import (
     ItemText,
     NewsletterItem,
+    Picture,
     Revision,
     StatementKind,
     edition_file,
@@ -170,16 +171,17 @@ def statement_folders(workspace: Workspace) -> list[Path]:
 
 
 def check_statement_folder(
-    workspace: Workspace, folder: Path
+    workspace: Workspace, folder: Path, *, encoded: Mapping[str, Picture] | None = None
 ) -> tuple[Revision | None, list[Fault]]:
     """Return a statement as its files say it, and every fault of it: as text and as a mail.
 
     Args:
         workspace: its catalogs, mail templates, lists and senders.
         folder: of the statement.
+        encoded: pictures by name that were encoded before, to be taken as they are.
     """
     config = workspace.config
-    found = read_folder(folder, config.root)
+    found = read_folder(folder, config.root, encoded=encoded)
     revision = found.revision
     try:
         catalogs = workspace.catalogs

@@ -325,9 +325,14 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
     return declaration if slug and kind and source else None
 
 
+def is_slug(text: str) -> bool:
+    """Tell whether a statement may be called so in addresses."""
+    return _SLUG.fullmatch(text) is not None and len(text) <= _LONGEST_SLUG
+
+
 def _read_slug(table: _Table, folder: str) -> str:
     slug = table.text("slug", f'Write slug = "{folder}"')
-    if slug and (not _SLUG.fullmatch(slug) or len(slug) > _LONGEST_SLUG):
+    if slug and not is_slug(slug):
         remedy = f"Use lower-case letters, digits and single hyphens, at most {_LONGEST_SLUG}"
         table.fault("slug", f'"{slug}" cannot stand in an address', remedy)
         return ""

@@ -47,22 +47,62 @@ def read_picture(folder: Path, name: str) -> Picture:
         UnusablePicture: when the name leads elsewhere, there is no such file, it is no picture of
             a known kind, or it would not fit.
     """
-    if not _NAME.fullmatch(name):
-        raise UnusablePicture(
-            f'"{name}" is not the plain name of a picture in the statement\'s folder',
-            "Put a PNG, JPEG or WebP file there and name it in Latin letters, digits and hyphens",
-        )
+    _check_name(name)
     path = folder / name
     # A link could lead out of the folder, to a file that is nobody's to send.
     if path.is_symlink() or not path.is_file():
         raise UnusablePicture(
             f'there is no picture "{name}" in the folder', "Put it there or mend the name"
         )
-    if path.stat().st_size > MAX_FILE_BYTES:
+    _check_size(name, path.stat().st_size)
+    return _encode(name, _decode(name, path.read_bytes()))
+
+
+def encode_picture(name: str, content: bytes) -> Picture:
+    """Encode a picture anew that somebody sent; raises as `read_picture`."""
+    _check_name(name)
+    _check_size(name, len(content))
+    return _encode(name, _decode(name, content))
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell whether a picture of a statement may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def known_picture(name: str, content: bytes) -> Picture:
+    """Return a picture that was encoded here before, as it is; only its head is read.
+
+    To encode it once more would lose a little of it each time, and make another revision of the
+    same words.
+
+    Raises:
+        UnusablePicture: when it was not.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as picture:
+            media_type = f"image/{(picture.format or '').lower()}"
+            width, height = picture.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise UnusablePicture(f'"{name}" is damaged', "Add it anew") from error
+    if len(content) > MAX_BYTES or width > MAX_WIDTH_PX:
+        raise UnusablePicture(f'"{name}" was not made to fit', "Add it anew")
+    return Picture(name, media_type, width, height, content)
+
+
+def _check_name(name: str) -> None:
+    if not is_picture_name(name):
+        raise UnusablePicture(
+            f'"{name}" is not the plain name of a picture in the statement\'s folder',
+            "Put a PNG, JPEG or WebP file there and name it in Latin letters, digits and hyphens",
+        )
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_FILE_BYTES:
         raise UnusablePicture(
             f'"{name}" is larger than {MAX_FILE_BYTES // 1_000_000} MB', "Make it smaller"
         )
-    return _encode(name, _decode(name, path.read_bytes()))
 
 
 def _decode(name: str, content: bytes) -> Image.Image:

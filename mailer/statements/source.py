@@ -57,8 +57,16 @@ def read_statement(folder: Path, root: Path) -> tuple[Revision | None, tuple[Fau
     return found.revision, found.faults
 
 
-def read_folder(folder: Path, root: Path) -> StatementFolder:
-    """Read a statement from its folder, and say which editions there are files for."""
+def read_folder(
+    folder: Path, root: Path, *, encoded: Mapping[str, Picture] | None = None
+) -> StatementFolder:
+    """Read a statement from its folder, and say which editions there are files for.
+
+    Args:
+        folder: `templates/statements/<slug>`.
+        root: The workspace; faults name files relative to it.
+        encoded: Pictures by name that were encoded before, to be taken as they are.
+    """
     place = shown_place(folder, root)
     faults: list[Fault] = []
     declaration = _read_declaration(folder, place, faults)
@@ -79,7 +87,7 @@ def read_folder(folder: Path, root: Path) -> StatementFolder:
         if source is not None:
             _check_translations(declaration, source.edition, read_files)
         faults += _check_languages(declaration, tuple(files), place)
-    pictures = _read_pictures(folder, read_files)
+    pictures = _read_pictures(folder, read_files, encoded or {})
     for one in read_files:
         faults += one.found.faults
     revision = None
@@ -225,14 +233,17 @@ def _check_languages(declaration: Declaration, languages: Sequence[str], place: 
     return found.faults
 
 
-def _read_pictures(folder: Path, read_files: Sequence[_EditionFile]) -> dict[str, Picture]:
+def _read_pictures(
+    folder: Path, read_files: Sequence[_EditionFile], encoded: Mapping[str, Picture]
+) -> dict[str, Picture]:
     pictures: dict[str, Picture] = {}
     unusable: dict[str, UnusablePicture] = {}
     for one in read_files:
         for use in one.read.pictures if one.read is not None else ():
             if use.name not in pictures and use.name not in unusable:
                 try:
-                    pictures[use.name] = read_picture(folder, use.name)
+                    known = encoded.get(use.name)
+                    pictures[use.name] = known or read_picture(folder, use.name)
                 except UnusablePicture as error:
                     unusable[use.name] = error
             if use.name in unusable:
