@@ -114,7 +114,7 @@ class DeskSection(Section):
     #: What links to it begin with, https once the workspace is live; "" for http://host:port.
     base_url: OptionalBaseUrl = ""
     host: Host = "127.0.0.1"
-    port: Port = 8028
+    port: Port = 8029
     #: Who does nothing for so long is signed out.
     idle_minutes: Annotated[int, Field(ge=1, le=1_440)] = 60
     #: Who signed in so long ago signs in again, whatever they do.

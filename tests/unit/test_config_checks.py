@@ -152,6 +152,51 @@ def test_each_server_of_ours_has_a_port_of_its_own(tmp_path):
     load(tmp_path, changed(("smtp_port = 8026", "smtp_port = 0"), ("inbox_port = 8027", "inbox_port = 0")))  # fmt: skip
 
 
+def test_the_desk_has_a_port_of_its_own_while_it_is_on(tmp_path):
+    """Where it is off its port is nobody's."""
+    met = ("port = 8029", "port = 8025")
+    assert [("desk.port", "is 8025, as web.port is")] == faults(tmp_path, changed(met))
+    load(tmp_path, changed(met, ("enabled = true", "enabled = false")))
+
+
+DESK_ADDRESS = 'base_url = ""\n# Where it answers'
+DESK_AT = 'base_url = "https://desk.example.org"\n# Where it answers'
+DESK_HOST = 'host = "127.0.0.1"\nport = 8029'
+
+
+@pytest.mark.parametrize(
+    ("changes", "sound"),
+    [
+        ([], True),
+        ([(DESK_ADDRESS, DESK_AT.replace("https", "http"))], False),
+        ([(DESK_ADDRESS, DESK_AT)], True),
+        ([(DESK_HOST, 'host = "0.0.0.0"\nport = 8029')], False),
+        ([(DESK_HOST, 'host = "0.0.0.0"\nport = 8029'),
+          (DESK_ADDRESS, DESK_AT)], True),
+        ([(DESK_HOST, 'host = "0.0.0.0"\nport = 8029'),
+          ("enabled = true", "enabled = false")], True),
+    ],
+)  # fmt: skip
+def test_the_desk_of_a_live_workspace_is_reached_by_https_or_on_this_machine(
+    tmp_path, changes, sound
+):
+    """Passwords do not go through a network in clear; who needs no other machine needs no https."""
+    text = changed(*LIVE, *changes)
+    if sound:
+        load(tmp_path, text)
+    else:
+        told = ("desk.base_url", "is not https, and the workspace is live")
+        assert [told] == faults(tmp_path, text)
+    load(tmp_path, changed(*changes))
+
+
+def test_the_desk_is_reached_where_it_answers_unless_it_is_told_otherwise(tmp_path):
+    """An IPv6 address stands in brackets."""
+    assert "http://127.0.0.1:8029" == load(tmp_path, EXAMPLE).desk.address
+    six = load(tmp_path, changed((DESK_HOST, 'host = "::1"\nport = 8030')))
+    assert "http://[::1]:8030" == six.desk.address
+
+
 def test_a_port_that_meets_a_default_is_told_where_it_is_written(tmp_path):
     """The file does not name the other one."""
     assert {"sandbox.inbox_port": "port = 8027"} == placed(tmp_path, "[web]\nport = 8027\n")
