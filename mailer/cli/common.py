@@ -31,6 +31,7 @@ from mailer.box import BoxError
 from mailer.delivery.journal import JournalFull
 from mailer.keys import KeyFileError, WrongSealKey
 from mailer.model.faults import Fault, FaultsFound, Severity
+from mailer.model.sign_in import AccountError, MalformedAccount
 from mailer.model.staff import Actor, ActorKind
 from mailer.model.states import ForbiddenTransition
 from mailer.store.copying import CopyFailed
@@ -169,7 +170,10 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
                 for fault in error.faults
             )
             raise typer.Exit(WRONG_USE if wrong_use else NOT_DONE) from None
+        except MalformedAccount as error:
+            fail(str(error), status=WRONG_USE)
         except (
+            AccountError,
             BackupFailed,
             BoxError,
             CannotResend,

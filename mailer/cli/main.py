@@ -29,6 +29,7 @@ HOMES = {
     "restore": "keeping",
     "upgrade": "keeping",
     "keys": "keys",
+    "users": "users",
     "statements": "statements",
     "newsletters": "newsletters",
     "lists": "audience",
