@@ -21,7 +21,8 @@ from mailer.feedback.unsubscribe import unsubscribe
 from mailer.keys import load_seal_keys, load_service_keys
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import FaultsFound
-from mailer.model.staff import BY_ITSELF
+from mailer.model.sign_in import SignedIn
+from mailer.model.staff import BY_ITSELF, StaffRole
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import engine
 from mailer.store.engine import StoreUnavailable, create_tables, open_store
@@ -31,6 +32,7 @@ from mailer.store.tables import delivery, mailing, membership
 from mailer.tokens import Purpose, Tokens
 from tests.support.factories import Ground
 from tests.support.killing import killed_at
+from tests.support.staff import TERMINAL, cheap_accounts, new_person
 
 D = DeliveryState
 
@@ -169,6 +171,18 @@ def test_without_the_journals_everything_that_was_open_is_in_doubt(place, saved)
     done = place.back(saved)
     assert [D.IN_DOUBT] * 5 == place.states()
     assert (0, False) == (done.journals, done.silence_proves)
+
+
+def test_sessions_and_links_of_the_backup_are_ended_and_accounts_go_on(place, tmp_path):
+    """The copy may hold some that were ended since; whoever has an account signs in again."""
+    accounts = cheap_accounts(place.workspace)
+    ana = new_person(accounts, place.clock, "ana", StaffRole.ADMINISTRATOR)
+    invited = accounts.invite(TERMINAL, "bob", "Bob", {StaffRole.AUTHOR})
+    place.back(make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path)
+    ana.accounts = cheap_accounts(place.opened())
+    assert ana.accounts.session(ana.signed_in.token) is None
+    assert ana.accounts.invitation(invited.token) is None
+    assert isinstance(ana.sign_in(), SignedIn)
 
 
 def test_who_left_since_is_not_brought_back(place, saved):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mailer.app.passwords import Cost
+from mailer.app.passwords import Cost, PasswordHashing
 from mailer.app.workspace import Workspace
 from mailer.keys import WrongSealKey
 from mailer.model.sign_in import SignedIn, SignInRefused
@@ -73,6 +73,18 @@ def test_a_secret_opens_in_its_own_row_only(accounts, ana, workspace):
     assert isinstance(bob.sign_in(), SignedIn)
     with pytest.raises(WrongSealKey):
         accounts._keys.open_secret(b"\x01" + b"a" * 40, "staff_user", 1)
+
+
+def test_passwords_are_hashed_as_the_standard_recommends():
+    """RFC 9106 §4, the second option; with a salt of its own for each."""
+    hashing = PasswordHashing()
+    with hashing.slot():
+        first, second = hashing.make(PASSWORD), hashing.make(PASSWORD)
+        assert hashing.fits(PASSWORD, first)
+        assert not hashing.fits(PASSWORD + "x", first)
+    assert first != second
+    assert first.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert not hashing.is_outdated(first)
 
 
 def test_answers_show_no_secret_when_they_are_printed(accounts, ana):
