@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mailer.app.holding import hold_or_refuse
 from mailer.app.workspace import Workspace
-from mailer.app.writing import edition_name, hold_or_refuse, source_edition, text_of
+from mailer.app.writing import source_edition, text_of
 from mailer.app.writing_rights import Writer, require_edition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Edition
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.diffing import FieldDiff, edition_diff
 from mailer.statements.drafts import read_edition_draft
-from mailer.statements.editions import parse_edition
+from mailer.statements.editions import edition_name, parse_edition
 from mailer.statements.writing import write_edition
 from mailer.store import working
 from mailer.store.engine import Connection

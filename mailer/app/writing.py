@@ -1,17 +1,17 @@
-"""Write statements: open a working copy, read and save its files, hold an edition while writing it.
+"""Write statements: open a working copy, read and save its files.
 
 In: a workspace, a slug, and a `Writer`, whose rights are looked at here. Out: drafts for a page to show,
 saved files, and errors that carry what would have been lost. What becomes of a working copy is told in
 `mailer.app.writing_revisions`, of translations in `mailer.app.translating`, of files and pictures in
-`mailer.app.writing_files`.
+`mailer.app.writing_files`, of locks in `mailer.app.holding`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
+from mailer.app.holding import HEAD, HeldByAnother, hold_or_refuse, lock_of
 from mailer.app.workspace import Workspace
 from mailer.app.writing_rights import (
     MayNotWrite,
@@ -20,11 +20,8 @@ from mailer.app.writing_rights import (
     require_edition,
     require_statement,
 )
-from mailer.cldr import is_language
 from mailer.model.faults import Fault, FaultsFound
-from mailer.model.staff import StaffRole
 from mailer.model.statement import Edition, Revision, StatementKind
-from mailer.model.tags import MalformedTag, normalize_tag
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.declaration import FILE_NAME, is_slug, parse_declaration
 from mailer.statements.drafts import (
@@ -35,28 +32,19 @@ from mailer.statements.drafts import (
     read_edition_draft,
     read_head_draft,
 )
-from mailer.statements.editions import check_translation, parse_edition
+from mailer.statements.editions import (
+    check_translation,
+    edition_name,
+    is_edition_tag,
+    parse_edition,
+)
 from mailer.statements.source import MAX_FILE_BYTES
 from mailer.statements.writing import write_edition, write_head
-from mailer.store import working
+from mailer.store import edition_locks, working
+from mailer.store.edition_locks import EditionLock
 from mailer.store.engine import Connection
 from mailer.store.statements import find_revision, has_slug
-from mailer.store.working import EditionLock, NoWorkingCopy, WorkingCopy, WorkingFile
-
-#: How long an edition is held after its writer saved last.
-HELD_FOR = timedelta(minutes=15)
-#: The lock of `statement.toml`, which is no edition.
-HEAD = ""
-
-
-class HeldByAnother(Exception):
-    """Somebody else is writing that edition; carries who, until when, and what was to be saved."""
-
-    def __init__(self, lock: EditionLock, ours: bytes) -> None:
-        self.lock = lock
-        self.ours = ours
-        part = lock.language or FILE_NAME
-        super().__init__(f"{lock.holder.name} is writing {part}. Nothing was overwritten.")
+from mailer.store.working import NoWorkingCopy, WorkingCopy, WorkingFile
 
 
 class NotWritten(Exception):
@@ -158,7 +146,7 @@ def new_statement(
     faults = []
     if kind is StatementKind.NEWSLETTER:
         faults.append(Fault("", 0, "kind", "is newsletter", "Its files say what an issue is"))
-    if not _is_tag(source_language):
+    if not is_edition_tag(source_language):
         problem = f'"{source_language}" is not a language'
         faults.append(Fault("", 0, "source_language", problem, "Write a tag like en or sr-Latn"))
     if faults:
@@ -198,7 +186,7 @@ def read_edition(workspace: Workspace, slug: str, language: str) -> OpenEdition:
         working.find_copy(connection, slug)
         file = working.read_file(connection, slug, name)
         source = source_edition(connection, slug)
-        lock = _lock(workspace, connection, slug, language)
+        lock = lock_of(workspace, connection, slug, language)
     if file is None:
         return OpenEdition(None, None, (), (), lock, language, EditionDraft())
     text = text_of(file)
@@ -222,7 +210,7 @@ def read_head(workspace: Workspace, slug: str) -> OpenHead:
     with workspace.store.read() as connection:
         working.find_copy(connection, slug)
         file = working.read_file(connection, slug, FILE_NAME)
-        lock = _lock(workspace, connection, slug, HEAD)
+        lock = lock_of(workspace, connection, slug, HEAD)
     if file is None:
         return OpenHead(None, None, (), (), lock, HeadDraft(slug))
     text = text_of(file)
@@ -308,125 +296,29 @@ def remove_edition(
         now = workspace.clock.now()
         name = edition_name(language)
         working.delete_file(connection, slug, name, seen, writer.actor, now)
-        working.let_go(connection, slug, language)
+        edition_locks.let_go(connection, slug, language)
 
 
 def discard(workspace: Workspace, slug: str, writer: Writer) -> None:
     """Throw a working copy away with all that was not saved as a revision; authors only."""
     require_statement(writer, slug)
     with workspace.store.write() as connection:
-        for lock in working.edition_locks(connection, slug, workspace.clock.now()):
+        for lock in edition_locks.edition_locks(connection, slug, workspace.clock.now()):
             if not lock.holder.is_same(writer.holder):
                 raise HeldByAnother(lock, b"")
         working.drop_copy(connection, slug)
-
-
-def hold(workspace: Workspace, slug: str, language: str, writer: Writer) -> EditionLock:
-    """Hold an edition, or `HEAD`, for 15 minutes; return whose it is, which may be another's.
-
-    Raises:
-        MayNotWrite: when it is not theirs to write.
-        NoWorkingCopy: when the statement was not opened.
-    """
-    if language:
-        edition_name(language)
-        require_edition(writer, language)
-    else:
-        require_statement(writer, FILE_NAME)
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        return working.hold_edition(connection, slug, language, writer.holder, now, now + HELD_FOR)
-
-
-def let_go(workspace: Workspace, slug: str, language: str, writer: Writer) -> None:
-    """Let go of an edition: its holder, in whatever browser, or an administrator for them.
-
-    Raises:
-        MayNotWrite: for everybody else.
-    """
-    with workspace.store.write() as connection:
-        lock = _lock(workspace, connection, slug, language)
-        if lock is None:
-            return
-        user = writer.user
-        theirs = user is None or user.user_id == lock.holder.user_id
-        if user is not None and not theirs and StaffRole.ADMINISTRATOR not in user.roles:
-            raise MayNotWrite(user.login, f"what {lock.holder.name} is writing")
-        working.let_go(connection, slug, language)
-
-
-def hold_or_refuse(
-    workspace: Workspace,
-    connection: Connection,
-    slug: str,
-    language: str,
-    ours: bytes,
-    writer: Writer,
-) -> None:
-    """Hold an edition while it is written, or refuse because somebody else does.
-
-    Raises:
-        HeldByAnother: with what was to be saved.
-    """
-    refuse_if_held(workspace, connection, slug, language, ours, writer)
-    # A program writes at once and is gone: it holds nothing.
-    if writer.user is not None:
-        now = workspace.clock.now()
-        working.hold_edition(connection, slug, language, writer.holder, now, now + HELD_FOR)
-
-
-def refuse_if_held(
-    workspace: Workspace,
-    connection: Connection,
-    slug: str,
-    language: str,
-    ours: bytes,
-    writer: Writer,
-) -> None:
-    """Refuse to write what somebody else is writing; raises as `hold_or_refuse`."""
-    # Locked, so that nobody begins to between this look and what is written.
-    working.lock_copy(connection, slug)
-    lock = _lock(workspace, connection, slug, language)
-    if lock is not None and not lock.holder.is_same(writer.holder):
-        raise HeldByAnother(lock, ours)
 
 
 def source_edition(connection: Connection, slug: str) -> tuple[Edition, WorkingFile] | None:
     """Return the source edition of a working copy with its file; None when it cannot be read."""
     head = working.read_file(connection, slug, FILE_NAME)
     draft = read_head_draft(text_of(head)) if head else None
-    if draft is None or not _is_tag(draft.draft.source_language):
+    if draft is None or not is_edition_tag(draft.draft.source_language):
         return None
     language = draft.draft.source_language
     file = working.read_file(connection, slug, edition_name(language))
     read = parse_edition(text_of(file), language, FaultCollector("")) if file else None
     return (read.edition, file) if read is not None and file is not None else None
-
-
-def _lock(
-    workspace: Workspace, connection: Connection, slug: str, language: str
-) -> EditionLock | None:
-    locks = working.edition_locks(connection, slug, workspace.clock.now())
-    return next((one for one in locks if one.language == language), None)
-
-
-def edition_name(language: str) -> str:
-    """Return the name of an edition's file.
-
-    Raises:
-        FaultsFound: when that is no language as its tag is written.
-    """
-    if not _is_tag(language):
-        problem = f'"{language}" is not a language as its tag is written'
-        raise FaultsFound([Fault("", 0, "language", problem, "Write a tag like en or sr-Latn")])
-    return f"{language}.md"
-
-
-def _is_tag(language: str) -> bool:
-    try:
-        return normalize_tag(language) == language and is_language(language)
-    except MalformedTag:
-        return False
 
 
 def text_of(file: WorkingFile) -> str:

@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
+from mailer.app.holding import HEAD, refuse_if_held
 from mailer.app.workspace import Workspace
-from mailer.app.writing import HEAD, begin, edition_name, files_of, refuse_if_held
+from mailer.app.writing import begin, files_of
 from mailer.app.writing_rights import Writer, require_edition, require_statement
 from mailer.model.characters import printable
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Picture
 from mailer.statements.declaration import FILE_NAME
 from mailer.statements.drafts import read_head_draft
+from mailer.statements.editions import edition_name
 from mailer.statements.pictures import (
     UnusablePicture,
     encode_picture,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailer.model.staff import Actor, StaffRole, StaffUser
-from mailer.store.working import Holder
+from mailer.store.edition_locks import Holder
 
 
 class MayNotWrite(Exception):

@@ -11,7 +11,11 @@ import json
 import re
 from dataclasses import dataclass
 
+from mailer.cldr import is_language
+from mailer.model.characters import printable
+from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Edition
+from mailer.model.tags import MalformedTag, normalize_tag
 from mailer.statements.body_checks import PictureUse, check_body
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.front_matter import FrontMatter, parse_front_matter
@@ -23,6 +27,8 @@ LONG_SUBJECT = 90
 LONG_PREHEADER = 150
 #: How much of a content hash a person copies.
 SHORT_HASH = 12
+#: The tables' columns hold as much; the longest tag that RFC 5646 §4.4.1 wants kept.
+LONGEST_TAG = 35
 _SLOT = re.compile(r"\{\{|\{%|\{#")
 _HASH = re.compile(rf"[0-9a-f]{{{SHORT_HASH},64}}")
 
@@ -40,6 +46,27 @@ def content_hash(title: str, subject: str, preheader: str, body: str) -> str:
     """Return the SHA-256 in hex of what a translator translates."""
     content = json.dumps([title, subject, preheader, body], ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def is_edition_tag(language: str) -> bool:
+    """Tell whether that is a language as its tag is written, short enough to be kept."""
+    try:
+        known = normalize_tag(language) == language and is_language(language)
+    except MalformedTag:
+        return False
+    return known and len(language) <= LONGEST_TAG
+
+
+def edition_name(language: str) -> str:
+    """Return the name of an edition's file.
+
+    Raises:
+        FaultsFound: when that is no language as its tag is written.
+    """
+    if not is_edition_tag(language):
+        problem = f'"{printable(language)[:LONGEST_TAG]}" is not a language as its tag is written'
+        raise FaultsFound([Fault("", 0, "language", problem, "Write a tag like en or sr-Latn")])
+    return f"{language}.md"
 
 
 def parse_edition(

@@ -8,12 +8,12 @@ work is bounded by size and depth.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
+from mailer.statements.inline_markdown import usable_address
 from mailer.statements.pasted import (
     Block,
     Heading,
@@ -27,6 +27,7 @@ from mailer.statements.pasted import (
     Run,
     plain,
 )
+from mailer.statements.pasted_lists import ListLine, folded, parted
 from mailer.statements.pasted_marks import (
     Marks,
     class_styles,
@@ -37,7 +38,7 @@ from mailer.statements.pasted_marks import (
     marks_of,
     note_number,
 )
-from mailer.statements.to_markdown import to_markdown, usable_address
+from mailer.statements.to_markdown import to_markdown
 
 #: Pasted pictures come as text; more than this is no statement.
 MAX_HTML_BYTES = 5_000_000
@@ -134,21 +135,11 @@ def _parsed(html: str) -> etree._Element | None:
     return root
 
 
-@dataclass(frozen=True)
-class _ListLine:
-    """A paragraph that Word shows as an item of a list."""
-
-    level: int
-    #: Its number; None for a bullet.
-    number: int | None
-    runs: tuple[Run, ...]
-
-
 @dataclass
 class _Open:
     """Blocks that are being gathered, and the runs of the one that is open."""
 
-    blocks: list[Block | _ListLine] = field(default_factory=list)
+    blocks: list[Block | ListLine] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     heading: int = 0
     line: tuple[int, int | None] | None = None
@@ -171,7 +162,7 @@ class _Reader:
         outer, self._open = self._open, _Open()
         self._inside(element, marks)
         self._close()
-        gathered = list(_folded(self._open.blocks))
+        gathered = list(folded(self._open.blocks))
         self._open = outer
         return gathered
 
@@ -179,9 +170,9 @@ class _Reader:
         """End the block that is open."""
         now = self._open
         runs, now.runs = tuple(now.runs), []
-        for part in _parted(runs):
+        for part in parted(runs):
             if now.line is not None:
-                now.blocks.append(_ListLine(*now.line, part))
+                now.blocks.append(ListLine(*now.line, part))
             elif now.heading:
                 now.blocks.append(Heading(now.heading, part))
             else:
@@ -217,6 +208,9 @@ class _Reader:
             return
         if name == "br":
             self._open.runs.append(Run("\n"))
+        elif "Apple-converted-space" in (element.get("class") or ""):
+            # A browser ties blanks so that they are not lost; nobody meant them tied.
+            self._open.runs.append(Run(" ", marks.bold, marks.italic, marks.address))
         elif name == "a":
             self._anchor(element, marks)
         elif name in ("ul", "ol", "menu", "dir"):
@@ -291,7 +285,7 @@ class _Reader:
                 # Google Docs puts an inner list beside the item that it belongs to.
                 outer, self._open = self._open, _Open()
                 self._list(child, child_name, child_marks)
-                inner = tuple(_folded(self._open.blocks))
+                inner = tuple(folded(self._open.blocks))
                 self._open = outer
                 items[-1:] = [(*(items[-1] if items else ()), *inner)]
             else:
@@ -314,59 +308,6 @@ class _Reader:
                 said_by, blocks = said, blocks[:-1]
         if blocks:
             self._open.blocks.append(Quotation(tuple(blocks), said_by))
-
-
-def _parted(runs: Sequence[Run]) -> Iterator[tuple[Run, ...]]:
-    """Yield the paragraphs of one element: two breaks in a row part them."""
-    part: list[Run] = []
-    breaks = 0
-    for run in runs:
-        if run.text == "\n":
-            breaks += 1
-            part.append(run)
-            continue
-        if breaks > 1 and run.text.strip():
-            yield tuple(part)
-            part = []
-        breaks = 0 if run.text.strip() else breaks
-        part.append(run)
-    if plain(part).strip():
-        yield tuple(part)
-
-
-def _folded(blocks: Sequence[Block | _ListLine]) -> Iterator[Block]:
-    """Yield the blocks, rows of Word's list lines folded into lists."""
-    lines: list[_ListLine] = []
-    for block in blocks:
-        if isinstance(block, _ListLine):
-            lines.append(block)
-            continue
-        yield from _lists_of(lines)
-        lines = []
-        # White space between elements is no paragraph.
-        if not isinstance(block, Paragraph | Heading) or plain(block.runs).strip():
-            yield block
-    yield from _lists_of(lines)
-
-
-def _lists_of(lines: Sequence[_ListLine]) -> Iterator[Listing]:
-    while lines:
-        first = lines[0]
-        ordered = first.number is not None
-        items: list[tuple[Block, ...]] = []
-        position = 0
-        while position < len(lines) and lines[position].level >= first.level:
-            one = lines[position]
-            if one.level == first.level and (one.number is not None) != ordered:
-                break
-            inner_end = position + 1
-            while inner_end < len(lines) and lines[inner_end].level > one.level:
-                inner_end += 1
-            inner = _lists_of(lines[position + 1 : inner_end])
-            items.append((Paragraph(one.runs), *inner))
-            position = inner_end
-        yield Listing(tuple(items), first.number)
-        lines = lines[position:]
 
 
 def _heading_level(element: etree._Element, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Working copies: statements as they are being written, file by file, and who is writing which.
+"""Working copies: statements as they are being written, file by file.
 
 In: files as bytes, and in whose name. Out: what stands in the database. A file is saved over the version
 that somebody saw, or not at all: what would be lost comes back in a `Clash`.
@@ -18,7 +18,8 @@ from mailer.model.staff import Actor
 from mailer.store.tables import revision, statement
 from mailer.store.tables_writing import edition_lock, working_copy, working_file, working_source
 
-_LONGEST_NAME = 120
+#: Of whoever saved or holds something.
+LONGEST_NAME = 120
 
 
 class NoWorkingCopy(Exception):
@@ -89,30 +90,6 @@ class Clash(Exception):
         self.ours = ours
         said_by = f" by {theirs.saved_by}" if theirs else ""
         super().__init__(f"{name} was changed{said_by} meanwhile. Nothing was overwritten.")
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who writes, and in which browser."""
-
-    user_id: int
-    session_id: int
-    #: As colleagues are shown it.
-    name: str
-
-    def is_same(self, other: Holder) -> bool:
-        """Tell whether this is the same person in the same browser."""
-        return (self.user_id, self.session_id) == (other.user_id, other.session_id)
-
-
-@dataclass(frozen=True)
-class EditionLock:
-    """Who is writing an edition."""
-
-    #: "" for `statement.toml`.
-    language: str
-    holder: Holder
-    until: datetime
 
 
 _COPIES: Select[Any] = (
@@ -339,60 +316,6 @@ def _touch(connection: Connection, copy_id: int, version: int, by: str, now: dat
     )
 
 
-def hold_edition(
-    connection: Connection,
-    slug: str,
-    language: str,
-    holder: Holder,
-    now: datetime,
-    until: datetime,
-) -> EditionLock:
-    """Take or renew the lock of an edition; return whose it is: another's as long as it lasts.
-
-    Raises:
-        NoWorkingCopy: when there is none.
-    """
-    copy_id = _next_version(connection, slug)[0]
-    known = next(
-        (one for one in edition_locks(connection, slug, now) if one.language == language), None
-    )
-    if known is not None and not known.holder.is_same(holder):
-        return known
-    here = (edition_lock.c.copy_id == copy_id, edition_lock.c.language == language)
-    connection.execute(delete(edition_lock).where(*here))
-    connection.execute(
-        insert(edition_lock).values(
-            copy_id=copy_id, language=language, user_id=holder.user_id,
-            session_id=holder.session_id, held_by=holder.name[:_LONGEST_NAME], until=until,
-        )
-    )  # fmt: skip
-    return EditionLock(language, holder, until)
-
-
-def edition_locks(connection: Connection, slug: str, now: datetime) -> tuple[EditionLock, ...]:
-    """Return the locks of a working copy that last, by language."""
-    rows = connection.execute(
-        select(edition_lock)
-        .join(working_copy, working_copy.c.id == edition_lock.c.copy_id)
-        .where(working_copy.c.slug == slug, edition_lock.c.until > now)
-        .order_by(edition_lock.c.language)
-    )
-    return tuple(
-        EditionLock(row.language, Holder(row.user_id, row.session_id, row.held_by), row.until)
-        for row in rows
-    )
-
-
-def let_go(connection: Connection, slug: str, language: str) -> None:
-    """Take away the lock of an edition, whosever it is."""
-    copies = select(working_copy.c.id).where(working_copy.c.slug == slug)
-    connection.execute(
-        delete(edition_lock).where(
-            edition_lock.c.copy_id.in_(copies), edition_lock.c.language == language
-        )
-    )
-
-
 def keep_source(
     connection: Connection, slug: str, content_hash: str, content: bytes, now: datetime
 ) -> None:
@@ -422,7 +345,7 @@ def kept_source(connection: Connection, slug: str, hash_start: str) -> bytes | N
 
 
 def _name(actor: Actor) -> str:
-    return str(actor)[:_LONGEST_NAME]
+    return str(actor)[:LONGEST_NAME]
 
 
 def _copy(row: Row[*tuple[Any, ...]]) -> WorkingCopy:

@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.statements.from_html import from_html
+from mailer.statements.inline_markdown import JINJA_OPENING
 from mailer.statements.markdown import HASHTAG, parse_body
-from mailer.statements.to_markdown import JINJA_OPENING
 
 #: Letters, and all that Markdown, our blocks and Jinja read.
 _SPECIAL = "\\`*_{}[]()#+-.!<>&|:~%=\"'/ 1a\u00a0\u2014é"

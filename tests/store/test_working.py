@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from mailer.model.staff import Actor, ActorKind
-from mailer.store import working
+from mailer.store import edition_locks, working
+from mailer.store.edition_locks import Holder
 from mailer.store.statements import save_revision
-from mailer.store.working import Clash, Holder, NoWorkingCopy, SlugTaken
+from mailer.store.working import Clash, NoWorkingCopy, SlugTaken
 from tests.support.clocks import NOW
 from tests.support.factories import make_revision
 
@@ -128,7 +129,7 @@ def test_an_edition_is_held_by_one_browser_at_a_time(store):
     def hold(holder, now=NOW, language="en"):
         with store.write() as connection:
             until = now + timedelta(minutes=15)
-            return working.hold_edition(connection, "letter", language, holder, now, until)
+            return edition_locks.hold_edition(connection, "letter", language, holder, now, until)
 
     assert ana == hold(ana).holder
     assert ana == hold(ben).holder
@@ -138,11 +139,11 @@ def test_an_edition_is_held_by_one_browser_at_a_time(store):
     assert ana == hold(ben, NOW + timedelta(minutes=28)).holder
     assert ben == hold(ben, language="").holder
     with store.read() as connection:
-        locks = working.edition_locks(connection, "letter", NOW + timedelta(minutes=1))
+        locks = edition_locks.edition_locks(connection, "letter", NOW + timedelta(minutes=1))
         assert [("", ben), ("en", ana)] == [(one.language, one.holder) for one in locks]
     assert ben == hold(ben, renewed.until).holder
     with store.write() as connection:
-        working.let_go(connection, "letter", "en")
+        edition_locks.let_go(connection, "letter", "en")
     assert ana == hold(ana, renewed.until).holder
 
 
@@ -163,9 +164,9 @@ def test_a_copy_that_is_thrown_away_leaves_nothing(store):
     begin(store)
     with store.write() as connection:
         working.keep_source(connection, "letter", "0" * 64, b"text", NOW)
-        working.hold_edition(connection, "letter", "en", Holder(1, 1, "Ana"), NOW, LATER)
+        edition_locks.hold_edition(connection, "letter", "en", Holder(1, 1, "Ana"), NOW, LATER)
         working.drop_copy(connection, "letter")
         assert () == working.file_facts(connection, "letter")
         assert () == working.list_copies(connection)
         working.create_copy(connection, "letter", {}, ANA, NOW)
-        assert () == working.edition_locks(connection, "letter", NOW)
+        assert () == edition_locks.edition_locks(connection, "letter", NOW)

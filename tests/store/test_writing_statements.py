@@ -9,15 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mailer.app.holding import HEAD, HeldByAnother, hold, let_go
 from mailer.app.translating import mark_translated, source_changes
 from mailer.app.workspace import Workspace
 from mailer.app.writing import (
-    HEAD,
-    HeldByAnother,
     NotWritten,
     discard,
-    hold,
-    let_go,
     new_statement,
     open_statement,
     read_edition,
@@ -46,12 +43,16 @@ from mailer.app.writing_revisions import (
     save_as_revision,
 )
 from mailer.app.writing_rights import MayNotWrite, Writer
+from mailer.compose.checks import check_revision_with_design
+from mailer.compose.design import read_design
 from mailer.model.audit import AuditAction
-from mailer.model.faults import FaultsFound, Severity
+from mailer.model.faults import FaultsFound, Severity, errors_in
 from mailer.model.staff import Actor, ActorKind, StaffRole, StaffUser
 from mailer.model.statement import ItemText, NewsletterItem, StatementKind
+from mailer.statements.body import body_to_text
 from mailer.statements.diffing import RunKind
 from mailer.statements.drafts import RowDraft
+from mailer.statements.from_html import from_html
 from mailer.statements.pictures import UnusablePicture
 from mailer.statements.source import read_statement
 from mailer.statements.writing import CannotBeWritten
@@ -328,6 +329,21 @@ def test_an_edition_that_was_taken_away_stays_in_revisions(workspace, opened):
         check_copy(workspace, SLUG)
     (diff,) = compare_revisions(workspace, SLUG, 1, 2).editions
     assert ("ru", True) == (diff.language, diff.removed)
+
+
+def test_a_pasted_text_passes_the_checks_and_is_sent_as_it_stands(workspace, opened):
+    """Braces, marks and quotations of a pasted text stop no revision, and no slot is made of them."""
+    pasted = from_html(
+        "<h1>What happened</h1><p>Dear {{ 7*7 }}, {% if %} 5 * 3 &lt; 20_000</p><ul><li># one</li>"
+        "</ul><blockquote><p>Words</p><p>— Nadia Orlan</p></blockquote>"
+    )
+    edit(workspace, "en", ANA, body=pasted.markdown)
+    remove_edition(workspace, SLUG, "ru", read_edition(workspace, SLUG, "ru").version, ANA)
+    revision = save_as_revision(workspace, SLUG, ANA).stored.revision
+    design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
+    assert () == errors_in(check_revision_with_design(revision, design, frozenset()))
+    shown = body_to_text(revision.editions["en"].body)
+    assert "Dear {{ 7*7 }}, {% if %} 5 * 3 < 20_000" in shown
 
 
 # Translations

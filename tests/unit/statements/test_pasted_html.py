@@ -6,8 +6,8 @@ import pytest
 
 from mailer.statements.body import body_to_html
 from mailer.statements.from_html import MAX_HTML_BYTES, NotReadable, from_html
+from mailer.statements.inline_markdown import JINJA_OPENING
 from mailer.statements.pasted import LossKind
-from mailer.statements.to_markdown import JINJA_OPENING
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "pasted"
 
@@ -119,3 +119,9 @@ def test_entities_of_a_document_are_not_taken_from_files():
     """What a document type declares is not looked up."""
     html = '<!DOCTYPE p [<!ENTITY a SYSTEM "file:///etc/hostname">]><p>x&a;</p>'
     assert from_html(html).markdown.endswith("x\\&a;")
+
+
+def test_blanks_that_a_browser_tied_are_plain_blanks():
+    """A blank that somebody tied between two words stays tied."""
+    html = '<p>a<span class="Apple-converted-space">&nbsp;</span>b c&nbsp;d e&nbsp; f</p>'
+    assert "a b c\u00a0d e f" == from_html(html).markdown
