@@ -39,7 +39,7 @@ def edition_of(text):
     return parse_edition(text, "en", FaultCollector("en.md")).edition
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), _line), _body)
 @example({"title": '""it"s""', "subject": "'\"quoted\"'"}, "---\n\n::: quote")
 @example({"title": ""}, "\n  indented\n\n")
@@ -50,7 +50,7 @@ def test_an_edition_that_was_read_is_written_as_it_was(fields, body):
     assert edition == edition_of(as_read(write_edition(edition_draft(edition))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), _line), _body)
 def test_a_draft_is_refused_or_comes_back(fields, body):
     """What somebody typed is never changed unsaid, but for white space around it."""
@@ -118,7 +118,7 @@ def declaration_of(text):
     return None if declared is None else replace(declared, texts=(), titles=())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_head, st.one_of(st.just({}), _appeal))
 def test_a_declaration_that_was_read_is_written_as_it_was(values, appeal):
     """Every key comes back typed: hours with their zone, days, names in every language."""
@@ -141,7 +141,7 @@ _any_head = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_any_head)
 def test_whatever_is_typed_into_the_head_is_toml_and_comes_back(draft):
     """A wrong country, day or address is kept for the person who mends it."""
