@@ -36,7 +36,7 @@ MOST_VALUES = 200
 MOST_LEVELS = 10
 
 #: A word alone is no expression: it names a saved one.
-_SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
+SEGMENT_KEY = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
 #: A key of TOML and the mark that opens its text; a line end right after it is not of the text.
 _OPENED = re.compile(r"""[^=\n]*=[ \t]*(?:\"{3}\n?|'{3}\n?|"|')""")
 _EXAMPLE = 'As in: country in (MD, UA) and "press" in tags'
@@ -274,7 +274,7 @@ def read_expression(
         FaultsFound: with one fault, which points at the column where there is one.
     """
     reader = _Reader(attributes, saved)
-    if saved is not NOTHING_SAVED and _SEGMENT_KEY.fullmatch(text):
+    if saved is not NOTHING_SAVED and SEGMENT_KEY.fullmatch(text):
         return reader.by_key(text, place)
     return reader.read(text, place)
 
