@@ -55,7 +55,7 @@ def ask(workspace: Workspace, text: str, lists: Sequence[str]) -> Question:
             are known is found out when it is counted.
     """
     chosen = _chosen(workspace, lists)
-    attributes = _attributes(chosen)
+    attributes = attributes_of(chosen)
     saved = saved_segments(workspace.config.lists_dir)
     expression = read_expression(text, attributes, Place(ARGUMENT), saved)
     return Question(expression, tuple(one.key for one in chosen))
@@ -97,7 +97,7 @@ def saved_counts(workspace: Workspace, lists: Sequence[str]) -> list[SavedCount]
     chosen = _chosen(workspace, lists)
     saved = saved_segments(workspace.config.lists_dir)
     # Whoever looks on one list sees all segments, those too that ask what only others declare.
-    attributes = _attributes(list(workspace.lists[0].values()))
+    attributes = attributes_of(list(workspace.lists[0].values()))
     segments = load_segments(workspace.config.lists_dir, attributes)
     with workspace.store.read() as connection:
         ids = list_ids(connection, [one.key for one in chosen])
@@ -131,5 +131,6 @@ def _chosen(workspace: Workspace, keys: Sequence[str]) -> list[ListDefinition]:
     return [definitions[key] for key in dict.fromkeys(keys)] or list(definitions.values())
 
 
-def _attributes(lists: Sequence[ListDefinition]) -> dict[str, Attribute]:
+def attributes_of(lists: Sequence[ListDefinition]) -> dict[str, Attribute]:
+    """Return what some lists declare, by name."""
     return {name: value for one in lists for name, value in one.attributes.items()}
