@@ -200,6 +200,12 @@ def load_profile(connection: Connection, row_id: int) -> LanguageProfile:
     return profile_from_text(row.languages, row.never)
 
 
+def all_profiles(connection: Connection) -> dict[int, LanguageProfile]:
+    """Return every language profile there is, by row id: thousands at most."""
+    rows = connection.execute(select(language_profile))
+    return {row.id: profile_from_text(row.languages, row.never) for row in rows}
+
+
 def profile_from_text(languages: str, never: str) -> LanguageProfile:
     """Return the profile whose columns hold these texts."""
     return LanguageProfile(

@@ -81,7 +81,7 @@ def count_mailed(
             is_live(membership),
             reason.is_(None),
             not_(_joint(supporter, rules)),
-            *(not_(_routed(supporter, one, rules, unacceptable)) for one in earlier),
+            *(not_(routed(supporter, one, rules, unacceptable)) for one in earlier),
         )
         .group_by(supporter.c.profile_id, supporter.c.time_zone)
     )
@@ -118,7 +118,7 @@ def count_corrected(
             membership.c.list_id == route.list_id,
             is_live(membership),
             reason.is_(None),
-            *(not_(_routed(supporter, one, rules, {})) for one in earlier),
+            *(not_(routed(supporter, one, rules, {})) for one in earlier),
         )
         .group_by(delivery.c.language, delivery.c.step, supporter.c.time_zone)
     )
@@ -142,8 +142,8 @@ def count_not_mailed(
             membership.c.list_id == route.list_id,
             is_live(membership),
             not_(_joint(supporter, rules)),
-            *(not_(_on_list(supporter, one)) for one in earlier),
-            *(not_(_routed(supporter, one, rules, unacceptable)) for one in later),
+            *(not_(on_list(supporter, one)) for one in earlier),
+            *(not_(routed(supporter, one, rules, unacceptable)) for one in later),
         )
         .subquery()
     )
@@ -246,11 +246,12 @@ def _joint(row: FromClause, rules: Rules) -> Clause:
     )
 
 
-def _on_list(row: FromClause, route: RouteList) -> Clause:
+def on_list(row: FromClause, route: RouteList) -> Clause:
+    """Tell whether any row of an address is on a list."""
     return _has_member(row, route, lambda _other, _member: true())
 
 
-def _routed(row: FromClause, route: RouteList, rules: Rules, unacceptable: Unacceptable) -> Clause:
+def routed(row: FromClause, route: RouteList, rules: Rules, unacceptable: Unacceptable) -> Clause:
     """Tell whether an address may be mailed through another list."""
 
     def is_route(other: FromClause, member: FromClause) -> Clause:

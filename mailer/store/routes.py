@@ -160,17 +160,18 @@ def reason_not_mailed(
     ]
     if rules.segment is not None or rules.exclude is not None:
         reasons.append((_excluded(row, rules), SkipReason.EXCLUDED))
-    last = case((no_edition, _literal(SkipReason.NO_ACCEPTABLE_EDITION)))
+    last = case((no_edition, literal_of(SkipReason.NO_ACCEPTABLE_EDITION)))
     if rules.concern.topics:
         others = chose_others(member, rules.concern.topics)
-        last = case((others, _literal(SkipReason.TOPIC_NOT_CHOSEN)), else_=last)
+        last = case((others, literal_of(SkipReason.TOPIC_NOT_CHOSEN)), else_=last)
     return case(
-        *((clause, _literal(reason)) for clause, reason in reasons),
-        else_=func.coalesce(_mark(row, rules), last),
+        *((clause, literal_of(reason)) for clause, reason in reasons),
+        else_=func.coalesce(mark_of(row, rules), last),
     )
 
 
-def _literal(reason: SkipReason) -> ColumnElement[str]:
+def literal_of(reason: SkipReason) -> ColumnElement[str]:
+    """Return a reason as SQL."""
     return literal(reason, delivery.c.skip_reason.type)
 
 
@@ -274,7 +275,7 @@ def _forbidden(row: FromClause, rules: Rules, correction: Correction) -> Clause:
     return or_(*clauses)
 
 
-def _mark(row: FromClause, rules: Rules) -> ColumnElement[str | None]:
+def mark_of(row: FromClause, rules: Rules) -> ColumnElement[str | None]:
     """Return the gravest mark on any row of the address, in the whole database; NULL for none."""
 
     def gravity(one: FromClause) -> ColumnElement[int]:
@@ -298,7 +299,7 @@ def _mark(row: FromClause, rules: Rules) -> ColumnElement[str | None]:
             .scalar_subquery()
         )
     marks = (SkipReason.DISCREET_NOT_READY, SkipReason.ONLY_URGENT, SkipReason.SUPPORTER_PAUSED)
-    return case({grave: _literal(reason) for grave, reason in enumerate(marks, 1)}, value=gravest)
+    return case({grave: literal_of(reason) for grave, reason in enumerate(marks, 1)}, value=gravest)
 
 
 def _on_any_row(row: FromClause, rules: Rules, own: Clause, clause: _ClauseOf) -> Clause:
