@@ -6,13 +6,14 @@ staff told, and an entry in the audit log: with counts and the file's name, noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
 from mailer.alerts import import_done
 from mailer.app.workspace import Workspace
+from mailer.audience.decoding import CsvFile
 from mailer.audience.exports import ExportResult
 from mailer.audience.exports import export_list as write_list
 from mailer.audience.imports import import_csv
@@ -29,7 +30,7 @@ from mailer.store.engine import Connection
 def import_file(
     workspace: Workspace,
     actor: Actor,
-    file: Path,
+    file: Path | CsvFile,
     definition: ListDefinition,
     *,
     dry_run: bool = False,
@@ -37,8 +38,12 @@ def import_file(
     separator: str = "",
     progress: Callable[[int, int], None] | None = None,
     told: Callable[[LineTold], None] | None = None,
+    targets: Sequence[str] | None = None,
 ) -> ImportResult:
     """Bring the people of a CSV file onto a list; a dry run changes nothing and leaves no entry.
+
+    What cannot be taken is kept beside the database where the file lies on this machine as well;
+    `targets` is what each column is, where a person chose.
 
     Raises:
         FaultsFound: when the file cannot be read as one of people; nothing is changed.
@@ -62,7 +67,7 @@ def import_file(
         workspace.service_keys,
         file,
         definition,
-        rejects_dir=workspace.config.data_dir / "rejects",
+        rejects_dir=workspace.config.data_dir / "rejects" if isinstance(file, Path) else None,
         now=now,
         dry_run=dry_run,
         progress=progress,
@@ -71,6 +76,7 @@ def import_file(
         told=told if dry_run else None,
         log=workspace.suppression_log,
         also=put_on_record,
+        targets=targets,
     )
 
 

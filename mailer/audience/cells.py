@@ -9,6 +9,7 @@ Standards: RFC 4180 for the quotes of a list within a cell.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 # What a spreadsheet takes for the beginning of a formula, full-width forms included. Apostrophes
@@ -18,6 +19,20 @@ _BEGINS = "(?<![^;])"
 _TO_DISARM = re.compile(f"{_BEGINS}(?={_ARMED})")
 _TO_REARM = re.compile(f"{_BEGINS}'(?={_ARMED})")
 _TAG = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=[;,|]|$)|[^;,|]+')
+
+
+def cleaned(text: str) -> str:
+    """Return text on one line, without control and invisible characters, blanks at the ends gone."""
+    if text.isprintable():
+        # Python prints none of those characters: there is nothing to take out.
+        return " ".join(unicodedata.normalize("NFC", text).split())
+    kept = (
+        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
+        for character in text
+        # Persian and Kurdish words need the two joiners; every other format character goes.
+        if unicodedata.category(character) not in ("Cf", "Cs") or character in "\u200c\u200d"
+    )
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
 
 
 def disarmed(cell: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from mailer.model.faults import Fault, FaultsFound
 
@@ -29,14 +31,47 @@ _MIXED_WORD = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
 _UTF_8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 
-def detect_encoding(path: Path) -> str:
+class CsvFile(Protocol):
+    """A file of people, wherever it lies."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """Open it from its start, as bytes.
+
+        Raises:
+            OSError: when it cannot be opened.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """A file of people on the disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.path.name
+
+    def open(self) -> BinaryIO:
+        """Open it from its start, as bytes."""
+        return self.path.open("rb")
+
+
+def detect_encoding(path: CsvFile) -> str:
     """Return what a file is written in; "utf-8-sig" where the end will show whether it is.
 
     Raises:
         FaultsFound: when it is no text.
         OSError: when it cannot be read.
     """
-    with path.open("rb") as file:
+    with path.open() as file:
         start = file.read(4096)
         for magic, what in (
             (b"PK\x03\x04", "a workbook or an archive"),
@@ -59,11 +94,11 @@ def detect_encoding(path: Path) -> str:
     return _judge(sample) if broken else UTF_8
 
 
-def broken_line(path: Path, encoding: str) -> int:
+def broken_line(path: CsvFile, encoding: str) -> int:
     """Return the line of a file at which it is not what it is said to be written in."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
-    with path.open("rb") as file:
+    with path.open() as file:
         while True:
             piece = file.read(_PIECE_BYTES)
             try:
@@ -124,5 +159,5 @@ def _judge(sample: bytes) -> str:
     return best.encoding if best else UTF_8
 
 
-def _refused(path: Path, problem: str, remedy: str) -> FaultsFound:
+def _refused(path: CsvFile, problem: str, remedy: str) -> FaultsFound:
     return FaultsFound([Fault(path.name, 0, "", problem, remedy)])

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from mailer.audience.decoding import CsvFile, DiskFile
 from mailer.audience.merging import (
     TABLE,
     Change,
@@ -58,10 +59,10 @@ def import_csv(
     store: Store,
     seal_keys: SealKeys,
     service_keys: ServiceKeys,
-    path: Path,
+    path: Path | CsvFile,
     definition: ListDefinition,
     *,
-    rejects_dir: Path,
+    rejects_dir: Path | None,
     now: datetime,
     dry_run: bool = False,
     progress: ProgressCallback | None = None,
@@ -70,22 +71,26 @@ def import_csv(
     told: Callable[[LineTold], None] | None = None,
     log: SuppressionLog | None = None,
     also: AlsoWritten | None = None,
+    targets: Sequence[str] | None = None,
 ) -> ImportResult:
     """Import a file onto a list, or with `dry_run` count what it would do and change nothing.
 
     Two imports at once take turns. `encoding` and `separator` are found out where they are empty;
     `told` is given every line with what becomes of it, in the order of the file; `log` has the
     suppressions it takes over on the disk before they are committed; `also` writes what is to be
-    on record with the import.
+    on record with the import. `targets` says which column is which field, as a person chose; else it
+    is found out by the header. Without `rejects_dir` rows that cannot be taken are told of and not
+    kept.
 
     Raises:
         FaultsFound: when the file as a whole cannot be used; nothing is changed then.
         LogNotWritten: when `log` cannot be written; the import is broken off then.
         WrongSealKey: when who is on record was sealed with another key.
     """
-    found = survey(path, encoding, separator)
-    source = f"import of {path.name} on {now:%Y-%m-%d}"
-    reader = RowReader(found.header, definition, path.name, source)
+    file_of = DiskFile(path) if isinstance(path, Path) else path
+    found = survey(file_of, encoding, separator)
+    source = f"import of {file_of.name} on {now:%Y-%m-%d}"
+    reader = RowReader(found.header, definition, file_of.name, source, targets)
     tell = progress or _tell_nobody
     # Of two imports at once, the second would compare with what the first has not finished.
     alone = nullcontext() if dry_run else store.alone(ONE_AT_A_TIME)
@@ -94,12 +99,14 @@ def import_csv(
             store, seal_keys, service_keys, definition, now, seen, log, dry_run=dry_run
         )
         batch = importer.begin()
-        kept = None if dry_run else rejects_dir / f"{batch}.csv"
+        kept = None if dry_run or rejects_dir is None else rejects_dir / f"{batch}.csv"
         with (
-            open_csv(path, found.encoding) as file,
-            Rejects(kept, path.name, found.header) as rejects,
+            open_csv(file_of, found.encoding) as file,
+            Rejects(kept, file_of.name, found.header) as rejects,
         ):
-            for line, chunk, refused in _chunks(records(file, found, path.name), reader, rejects):
+            for line, chunk, refused in _chunks(
+                records(file, found, file_of.name), reader, rejects
+            ):
                 lines = [*refused, *importer.take(chunk)]
                 if told is not None:
                     for one in sorted(lines, key=lambda each: each.line):

@@ -8,14 +8,14 @@ RFC 4180, with the separator taken from the header, since spreadsheets of many c
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TextIO
 
-from mailer.audience.decoding import UTF_8, broken_line, detect_encoding
+from mailer.audience.decoding import UTF_8, CsvFile, DiskFile, broken_line, detect_encoding
 from mailer.model.faults import Fault, FaultsFound
 
 #: Characters of one line; what is longer is no row of people.
@@ -48,12 +48,12 @@ class Survey:
     lines: int
 
 
-def open_csv(path: Path, encoding: str) -> TextIO:
+def open_csv(path: CsvFile, encoding: str) -> TextIO:
     """Open a CSV file, with or without a byte order mark, line breaks as they are."""
-    return path.open(encoding=encoding, newline="")
+    return io.TextIOWrapper(path.open(), encoding=encoding, newline="")
 
 
-def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
+def survey(path: CsvFile, encoding: str = "", separator: str = "") -> Survey:
     """Read the whole file once, so that what makes it unusable is known before anything is done.
 
     Args:
@@ -66,7 +66,7 @@ def survey(path: Path, encoding: str = "", separator: str = "") -> Survey:
     """
     lines = 0
     first = ""
-    if path.exists() and not path.is_file():
+    if isinstance(path, DiskFile) and path.path.exists() and not path.path.is_file():
         problem = "cannot be read twice: it is a folder, a pipe or a device"
         raise _refused(path.name, 0, problem, "Save it as a CSV file, and import that")
     try:

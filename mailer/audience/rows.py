@@ -17,7 +17,14 @@ from functools import lru_cache
 from zoneinfo import available_timezones
 
 from mailer.audience.addresses import BadAddress, NormalAddress, normalize_address
-from mailer.audience.cells import rearmed, split_tags
+from mailer.audience.cells import cleaned, rearmed, split_tags
+from mailer.audience.columns import (
+    LEFT_OUT,
+    chosen_columns,
+    guessed_columns,
+    header_names,
+    known_headers,
+)
 from mailer.audience.consent import Consent, is_basis
 from mailer.audience.systems import LENIENT, WHEREABOUTS, System, recognized
 from mailer.cldr import is_country, is_language, is_understood
@@ -31,25 +38,6 @@ from mailer.model.audience import (
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.tags import MalformedTag, normalize_tag
 
-#: Field → headers it is known by, in lower case, when the list's file names none.
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "address": ("address", "email", "e-mail", "email address", "mail"),
-    "name": ("name", "full name", "full_name"),
-    "languages": ("languages", "language", "lang"),
-    "never_languages": ("never_languages", "never languages", "never"),
-    "country": ("country", "country code"),
-    "time_zone": ("time_zone", "timezone", "time zone"),
-    "tags": ("tags", "tag"),
-    "joined": ("joined", "joined at", "joined_at"),
-    "discreet": ("discreet",),
-    "text_only": ("text_only", "text only"),
-    "topics": ("topics", "topic"),
-    "consent": ("consent",),
-    "consent_source": ("consent_source", "consent source"),
-    "consented_at": ("consented_at", "consented at"),
-}
-#: What the list's file calls a field → the field, where a field has two names.
-_SAME_FIELD = {"email": "address", "language": "languages"}
 _NO = frozenset({"no", "false", "0", "none", "нет", "ні", "nein", "nu"})
 _YES = frozenset({"yes", "true", "1", "on", "да", "так", "ja", "da"})
 #: Columns that tell where consent came from: filled, they say that it was given.
@@ -104,20 +92,6 @@ class ImportedRow:
     barred: SuppressionReason | None = None
 
 
-def cleaned(text: str) -> str:
-    """Return text on one line, without control and invisible characters, blanks at the ends gone."""
-    if text.isprintable():
-        # Python prints none of those characters: there is nothing to take out.
-        return " ".join(unicodedata.normalize("NFC", text).split())
-    kept = (
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
-        for character in text
-        # Persian and Kurdish words need the two joiners; every other format character goes.
-        if unicodedata.category(character) not in ("Cf", "Cs") or character in "\u200c\u200d"
-    )
-    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
-
-
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
@@ -127,20 +101,25 @@ class RowReader:
     """Reads the rows of one file into the fields of one list."""
 
     def __init__(
-        self, header: Sequence[str], definition: ListDefinition, file_name: str, source: str
+        self,
+        header: Sequence[str],
+        definition: ListDefinition,
+        file_name: str,
+        source: str,
+        targets: Sequence[str] | None = None,
     ) -> None:
         self._definition = definition
-        names = [cleaned(rearmed(cell)) for cell in header]
+        names = header_names(header)
         #: Whose export this is; None for a file of one's own.
         self.system: System | None = recognized(names)
         self._headers = [name.lower() for name in names]
         self._source = f"{self.system.name}, {source}" if self.system else source
-        self._columns = self._map(names, file_name)
+        self._columns = self._map(names, targets, file_name)
 
     @property
     def sealed_columns(self) -> tuple[str, ...]:
         """Return the columns that neither the program nor the list knows; they are sealed."""
-        known = {*self._known_headers(), *self._definition.attributes}
+        known = {*known_headers(self._definition), *self._definition.attributes, LEFT_OUT}
         used = self._used()
         return tuple(
             name
@@ -161,59 +140,16 @@ class RowReader:
         used = {*system.barred, *system.name_parts, *system.consent_times, *WHEREABOUTS}
         return used - set(self._definition.attributes)
 
-    def _known_headers(self) -> dict[str, tuple[str, ...]]:
-        """Return the headers of each field that this list has: topics only where it declares some."""
-        has_topics = bool(self._definition.topics)
-        return {name: one for name, one in _HEADERS.items() if name != "topics" or has_topics}
-
-    def _map(self, names: Sequence[str], file_name: str) -> list[str]:
+    def _map(
+        self, names: Sequence[str], targets: Sequence[str] | None, file_name: str
+    ) -> list[str]:
         """Return the field of each column; a column that is no field keeps its header's name."""
-        by_header = {name: one for one, names in self._known_headers().items() for name in names}
-        by_header |= {name.lower(): name for name in self._definition.attributes}
-        by_header |= {
-            name.lower(): _SAME_FIELD.get(one, one)
-            for one, name in self._definition.columns.items()
-        }
-        columns = [by_header.get(name.lower(), name) for name in names]
-        if self.system is not None:
-            columns = self._map_export(names, columns)
-        if "email" in [name.lower() for name in names]:
-            # Beside "email", a column "address" is where somebody lives.
-            columns = [
-                name if name.lower() == "address" and name.lower() not in self._named() else one
-                for name, one in zip(names, columns, strict=True)
-            ]
+        if targets is None:
+            columns = guessed_columns(names, self._definition, self.system)
+        else:
+            columns = chosen_columns(names, targets)
         self._refuse_bad_header(columns, file_name)
         return columns
-
-    def _map_export(self, names: Sequence[str], columns: Sequence[str]) -> list[str]:
-        """Return the fields of a known export: what its system means goes before what we guess."""
-        assert self.system is not None  # noqa: S101  (For the type checker.)
-        theirs = self.system.columns
-        named = self._named()
-        claimed = {_SAME_FIELD.get(one, one) for one in self._definition.columns}
-        taken = {
-            theirs[name.lower()]
-            for name in names
-            if name.lower() in theirs and name.lower() not in named
-        }
-        found = []
-        for name, guessed in zip(names, columns, strict=True):
-            header = name.lower()
-            if header in named or header in self._definition.attributes:
-                found.append(guessed)
-            elif theirs.get(header) in claimed:
-                # The list's file says that another column gives this field.
-                found.append(f"{header}_as_exported")
-            elif header in theirs:
-                found.append(theirs[header])
-            else:
-                # Beside "Email Address", Mailchimp's "Address" is where somebody lives.
-                found.append(name if guessed in taken else guessed)
-        return found
-
-    def _named(self) -> set[str]:
-        return {name.lower() for name in self._definition.columns.values()}
 
     def _refuse_bad_header(self, columns: Sequence[str], file_name: str) -> None:
         faults = [
@@ -226,6 +162,7 @@ class RowReader:
                 "Keep one of them",
             )
             for name in sorted({one for one in columns if one and columns.count(one) > 1})
+            if name != LEFT_OUT
         ]
         if "address" not in columns:
             faults.append(
@@ -322,6 +259,8 @@ class RowReader:
         values: dict[str, str] = {}
         # Spreadsheets leave out empty cells at the end of a row.
         for name, cell in zip(self._columns, cells, strict=False):
+            if name == LEFT_OUT:
+                continue
             if len(cell) > _LONGEST_VALUE:
                 raise BadRow(f"{name}: longer than {_LONGEST_VALUE} characters")
             if not name and cell.strip():

@@ -16,6 +16,7 @@ from mailer.clock import Clock
 from mailer.delivery.journal import KEPT_SUFFIX
 from mailer.delivery.survival import note_cleared
 from mailer.events import emit, warn
+from mailer.model.uploads import UPLOAD_WINDOW
 from mailer.store.alerts import forget_alerts
 from mailer.store.engine import Connection, Store
 from mailer.store.own_data import CHANGE_WINDOW, forget_changes
@@ -30,10 +31,13 @@ from mailer.store.retention import (
 )
 from mailer.store.sign_ups import clear_sign_ups
 from mailer.store.undo import forget_old_changes
+from mailer.store.uploads import forget_uploads
 
 EVERY = timedelta(hours=1)
 #: Rows of one transaction: far below 50 ms of write lock.
 CHUNK = 100
+#: The same of large rows.
+FEW = 10
 #: A step clears this long, then lets the ticker tick.
 BUDGET_S = 0.3
 #: Between two chunks the write lock is free for others.
@@ -108,6 +112,8 @@ class Housekeeper:
         rows += forget_old_changes(connection, now - kept.undo, CHUNK)
         rows += clear_sign_ups(connection, now, CHUNK)
         rows += forget_changes(connection, now - CHANGE_WINDOW, CHUNK)
+        # Each chunk is tens of thousands of octets, which secure deletion writes over.
+        rows += forget_uploads(connection, now - UPLOAD_WINDOW, FEW)
         forget_alerts(connection, now - kept.attempts)
         clear_workers(connection, now - kept.journals)
         forget_paces(connection, now)

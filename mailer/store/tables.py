@@ -878,4 +878,5 @@ address_change = Table(
 import mailer.store.tables_approval  # noqa: E402
 import mailer.store.tables_audit  # noqa: E402
 import mailer.store.tables_staff  # noqa: E402
+import mailer.store.tables_uploads  # noqa: E402
 import mailer.store.tables_writing  # noqa: E402, F401
