@@ -196,6 +196,17 @@ class OwnAccount(SigningIn):
         with self._store.write() as connection:
             rows.write_desk_language(connection, session.user.user_id, tag)
 
+    def end_others(self, session: StaffSession) -> int:
+        """End every session of somebody but the one they are in, and return how many there were."""
+        user = session.user
+        with self._store.write() as connection:
+            ended = staff_sessions.end_sessions(connection, user.user_id, but=session.session_id)
+            if ended:
+                self.note(
+                    connection, user.actor, AuditAction.SESSIONS_ENDED, user.login, sessions=ended
+                )
+            return ended
+
     def _invitation(self, connection: Connection, token: str) -> rows.OpenInvitation | None:
         digest = self._keys.invitation_digest(token)
         return rows.invitation_by(connection, digest, self._now())

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
+from mailer.desk.account import OwnAccount
 from mailer.desk.approvals import Approvals
 from mailer.desk.counting import Counting
 from mailer.desk.gate import Gate
@@ -29,6 +30,7 @@ from mailer.desk.routes import Method, Route
 from mailer.desk.scheduling import Scheduling
 from mailer.desk.signing_in import SigningIn
 from mailer.desk.watching import Watching
+from mailer.desk.welcome import Welcome
 from mailer.events import warn
 from mailer.keys import KeyFileError
 from mailer.store.engine import StoreUnavailable
@@ -46,8 +48,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow",
 }
-#: What an answer may say otherwise: a preview has a stricter policy of its own.
-_OWN = ("Content-Security-Policy", RESOURCE_POLICY)
+#: What an answer may say otherwise: a preview and a secret address have stricter policies of their own.
+_OWN = ("Content-Security-Policy", "Referrer-Policy", RESOURCE_POLICY)
 
 #: An area of the desk: what it answers, given what it stands on.
 Area = Callable[[Desk], Iterable[Route]]
@@ -57,6 +59,8 @@ def areas() -> Sequence[Area]:
     """Return all areas of the desk."""
     return (
         lambda desk: SigningIn(desk).routes(),
+        lambda desk: Welcome(desk).routes(),
+        lambda desk: OwnAccount(desk).routes(),
         lambda desk: Home(desk).routes(),
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),

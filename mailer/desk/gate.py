@@ -31,6 +31,8 @@ from mailer.web.public.forms import FormRefused
 TOKEN_FIELD = "form_token"  # noqa: S105  (The field's name.)
 #: Where a small program sends what it sends by itself; a form of another site cannot set it.
 TOKEN_HEADER = "x-form-token"  # noqa: S105
+#: Where an address is a secret. "no-referrer" would make browsers say Origin: null of our own forms.
+ADDRESS_KEPT = "strict-origin"
 #: So many visits are answered at once; the others wait in line.
 _AT_ONCE = 8
 _T = TypeVar("_T")
@@ -71,6 +73,9 @@ class Gate:
         if route.roles and session is not None and session.user.roles.isdisjoint(route.roles):
             raise visit.forbidden()
         answer = await self._work(lambda: route.answer(visit))
+        if "{token}" in route.path:
+            # The address is a secret: not even our own proxy's log is to read it beside a style.
+            answer.headers["Referrer-Policy"] = ADDRESS_KEPT
         return self._with_cookies(visit, answer)
 
     def visit(

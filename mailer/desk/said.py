@@ -26,5 +26,9 @@ SAID: Mapping[str, str] = {
     "draft-again": mark("It is a draft again"),
     "approved": mark("Your approval is on record"),
     "returned": mark("It is returned to its author, with your comment"),
+    "password-changed": mark("Your password is changed. Your other sessions have ended."),
+    "app-changed": mark("Your new app is taken. Your other sessions have ended."),
+    "session-ended": mark("The session has ended"),
+    "sessions-ended": mark("The sessions have ended"),
     "link-ended": mark("The link leads nowhere any more"),
 }

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 
 from mailer.desk.ground import PREFIX, Desk
+from mailer.desk.proofs import keep_session, refusal_words, typed
 from mailer.desk.routes import ALL_STAFF, ANYBODY, Method, Route
 from mailer.desk.visit import Visit
 from mailer.model.browsers import browser_of
@@ -44,35 +45,27 @@ class SigningIn:
         form = visit.form
         outcome = self._desk.accounts.sign_in(
             form.text("login"),
-            # A password is taken as it was typed, spaces at its ends included.
-            next((value for name, value in form.fields if name == "password"), ""),
+            typed(visit, "password"),
             form.text("code"),
             network_of(visit.request),
             browser_of(visit.request.headers.get("user-agent", "")),
         )
         if isinstance(outcome, SignInRefused):
             return self._refused(visit, outcome)
-        visit.cookies[visit.session_cookie] = outcome.token
-        visit.cookies[visit.form_cookie] = ""
+        keep_session(visit, outcome)
         return RedirectResponse(self._inside(form.text("to")), HTTPStatus.SEE_OTHER)
 
     def _refused(self, visit: Visit, refused: SignInRefused) -> Response:
         wrong = refused.reason is Refusal.WRONG
         status = HTTPStatus.FORBIDDEN if wrong else HTTPStatus.TOO_MANY_REQUESTS
-        problem = ""
-        if wrong:
-            problem = visit.say(
+        problem = refusal_words(
+            visit,
+            refused,
+            visit.say(
                 "Login name, password and code do not belong together. A code works once, and for "
                 "half a minute."
-            )
-        if refused.retry_after_s:
-            wait = visit.catalog.plural(
-                "Wait %(count)s second, then try again.",
-                "Wait %(count)s seconds, then try again.",
-                refused.retry_after_s,
-                count=refused.retry_after_s,
-            )
-            problem = f"{problem} {wait}".strip()
+            ),
+        )
         answer = self._page(visit, status, {"login": problem}, visit.form.text("to"))
         if refused.retry_after_s:
             answer.headers["Retry-After"] = str(refused.retry_after_s)

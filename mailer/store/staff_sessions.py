@@ -194,11 +194,12 @@ def end_session(connection: Connection, user_id: int, session_id: int) -> bool:
     return ended.rowcount == 1
 
 
-def end_sessions(connection: Connection, user_id: int) -> int:
-    """End every session of somebody and return how many there were."""
-    return connection.execute(
-        delete(staff_session).where(staff_session.c.user_id == user_id)
-    ).rowcount
+def end_sessions(connection: Connection, user_id: int, but: int | None = None) -> int:
+    """End every session of somebody, or every one but this, and return how many there were."""
+    query = delete(staff_session).where(staff_session.c.user_id == user_id)
+    if but is not None:
+        query = query.where(staff_session.c.id != but)
+    return connection.execute(query).rowcount
 
 
 def end_old_sessions(connection: Connection, lifetime: Lifetime, now: datetime) -> None:
