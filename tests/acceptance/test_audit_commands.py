@@ -37,7 +37,8 @@ READS = frozenset(
         "mailings list", "mailings show", "newsletters list", "newsletters preview", "preview",
         "relay check", "relay limits", "report", "segments count", "segments explain",
         "segments list", "sign-up form", "statements changes", "statements check",
-        "statements list", "statements show", "status", "supporters show",
+        "statements list", "statements show", "status", "supporters show", "users list",
+        "users sessions",
     }
 )  # fmt: skip
 #: Of these the ones that ask the DNS, write files, or print addresses of the sender's own domain.
@@ -104,6 +105,8 @@ def some_people(folder):
 PLAN = ("--statement", SLUG, "--list", "crowd")
 SCHEDULE = ("schedule", *PLAN, "--at", "2036-12-01T09:00", "--timezone", "UTC", "--yes", "1")
 LOAD_LETTERS = ("newsletters", "load", LETTERS)
+
+ADD_BOB = ("users", "add", "bob", "--name", "Bob Example", "--role", "author")
 
 CASES = {
     "backup": Case("backup", actions=AuditAction.BACKUP_MADE),
@@ -190,6 +193,23 @@ CASES = {
     "upgrade": Case(
         "upgrade", "--no-backup", prepare=of_an_older_version, actions=AuditAction.UPGRADED
     ),
+    "users add": Case(*ADD_BOB, actions=AuditAction.USER_ADDED),
+    "users disable": Case(
+        "users", "disable", "bob", before=[ADD_BOB], actions=AuditAction.USER_DISABLED
+    ),
+    "users enable": Case(
+        "users", "enable", "bob",
+        before=[ADD_BOB, ("users", "disable", "bob")], actions=AuditAction.USER_ENABLED,
+    ),
+    # Nobody is signed in: nothing ends, and nothing is on record.
+    "users end-sessions": Case("users", "end-sessions", "bob", before=[ADD_BOB], actions=()),
+    "users reset": Case(
+        "users", "reset", "bob", "--yes", before=[ADD_BOB], actions=AuditAction.PASSWORD_CHANGED
+    ),
+    "users roles": Case(
+        "users", "roles", "bob", "--role", "sender",
+        before=[ADD_BOB], actions=AuditAction.USER_CHANGED,
+    ),
 }  # fmt: skip
 #: Tested apart: they make the workspace in which their entry is.
 ALONE = frozenset({"init", "restore"})
@@ -251,7 +271,7 @@ def test_what_a_command_changes_is_on_record(mailer, place, name):
     new = entries(place)[before:]
     assert case.actions == [one.action for one in new]
     by_people = [one for one in new if one.actor.kind is not ActorKind.PROGRAM]
-    assert {getpass.getuser()} == {one.actor.name for one in by_people}
+    assert {one.actor.name for one in by_people} == ({getpass.getuser()} if case.actions else set())
     assert "@" not in repr(new)
 
 
