@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +21,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pyotp
+
+from mailer.app.accounts import Accounts as StaffAccounts
 from mailer.app.planning import Plan, Wish, make_plan
 from mailer.app.scheduling import schedule
 from mailer.app.supervisor import SUPERVISED
@@ -29,7 +33,7 @@ from mailer.audience.results import ImportResult
 from mailer.config import CONFIG_FILE
 from mailer.feedback.preferences import pause_end
 from mailer.model.mailing import Mailing
-from mailer.model.staff import Actor, ActorKind
+from mailer.model.staff import BY_ITSELF, Actor, ActorKind, StaffRole
 from mailer.model.states import MailingState
 from mailer.statements.source import read_statement
 from mailer.store.engine import StoreUnavailable
@@ -68,6 +72,24 @@ class Links:
     web_view: str
     archive: str
     unsubscribe: str
+
+
+@dataclass(frozen=True, repr=False)
+class DemoUser:
+    """Somebody who can sign in to the demo's desk."""
+
+    login: str
+    password: str
+    roles: tuple[StaffRole, ...]
+    #: Each takes the place of an app's code once.
+    codes: tuple[str, ...]
+
+
+#: Who is on the demo's staff: one writes and sends, another approves and manages.
+STAFF = (
+    ("ana", "Ana Munteanu", (StaffRole.AUTHOR, StaffRole.SENDER)),
+    ("bohdan", "Bohdan Kovalenko", (StaffRole.APPROVER, StaffRole.ADMINISTRATOR)),
+)
 
 
 @dataclass(frozen=True)
@@ -146,9 +168,14 @@ def _free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-def adapt_config(folder: Path) -> None:
-    """Give the workspace free ports, a sandbox that misbehaves for some, and short pauses."""
-    web, smtp, inbox = _free_ports(3)
+def adapt_config(folder: Path, *, desk: bool = True) -> None:
+    """Give the workspace free ports, a sandbox that misbehaves for some, and short pauses.
+
+    Args:
+        folder: Of the workspace.
+        desk: Run the staff's desk, too.
+    """
+    web, smtp, inbox, staff = _free_ports(4)
     path = folder / CONFIG_FILE
     text = path.read_text(encoding="utf-8")
     changes = {
@@ -156,6 +183,8 @@ def adapt_config(folder: Path) -> None:
         "\nport = 8025\n": f"\nport = {web}\n",
         "smtp_port = 8026": f"smtp_port = {smtp}",
         "inbox_port = 8027": f"inbox_port = {inbox}",
+        "\nport = 8029\n": f"\nport = {staff}\n",
+        "\nenabled = true\n": f"\nenabled = {str(desk).lower()}\n",
         "misbehave = false": "misbehave = true",
         # It refuses some on purpose, and they may all come first.
         "refused_percent = 10.0": "refused_percent = 100.0",
@@ -239,6 +268,20 @@ def make_choices(workspace: Workspace) -> Choices:
     )
 
 
+def make_staff(workspace: Workspace) -> list[DemoUser]:
+    """Make accounts whose passwords and codes are drawn anew for each demo."""
+    accounts = StaffAccounts(workspace)
+    made = []
+    for login, name, roles in STAFF:
+        password = f"demo-{secrets.token_hex(5)}"
+        invitation = accounts.invite(BY_ITSELF, login, name, roles, ())
+        setup = accounts.begin(invitation.token, password)
+        code = pyotp.TOTP(setup.secret).at(workspace.clock.now())
+        codes = accounts.confirm(invitation.token, code).recovery_codes
+        made.append(DemoUser(login, password, roles, codes))
+    return made
+
+
 def plan_mailing(workspace: Workspace) -> Plan:
     """Work out the demo's mailing: the sample to all three lists."""
     return make_plan(workspace, Wish(SLUG, LISTS, sender="harbor"))
@@ -283,7 +326,10 @@ def await_listening(workspace: Workspace, process: subprocess.Popen[bytes]) -> b
     """Wait until sandbox and pages answer; False when the process ended or took too long."""
     sandbox, web = workspace.config.sandbox, workspace.config.web
     deadline = time.monotonic() + STARTING_S
-    for port in (sandbox.smtp_port, sandbox.inbox_port, web.port):
+    ports = [sandbox.smtp_port, sandbox.inbox_port, web.port]
+    if workspace.config.desk.enabled:
+        ports.append(workspace.config.desk.port)
+    for port in ports:
         while True:
             if process.poll() is not None or time.monotonic() > deadline:
                 return False

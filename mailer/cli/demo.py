@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -19,6 +21,11 @@ from mailer.cli.control import print_report, progress_bar
 from mailer.cli.plans import print_plan
 from mailer.cli.workspace import make_workspace
 from mailer.model.mailing import Mailing
+
+#: Codes that the terminal shows of each of the demo's users.
+_SHOWN_CODES = 3
+#: How long the demo waits for somebody who wants to watch, in seconds.
+_SIGN_IN_S = 60.0
 
 
 @plain_errors
@@ -67,6 +74,7 @@ def _show(folder: Path, *, once: bool) -> bool:
         f"{chosen.paused} a pause, and {chosen.only_urgent} urgent appeals only",
         markup=False,
     )
+    staff = steps.make_staff(workspace)
     log = workspace.config.data_dir / "run.log"
     errors.print("   Starting ...")
     with steps.running(workspace, log) as process:
@@ -74,7 +82,10 @@ def _show(folder: Path, *, once: bool) -> bool:
         plan = steps.plan_mailing(workspace)
         if not steps.await_listening(workspace, process):
             fail(f"The program did not come up within {steps.STARTING_S:.0f} s.", f"Its log: {log}")
-        console.print("4. Scheduler, sender, pages and sandbox are running on 127.0.0.1")
+        console.print("4. Scheduler, sender, pages, desk and sandbox are running on 127.0.0.1")
+        _print_staff(workspace, staff)
+        if not once:
+            _wait_for_enter()
         mailing = steps.schedule_mailing(workspace, plan)
         console.print(f"5. {mailing.key} is due {shown(mailing.due_at, mailing.time_zone)}:")
         print_plan(plan)
@@ -89,6 +100,23 @@ def _show(folder: Path, *, once: bool) -> bool:
             _until_interrupted(process)
         errors.print("Stopping ...")
     return accounts.complete
+
+
+def _print_staff(workspace: Workspace, staff: list[steps.DemoUser]) -> None:
+    """Say where the desk is, and how to sign in."""
+    console.print(f"   The desk: {workspace.config.desk.address}/desk", markup=False)
+    for one in staff:
+        roles = ", ".join(role.value for role in one.roles)
+        console.print(f"   {one.login} ({roles}), password {one.password}", markup=False)
+        console.print(f"     codes, each once: {' '.join(one.codes[:_SHOWN_CODES])}", markup=False)
+
+
+def _wait_for_enter() -> None:
+    """Give a person the time to sign in before the mailing begins."""
+    if not sys.stdin.isatty():
+        return
+    errors.print("   Sign in to watch the mailing go out. Enter starts it; else in a minute.")
+    select.select([sys.stdin], [], [], _SIGN_IN_S)
 
 
 def _print_accounts(accounts: steps.Accounts) -> None:
@@ -116,6 +144,8 @@ def _watch(workspace: Workspace, mailing: Mailing) -> None:
 def _print_links(workspace: Workspace, mailing: Mailing) -> None:
     links = steps.links(workspace, mailing)
     console.print("7. Look at it:")
+    watch = f"{workspace.config.desk.address}/desk/mailings/{mailing.key}/watch"
+    console.print(f"   the mailing at the desk {watch}", markup=False)
     console.print(f"   the sandbox's inbox   {links.inbox}", markup=False)
     console.print(f"   one mail's web view   {links.web_view}", markup=False)
     console.print(f"   all statements        {links.archive}", markup=False)

@@ -68,7 +68,7 @@ def workspace(prepared, tmp_path):
     """A copy of the prepared workspace with free ports and short pauses."""
     folder = tmp_path / "campaign"
     shutil.copytree(prepared, folder)
-    adapt_config(folder)
+    adapt_config(folder, desk=False)
     return folder
 
 

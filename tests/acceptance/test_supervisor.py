@@ -40,7 +40,7 @@ def supervising(tmp_path):
     """A function that starts a parent of the named roles on a new workspace."""
     folder = tmp_path / "campaign"
     make_workspace(folder).store.close()
-    adapt_config(folder)
+    adapt_config(folder, desk=False)
     with contextlib.ExitStack() as block:
 
         def start(*roles, grace_s=5.0, slack_s=10.0):

@@ -129,7 +129,7 @@ def draw(kills: int, dice: random.Random) -> list[Strike]:
 def prepare(folder: Path, people: int) -> tuple[Workspace, int, list[str]]:
     """Make a workspace with a mailing that is due; return it, the mailing's row id and the people."""
     make_workspace(folder).store.close()
-    adapt_config(folder)
+    adapt_config(folder, desk=False)
     path = folder / "config.toml"
     text = path.read_text(encoding="utf-8")
     for name, value in (
