@@ -1,9 +1,16 @@
-"""Why a workspace could not be backed up, put back or upgraded; apart, so that nothing else loads.
+"""Why a backup, a restore, an upgrade or a schedule was refused; apart, so that nothing else loads.
 
 In: what went wrong and what to do. Out: errors that a command prints as they are.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Commands that look at nothing do not wait for all that a look needs.
+    from mailer.app.preflight.findings import Finding
 
 
 class BackupFailed(Exception):
@@ -30,3 +37,12 @@ class ProcessesRun(Exception):
     def __init__(self, who: str) -> None:
         self.who = who
         super().__init__(f"{who} is at work. Stop `mailer run` first; nothing was changed.")
+
+
+class PreflightBlocks(Exception):
+    """A mailing cannot be scheduled; holds what has to be mended first."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        codes = ", ".join(dict.fromkeys(one.code.value for one in self.findings))
+        super().__init__(f"It cannot be scheduled: {codes}. See: mailer preflight --help")

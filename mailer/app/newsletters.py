@@ -139,12 +139,20 @@ def refuse_unreleased(workspace: Workspace, plan: Plan) -> None:
     Raises:
         FaultsFound: when it would; the draft alone is its way out.
     """
+    refuse_unreleased_revision(workspace, plan.stored.revision_id, plan.stored.revision.slug)
+
+
+def refuse_unreleased_revision(workspace: Workspace, revision_id: int, slug: str) -> None:
+    """Make sure that a revision is no issue of a newsletter that waits as a draft.
+
+    Raises:
+        FaultsFound: when it is; the draft alone is its way out.
+    """
     with workspace.store.read() as connection:
-        found = store_newsletters.unreleased_issue(connection, plan.stored.revision_id)
+        found = store_newsletters.unreleased_issue(connection, revision_id)
     if found is None:
         return
     key, state = found
-    slug = plan.stored.revision.slug
     problem = f'the newest issue of the newsletter "{slug}" waits as a draft, {key}'
     remedy = f"Release that: mailer schedule --draft {key}"
     if state is not MailingState.DRAFT:

@@ -150,7 +150,7 @@ def make_plan(workspace: Workspace, wish: Wish, *, counted: bool = True) -> Plan
         stored = latest_revision(connection, wish.slug)
     if stored is None:
         # A list or a sender that is not there is told first.
-        _sender(workspace, wish, chosen_lists(workspace, wish.lists))
+        chosen_sender(workspace, wish, chosen_lists(workspace, wish.lists))
         raise FaultsFound(
             [
                 Fault(
@@ -199,12 +199,12 @@ def prepare(workspace: Workspace, wish: Wish, revision: Revision) -> Prepared:
         FaultsFound: with everything that stops it.
     """
     chosen = chosen_lists(workspace, wish.lists)
-    sender = _sender(workspace, wish, chosen)
+    sender = chosen_sender(workspace, wish, chosen)
     design, warnings = check_mails(workspace, revision, chosen, sender)
-    faults = list(_topic_faults(revision, chosen))
+    faults = list(topic_faults(revision, chosen))
     if faults:
         raise FaultsFound(faults)
-    segment, exclude = _expressions(workspace, wish, chosen)
+    segment, exclude = chosen_expressions(workspace, wish, chosen)
     # What is scheduled is the expression as it reads now, whatever happens to the file later.
     wish = replace(
         wish,
@@ -230,23 +230,11 @@ def plan_revision(
     """
     refuse_withdrawn(workspace, stored.revision.slug)
     prepared = prepare(workspace, wish, stored.revision)
-    now = workspace.clock.now()
-    with workspace.store.write() as connection:
-        ids = sync_lists(connection, prepared.lists, now)
-    targets = tuple((ids[one.key], one) for one in prepared.lists)
     concern = Concern(prepared.wish.urgent, stored.revision.topics)
-    covered = Coverage()
+    targets, covered = targets_of(workspace, prepared.lists), Coverage()
     if counted:
-        with workspace.store.read() as connection:
-            covered = coverage(
-                connection,
-                targets,
-                prepared.segment.segment if prepared.segment else None,
-                prepared.exclude.segment if prepared.exclude else None,
-                resolver(stored.revision),
-                now,
-                concern,
-            )
+        expressions = prepared.segment, prepared.exclude
+        covered = count_people(workspace, stored.revision, targets, expressions, concern)
     return Plan(
         prepared.wish,
         stored,
@@ -257,6 +245,44 @@ def plan_revision(
         prepared.warnings,
         concern=concern,
     )
+
+
+def targets_of(
+    workspace: Workspace, lists: tuple[ListDefinition, ...]
+) -> tuple[tuple[int, ListDefinition], ...]:
+    """Return lists with their row ids, written as their files have them now."""
+    with workspace.store.write() as connection:
+        ids = sync_lists(connection, lists, workspace.clock.now())
+    return tuple((ids[one.key], one) for one in lists)
+
+
+def count_people(
+    workspace: Workspace,
+    revision: Revision,
+    targets: tuple[tuple[int, ListDefinition], ...],
+    expressions: tuple[Expression | None, Expression | None],
+    concern: Concern,
+) -> Coverage:
+    """Count who would get a revision.
+
+    Args:
+        workspace: whose people they are.
+        revision: what they would get.
+        targets: lists with their row ids, in the order given.
+        expressions: who is meant and who is left out.
+        concern: what it is about, and whether it is urgent.
+    """
+    segment, exclude = (one.segment if one else None for one in expressions)
+    with workspace.store.read() as connection:
+        return coverage(
+            connection,
+            targets,
+            segment,
+            exclude,
+            resolver(revision),
+            workspace.clock.now(),
+            concern,
+        )
 
 
 def check_mails(
@@ -280,11 +306,11 @@ def check_mails(
     ]
     if errors_in(found):
         raise FaultsFound(errors_in(found))
-    found += _deadline_faults(revision, workspace.clock.now().date())
+    found += deadline_faults(revision, workspace.clock.now().date())
     return design, tuple(fault for fault in found if fault not in errors_in(found))
 
 
-def _topic_faults(revision: Revision, chosen: tuple[ListDefinition, ...]) -> Iterator[Fault]:
+def topic_faults(revision: Revision, chosen: tuple[ListDefinition, ...]) -> Iterator[Fault]:
     """Yield the topics that nobody on these lists could have chosen, and the lists that have others.
 
     A list without topics is no fault: everybody on it gets everything.
@@ -327,7 +353,7 @@ def refuse_withdrawn(workspace: Workspace, slug: str) -> None:
         raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
 
 
-def _deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
+def deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
     """Yield a warning where the last day of an appeal has passed everywhere on earth."""
     deadline = revision.appeal.deadline if revision.appeal else None
     # The day ends last at UTC-12.
@@ -342,7 +368,7 @@ def _deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
         )
 
 
-def _expressions(
+def chosen_expressions(
     workspace: Workspace, wish: Wish, chosen: tuple[ListDefinition, ...]
 ) -> tuple[Expression | None, Expression | None]:
     """Return who is meant and who is left out; None where nothing was said.
@@ -385,7 +411,12 @@ def chosen_lists(workspace: Workspace, keys: tuple[str, ...]) -> tuple[ListDefin
     return tuple(definitions[key] for key in keys)
 
 
-def _sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...]) -> Sender:
+def chosen_sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition, ...]) -> Sender:
+    """Return the sender a person named, or the one that all their lists have.
+
+    Raises:
+        FaultsFound: when there is none, or the lists have different ones.
+    """
     keys = sorted({one.sender for one in lists})
     if not wish.sender and len(keys) > 1:
         raise FaultsFound(

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mailer.app.approving import review_in
 from mailer.app.planning import Plan, pinned_new
+from mailer.app.preflight import When, refuse_blocking
 from mailer.app.sending import check_ready
 from mailer.app.workspace import Workspace
 from mailer.model.approval import approval_digest
@@ -18,6 +19,7 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.staff import Actor
 from mailer.model.states import MailingState
+from mailer.model.timing import AT_ONCE
 from mailer.store.approvals import note_maker
 from mailer.store.audit import write_audit
 from mailer.store.designs import save_design
@@ -60,6 +62,7 @@ def schedule(
     Raises:
         FaultsFound: when approval is wanted, or the relay or a signing key cannot be used; nothing
             is written.
+        PreflightBlocks: with what preflight says must be mended first; nothing is written.
         KeyFileError: when `seal.key` or `service.key` cannot be used; nothing is written.
         WrongKeys: when one of them belongs to another database; nothing is written.
     """
@@ -68,6 +71,7 @@ def schedule(
         problem = "nothing is scheduled before it is approved: see [approval] in config.toml"
         raise FaultsFound([Fault("", 0, "--statement", problem, _REMEDY)])
     check_ready(workspace, plan.sender)
+    refuse_blocking(workspace, plan, _when(plan, due_at, time_zone, grace_s))
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)
@@ -77,6 +81,11 @@ def schedule(
             _note_override(connection, actor, made.key, override, now)
         _note_scheduled(connection, actor, made, now)
         return made
+
+
+def _when(plan: Plan, due_at: datetime, time_zone: str, grace_s: int) -> When:
+    timing = plan.clocks.timing if plan.clocks else AT_ONCE
+    return When(due_at, time_zone, grace_s, timing)
 
 
 def _note_scheduled(connection: Connection, actor: Actor, made: Mailing, now: datetime) -> None:
@@ -155,10 +164,12 @@ def schedule_draft(
     Raises:
         FaultsFound: when it is not approved as it is now, or the relay or a signing key cannot be
             used; it stays as it is.
+        PreflightBlocks: with what preflight says must be mended first; it stays as it is.
         KeyFileError, WrongKeys: when a key file cannot be used; it stays as it is.
         ForbiddenTransition: when somebody scheduled or dropped it meanwhile.
     """
     check_ready(workspace, plan.sender)
+    refuse_blocking(workspace, plan, _when(plan, due_at, time_zone, grace_s))
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         design_id = save_design(connection, plan.design, now)

@@ -19,7 +19,7 @@ from mailer.compose.dkim import Signer, load_signers
 from mailer.config import RelaySection
 from mailer.delivery.claims import Material, MaterialFor
 from mailer.delivery.retry import RetryPolicy
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.faults import Fault, FaultKind, FaultsFound
 from mailer.model.mailing import Mailing, Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling
 from mailer.store.designs import load_design
@@ -44,6 +44,7 @@ def unverified(workspace: Workspace, section: RelaySection) -> Fault | None:
         f'is true, but the relay "{section.key}" has not been verified as it stands',
         f"Run: mailer relay verify {section.key}, or set live = false: "
         "the sandbox takes everything until then",
+        kind=FaultKind.UNVERIFIED,
     )
 
 

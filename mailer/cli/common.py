@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from mailer.app.failures import BackupFailed, ProcessesRun, RestoreRefused
+from mailer.app.failures import BackupFailed, PreflightBlocks, ProcessesRun, RestoreRefused
 from mailer.app.stopping import ShareIsOver
 from mailer.app.workspace import Workspace
 from mailer.box import BoxError
@@ -186,6 +186,7 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             MailingNotFound,
             NotInDoubt,
             PausedByItself,
+            PreflightBlocks,
             ProcessesRun,
             RestoreRefused,
             ShareIsOver,

@@ -39,6 +39,7 @@ HOMES = {
     "supporters": "supporters",
     "sign-up": "sign_up",
     "mailings": "mailings",
+    "preflight": "preflight",
     "schedule": "scheduling",
     "send": "scheduling",
     "preview": "preview",

@@ -20,6 +20,7 @@ from mailer.app.planning import (
     pinned_breaker,
     plan_draft,
 )
+from mailer.app.preflight import PreflightBlocks, When, refuse_blocking
 from mailer.app.scheduling import schedule as write_mailing
 from mailer.app.scheduling import schedule_draft
 from mailer.app.senders import send_now
@@ -64,6 +65,7 @@ from mailer.cli.plans import (
     duration_s,
     print_plan,
 )
+from mailer.cli.preflight import print_finding
 from mailer.model.mailing import Mailing
 from mailer.schedule.hours import instant_at
 from mailer.store.mailings import find_mailing, load_mailing
@@ -147,6 +149,7 @@ def schedule(
         print_clocks(clocks)
         print_breaker(breaker, plan.count)
     refuse_undecided(clocks, late)
+    _refuse_blocked(workspace, plan, When(clocks.due_at, zone, grace_s, clocks.timing))
     confirm(plan, yes)
     write = partial(write_mailing, workspace, terminal_actor(), plan)
     if waiting is not None:
@@ -165,6 +168,16 @@ def schedule(
     else:
         console.print(f"Scheduled {mailing.key} for {shown(mailing.due_at, zone)}.")
         console.print("`mailer run` sends it. To stop it: mailer cancel " + mailing.key)
+
+
+def _refuse_blocked(workspace: Workspace, plan: Plan, when: When) -> None:
+    """End when preflight finds what must be mended first."""
+    try:
+        refuse_blocking(workspace, plan, when)
+    except PreflightBlocks as error:
+        for one in error.findings:
+            print_finding(one, to=errors)
+        fail("Nothing was scheduled.", "See: mailer preflight --help")
 
 
 def _plan(
@@ -251,6 +264,8 @@ def send(
     if not as_json:
         print_plan(plan)
         print_breaker(breaker, plan.count)
+    zone, grace_s = workspace.config.workspace.time_zone, workspace.config.schedule.grace_s
+    _refuse_blocked(workspace, plan, When(workspace.clock.now(), zone, grace_s))
     confirm(plan, yes)
     now = workspace.clock.now()
     mailing = write_mailing(

@@ -30,7 +30,7 @@ from mailer.compose.markup import (
 )
 from mailer.compose.phrases import Phrase, lacking_fault, lacking_phrases, without_gaps
 from mailer.compose.rendering import EditionTemplates
-from mailer.model.faults import Fault, FaultsFound, Severity
+from mailer.model.faults import Fault, FaultKind, FaultsFound, Severity
 from mailer.model.mailing import Design
 from mailer.model.statement import Revision, edition_file
 from mailer.statements.catalog import find_catalog, required_phrases
@@ -209,6 +209,7 @@ def _check_edition(
             f"the mail's HTML has {size / 1000:.0f} kB, and mail programs clip it at 102 kB",
             "Shorten it, and link to the whole text",
             severity=Severity.WARNING,
+            kind=FaultKind.CLIPPED,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import nodes
@@ -155,15 +156,21 @@ def phrases_in(design: Design) -> frozenset[tuple[str, str]]:
     Raises:
         FaultsFound: when one of them is not a template.
     """
+    return _phrases_of(
+        tuple((source, html) for html in (True, False) for source in sources_of(design, html=html))
+    )
+
+
+# A design is read whenever a mailing is planned, and its templates seldom change.
+@lru_cache(maxsize=16)
+def _phrases_of(sources: tuple[tuple[Source, bool], ...]) -> frozenset[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     faults: list[Fault] = []
-    for html in (True, False):
-        environment = MailEnvironment(html=html)
-        for source in sources_of(design, html=html):
-            try:
-                found |= _phrases(parse(source, environment))
-            except FaultsFound as error:
-                faults.extend(error.faults)
+    for source, html in sources:
+        try:
+            found |= _phrases(parse(source, MailEnvironment(html=html)))
+        except FaultsFound as error:
+            faults.extend(error.faults)
     if faults:
         raise FaultsFound(faults)
     return frozenset(found)

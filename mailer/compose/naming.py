@@ -30,7 +30,7 @@ from mailer.compose.tree import (
     path_of,
     words_for,
 )
-from mailer.model.faults import Fault
+from mailer.model.faults import Fault, FaultKind
 
 
 class Leaf(Enum):
@@ -80,9 +80,16 @@ class Names:
         """Return the line of the file that a node stands on."""
         return node.lineno + self._source.first_line - 1
 
-    def fault(self, node: nodes.Node, problem: str, remedy: str = "", field: str = "") -> None:
+    def fault(
+        self,
+        node: nodes.Node,
+        problem: str,
+        remedy: str = "",
+        field: str = "",
+        kind: FaultKind = FaultKind.OTHER,
+    ) -> None:
         """Note what is wrong with a node, once."""
-        fault = Fault(self._source.file, self.line(node), field, problem, remedy)
+        fault = Fault(self._source.file, self.line(node), field, problem, remedy, kind=kind)
         if fault not in self.faults:
             self.faults.append(fault)
 
@@ -115,6 +122,7 @@ class Names:
                 "no list declares this field",
                 nearest(name, self._fields) or "Declare it in the list's file, or mend the name",
                 field=f"{SUPPORTER}.{name}",
+                kind=FaultKind.UNKNOWN_NAME,
             )
             return None
         return name
@@ -129,6 +137,7 @@ class Names:
             self.fault(
                 node, "is not a variable that templates know",
                 nearest(node.name, names | {SUPPORTER}), field=node.name,
+                kind=FaultKind.UNKNOWN_NAME,
             )  # fmt: skip
             return None
         if not isinstance(node, nodes.Getattr):
@@ -142,6 +151,7 @@ class Names:
             self.fault(
                 node, "is not a variable that templates know",
                 nearest(node.attr, names), field=path_of(node),
+                kind=FaultKind.UNKNOWN_NAME,
             )  # fmt: skip
             return None
         return table[node.attr]

@@ -34,15 +34,19 @@ def split_style(css: str) -> tuple[str, str]:
     """
     inlined: list[str] = []
     kept: list[str] = []
-    for selector, block in _rules(_COMMENT.sub(" ", css)):
+    for selector, block in rules_of(_COMMENT.sub(" ", css)):
         rule = f"{selector}{{{block}}}"
         stays = selector.startswith("@") or _ONLY_IN_SHEET.search(selector)
         (kept if stays else inlined).append(_SPACE.sub(" ", rule))
     return "\n".join(inlined), "\n".join(kept)
 
 
-def _rules(css: str) -> list[tuple[str, str]]:
-    """Return the top-level rules of a sheet: what stands before the braces, and in them."""
+def rules_of(css: str) -> list[tuple[str, str]]:
+    """Return the top-level rules of a sheet: what stands before the braces, and in them.
+
+    Raises:
+        ValueError: when its braces do not match.
+    """
     rules = []
     depth = 0
     start = block_start = 0

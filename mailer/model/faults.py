@@ -20,6 +20,22 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class FaultKind(StrEnum):
+    """What sort of fault it is, where somebody is to tell it from others."""
+
+    OTHER = "other"
+    #: A template or a text names a variable or a field that nobody fills.
+    UNKNOWN_NAME = "unknown_name"
+    #: A letter that looks right and is not.
+    LETTERS = "letters"
+    #: A picture without words for who does not see it.
+    PICTURE = "picture"
+    #: A mail so long that programs clip it.
+    CLIPPED = "clipped"
+    #: A relay that nobody has verified as it is configured now.
+    UNVERIFIED = "unverified"
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing wrong in a file, a setting or an option."""
@@ -38,6 +54,7 @@ class Fault:
     column: int = 0
     #: Whether it stops the work.
     severity: Severity = Severity.ERROR
+    kind: FaultKind = FaultKind.OTHER
 
     def __lt__(self, other: Fault) -> bool:
         """Put faults in the order in which a person comes upon them: by file, line and column."""

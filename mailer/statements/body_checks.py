@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 
 from mailer.cldr import is_language
+from mailer.model.faults import FaultKind
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem, shown_address
 from mailer.statements.languages import normalize_tag
@@ -45,6 +46,8 @@ class PictureUse:
     name: str
     #: Line of the file.
     line: int
+    #: What is said to who does not see it; "" when nothing is.
+    alternative: str = ""
 
 
 def check_body(
@@ -164,8 +167,9 @@ def _check_inline(
                     "picture",
                     f'"{name}" has no alternative text',
                     f"Say what it shows: ![a harbor at dawn]({name})",
+                    kind=FaultKind.PICTURE,
                 )
-            yield PictureUse(name, line)
+            yield PictureUse(name, line, alternative)
             line += child.content.count("\n")
 
 
@@ -230,7 +234,10 @@ def _check_letters(
     for number, line in enumerate(prose.split("\n")):
         for fault in letter_faults(line, languages.get(number, language)):
             note = found.warning if fault.doubtful else found.error
-            note(first_line + number, "text", fault.problem, fault.remedy, column=fault.start + 1)
+            note(
+                first_line + number, "text", fault.problem, fault.remedy,
+                column=fault.start + 1, kind=FaultKind.LETTERS,
+            )  # fmt: skip
 
 
 def _languages_of_lines(tokens: Sequence[Token], language: str) -> dict[int, str]:

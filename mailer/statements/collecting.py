@@ -5,7 +5,7 @@ In: places in a file. Out: `Fault`s.
 
 from __future__ import annotations
 
-from mailer.model.faults import Fault, Severity, errors_in
+from mailer.model.faults import Fault, FaultKind, Severity, errors_in
 
 
 def by_place(fault: Fault) -> tuple[str, int, int, Fault]:
@@ -27,13 +27,29 @@ class FaultCollector:
         return not errors_in(self.faults)
 
     def error(
-        self, line: int, field: str, problem: str, remedy: str = "", *, column: int = 0
+        self,
+        line: int,
+        field: str,
+        problem: str,
+        remedy: str = "",
+        *,
+        column: int = 0,
+        kind: FaultKind = FaultKind.OTHER,
     ) -> None:
         """Note something that must be mended first."""
-        self.faults.append(Fault(self.file, line, field, problem, remedy, column))
+        self.faults.append(Fault(self.file, line, field, problem, remedy, column, kind=kind))
 
     def warning(
-        self, line: int, field: str, problem: str, remedy: str = "", *, column: int = 0
+        self,
+        line: int,
+        field: str,
+        problem: str,
+        remedy: str = "",
+        *,
+        column: int = 0,
+        kind: FaultKind = FaultKind.OTHER,
     ) -> None:
         """Note something worth a look."""
-        self.faults.append(Fault(self.file, line, field, problem, remedy, column, Severity.WARNING))
+        self.faults.append(
+            Fault(self.file, line, field, problem, remedy, column, Severity.WARNING, kind)
+        )

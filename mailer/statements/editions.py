@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mailer.cldr import is_language
 from mailer.model.characters import printable
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.faults import Fault, FaultKind, FaultsFound
 from mailer.model.statement import Edition
 from mailer.model.tags import MalformedTag, normalize_tag
 from mailer.statements.body_checks import PictureUse, check_body
@@ -138,7 +138,7 @@ def _check_fields(front: FrontMatter, language: str, found: FaultCollector) -> N
             continue
         for fault in letter_faults(value, language):
             note = found.warning if fault.doubtful else found.error
-            note(line, name, fault.problem, fault.remedy)
+            note(line, name, fault.problem, fault.remedy, kind=FaultKind.LETTERS)
 
 
 def check_translation(

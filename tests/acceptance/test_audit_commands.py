@@ -34,7 +34,8 @@ READS = frozenset(
     {
         "audit export", "audit list", "audit verify", "check", "deliveries", "deploy",
         "domain check", "domain records", "keys list", "lists", "mailings coverage",
-        "mailings list", "mailings show", "newsletters list", "newsletters preview", "preview",
+        "mailings list", "mailings show", "newsletters list", "newsletters preview",
+        "preflight", "preview",
         "relay check", "relay limits", "report", "segments count", "segments explain",
         "segments list", "sign-up form", "statements changes", "statements check",
         "statements list", "statements show", "status", "supporters show", "users list",
