@@ -14,7 +14,7 @@ import copy
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
+
+from mailer.app.preflight.words import phrases as preflight_phrases
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("LC_MESSAGES/mailer.po")
@@ -40,6 +42,8 @@ class Book:
     #: What calls in the code take a phrase, as Babel has it.
     keywords: Mapping[str, tuple[int, ...] | None]
     heading: str
+    #: Phrases that stand in a table of the code: msgid, and plural msgid or "".
+    more: Callable[[], Iterable[tuple[str, str]]] = tuple
 
 
 MAILS_AND_PAGES = Book(
@@ -60,9 +64,10 @@ DESK = Book(
     locales=Path("mailer/desk/locale"),
     languages=("en", "ru", "uk", "ro"),
     templates=(("mailer/desk/templates", "**/*.html"), ("mailer/desk/templates", "**/*.txt")),
-    code=(("mailer/desk", "**/*.py"), ("mailer/app/preflight", "**/*.py")),
+    code=(("mailer/desk", "**/*.py"),),
     keywords={"phrase": None, "say": None, "mark": None, "plural": (1, 2)},
     heading="Fixed phrases of the staff's desk.",
+    more=preflight_phrases,
 )
 BOOKS = (MAILS_AND_PAGES, DESK)
 
@@ -124,6 +129,8 @@ def used_phrases(root: Path = ROOT, book: Book = MAILS_AND_PAGES) -> Catalog:
                     auto_comments=comments,
                     context=context,
                 )
+    for msgid, plural_msgid in book.more():
+        found.add((msgid, plural_msgid) if plural_msgid else msgid)
     return found
 
 

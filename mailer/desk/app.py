@@ -19,6 +19,7 @@ from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.desk.account import OwnAccount
 from mailer.desk.approvals import Approvals
+from mailer.desk.checks import Checks
 from mailer.desk.counting import Counting
 from mailer.desk.gate import Gate
 from mailer.desk.ground import PREFIX, Desk
@@ -65,6 +66,7 @@ def areas() -> Sequence[Area]:
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),
         lambda desk: Approvals(desk).routes(),
+        lambda desk: Checks(desk).routes(),
         lambda desk: Counting(desk).routes(),
         lambda desk: Scheduling(desk).routes(),
         lambda desk: Watching(desk).routes(),

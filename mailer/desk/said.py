@@ -18,6 +18,8 @@ SAID: Mapping[str, str] = {
     "cancelled": mark("It is cancelled. Who was not mailed yet will not be."),
     "released": mark("It is released"),
     "settled": mark("What was in doubt is settled"),
+    "links-asked": mark("The links were asked for"),
+    "domain-asked": mark("The DNS was asked"),
     "dropped": mark("It is thrown away"),
     "not-any-more": mark(
         "It was changed meanwhile, by somebody else or in another window. This is how it stands now."

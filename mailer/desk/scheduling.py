@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 from starlette.responses import RedirectResponse, Response
 
 from mailer.app.clocks import Clocks, Hours, make_clocks, read_hours
+from mailer.app.failures import PreflightBlocks
 from mailer.app.planning import BEFORE_SCHEDULING, Plan, pinned_breaker, plan_draft
 from mailer.app.scheduling import schedule_draft
 from mailer.app.sending import check_ready
+from mailer.desk.checks import in_words
 from mailer.desk.counting import counted
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import clashing, mailing_of, problems_of
@@ -193,6 +195,9 @@ class Scheduling:
             return self._confirming(visit, mailing, chosen, {"": told})
         except (KeyFileError, WrongKeys) as error:
             return self._confirming(visit, mailing, chosen, {"": str(error)})
+        except PreflightBlocks as error:
+            told = " ".join(in_words(visit, one).text for one in error.findings)
+            return self._confirming(visit, mailing, chosen, {"": told})
         except ForbiddenTransition:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
         return visit.go("mailing", said="scheduled", key=mailing.key)
