@@ -57,6 +57,8 @@ class AccountKeys:
         self._invitation = derive(root, "invitation")
         self._code = derive(root, "recovery-code")
         self._login = derive(root, "login")
+        self._api_token = derive(root, "api-token")
+        self._api_request = derive(root, "api-request")
         # Whoever has the database and the keys cannot tell from which networks anybody came.
         self._network = secrets.token_bytes(32)
         self._boxes = SealKeys({_ONLY_KEY: AESGCM(derive(root, "totp"))}, _ONLY_KEY, "")
@@ -77,6 +79,16 @@ class AccountKeys:
         """Return what is on record of a recovery code, however it was typed."""
         letters = "".join(one for one in code.lower() if one.isalnum())
         return _digest(self._code, f"{user_id}|{letters}")
+
+    def api_token_digest(self, token: str) -> bytes:
+        """Return what is on record of a token of the API."""
+        return _digest(self._api_token, token)
+
+    def api_request_digest(self, *parts: bytes) -> bytes:
+        """Return by what a request to the API is known again; nobody can tell what it said."""
+        # Each with its length: no two requests are the same characters in a row.
+        joined = b"".join(len(one).to_bytes(8, "big") + one for one in parts)
+        return hmac.digest(self._api_request, joined, sha256)
 
     def login_digest(self, login: str) -> bytes:
         """Return by what tries of a login are counted."""

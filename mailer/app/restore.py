@@ -43,6 +43,7 @@ from mailer.model.alerts import AlertKind
 from mailer.model.audit import AuditAction
 from mailer.model.staff import Actor
 from mailer.model.states import OPEN_STATES, DeliveryState
+from mailer.store.api_tokens import end_all_tokens
 from mailer.store.audit import write_audit
 from mailer.store.copying import check_sound, load_dump
 from mailer.store.engine import (
@@ -377,6 +378,7 @@ def _make_safe(
         done.held = len(held)
         end_processes(connection, now)
         forget_openings(connection)
+        end_all_tokens(connection, now)
         settle_service_mails(connection, now)
         start_new_ids(connection, now)
 

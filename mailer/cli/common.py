@@ -30,6 +30,7 @@ from mailer.app.workspace import Workspace
 from mailer.box import BoxError
 from mailer.delivery.journal import JournalFull
 from mailer.keys import KeyFileError, WrongSealKey
+from mailer.model.api_token import TokenNameTaken, TokenNotFound
 from mailer.model.faults import Fault, FaultsFound, Severity
 from mailer.model.sign_in import AccountError, MalformedAccount
 from mailer.model.staff import Actor, ActorKind
@@ -192,6 +193,8 @@ def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
             ShareIsOver,
             ShareNotFound,
             StoreUnavailable,
+            TokenNameTaken,
+            TokenNotFound,
             WrongKeys,
             WrongSealKey,
         ) as error:

@@ -30,6 +30,7 @@ HOMES = {
     "upgrade": "keeping",
     "keys": "keys",
     "users": "users",
+    "tokens": "tokens",
     "statements": "statements",
     "newsletters": "newsletters",
     "lists": "audience",

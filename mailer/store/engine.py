@@ -39,7 +39,7 @@ from mailer.store.turns import take_turn
 BUSY_TIMEOUT_S = 15.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0021"
+NEWEST = "0022"
 
 
 #: Under this name a connection keeps what is done last in its transaction.

@@ -875,6 +875,7 @@ address_change = Table(
 )
 
 # Tables of other modules belong to the same metadata: whoever imports it has them all.
+import mailer.store.tables_api  # noqa: E402
 import mailer.store.tables_approval  # noqa: E402
 import mailer.store.tables_audit  # noqa: E402
 import mailer.store.tables_preflight  # noqa: E402

@@ -38,8 +38,8 @@ READS = frozenset(
         "preflight", "preview",
         "relay check", "relay limits", "report", "segments count", "segments explain",
         "segments list", "sign-up form", "statements changes", "statements check",
-        "statements list", "statements show", "status", "supporters show", "users list",
-        "users sessions",
+        "statements list", "statements show", "status", "supporters show", "tokens list",
+        "users list", "users sessions",
     }
 )  # fmt: skip
 #: Of these the ones that ask the DNS, write files, or print addresses of the sender's own domain.
@@ -107,6 +107,7 @@ PLAN = ("--statement", SLUG, "--list", "crowd")
 SCHEDULE = ("schedule", *PLAN, "--at", "2036-12-01T09:00", "--timezone", "UTC", "--yes", "1")
 LOAD_LETTERS = ("newsletters", "load", LETTERS)
 
+ADD_TOKEN = ("tokens", "add", "website", "--for", "reports.read")
 ADD_BOB = ("users", "add", "bob", "--name", "Bob Example", "--role", "author")
 
 CASES = {
@@ -191,6 +192,10 @@ CASES = {
     ),
     # Its relay is nowhere: that it was tried is on record.
     "test-send": Case("test-send", "--statement", SLUG, status=1, actions=AuditAction.TEST_SENT),
+    "tokens add": Case(*ADD_TOKEN, actions=AuditAction.TOKEN_MADE),
+    "tokens revoke": Case(
+        "tokens", "revoke", "website", before=[ADD_TOKEN], actions=AuditAction.TOKEN_ENDED
+    ),
     "upgrade": Case(
         "upgrade", "--no-backup", prepare=of_an_older_version, actions=AuditAction.UPGRADED
     ),

@@ -6,10 +6,12 @@ import os
 import shutil
 import sqlite3
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from mailer.app.api_tokens import ApiTokens
 from mailer.app.backup import make_backup
 from mailer.app.failures import RestoreRefused
 from mailer.app.restore import Survived, restore
@@ -19,6 +21,7 @@ from mailer.box import create_backup_keys, load_private_key
 from mailer.delivery.journal import Journal
 from mailer.feedback.unsubscribe import unsubscribe
 from mailer.keys import load_seal_keys, load_service_keys
+from mailer.model.api_token import Purpose as ApiPurpose
 from mailer.model.audience import UnsubscriptionSource
 from mailer.model.faults import FaultsFound
 from mailer.model.sign_in import SignedIn
@@ -183,6 +186,15 @@ def test_sessions_and_links_of_the_backup_are_ended_and_accounts_go_on(place, tm
     assert ana.accounts.session(ana.signed_in.token) is None
     assert ana.accounts.invitation(invited.token) is None
     assert isinstance(ana.sign_in(), SignedIn)
+
+
+def test_tokens_of_the_backup_are_ended(place, tmp_path):
+    """The copy may hold some that were revoked since."""
+    tokens = ApiTokens(place.workspace)
+    until = place.clock.now() + timedelta(days=1)
+    made = tokens.make(TERMINAL, "website", frozenset({ApiPurpose.REPORTS_READ}), until)
+    place.back(make_backup(place.workspace, BY_ITSELF, tmp_path / "x.backup").path)
+    assert ApiTokens(place.opened()).whose(made.secret) is None
 
 
 def test_who_left_since_is_not_brought_back(place, saved):
