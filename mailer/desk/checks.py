@@ -7,6 +7,7 @@ somebody says so; what they said last stands with its hour.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from starlette.responses import Response
 
@@ -50,6 +51,7 @@ class Checks:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="asking")
 
     def routes(self) -> Sequence[Route]:
         """Return what is answered here."""
@@ -94,7 +96,8 @@ class Checks:
         subject = subject_of(workspace, mailing)
         if subject.stored is not None:
             base_url = subject.sender.base_url if subject.sender else ""
-            ask_links(workspace, subject.stored.revision, base_url)
+            # Servers that do not answer keep one waiting for minutes: nobody waits for them here.
+            self._asking.submit(ask_links, workspace, subject.stored.revision, base_url)
         return visit.go("mailing-checks", said="links-asked", key=mailing.key)
 
     def ask_domain(self, visit: Visit) -> Response:

@@ -1,0 +1,152 @@
+"""The whole story at the desk, in a real browser, against the real processes: with and without scripts.
+
+Two people: Ana writes and sends, Bohdan approves. The mailing goes out to the sandbox, which drops the
+connection after some mails, so that there is something in doubt to settle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import time
+
+import pytest
+
+from mailer.app.demo import adapt_config
+from mailer.app.workspace import Workspace
+from mailer.model.staff import StaffRole
+from tests.acceptance.processes import running, until
+from tests.support.browser import axe_violations, open_page, overflows
+from tests.support.desk import welcome
+
+pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+
+LISTS = ("harbor-news", "harbor-volunteers", "lantern-friends")
+#: Longer than a busy machine takes for a few hundred mails with retries.
+_PATIENCE_S = 90
+
+
+@pytest.fixture
+def campaign(prepared, tmp_path):
+    """A workspace whose desk runs and in which each edition must be approved."""
+    folder = tmp_path / "campaign"
+    shutil.copytree(prepared, folder)
+    adapt_config(folder)
+    path = folder / "config.toml"
+    text = path.read_text()
+    assert 1 == text.count("\nrequired = 0\n")
+    path.write_text(text.replace("\nrequired = 0\n", "\nrequired = 1\n"))
+    return folder
+
+
+def listens(port):
+    """Whether anything takes connections on a loopback port."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def sign_in(page, address, member):
+    """Sign in with password and code."""
+    page.goto(f"{address}/desk")
+    assert page.url.startswith(f"{address}/desk/sign-in")
+    page.fill("#login", member.login)
+    page.fill("#password", member.password)
+    page.fill("#code", member.code())
+    page.click("main button")
+    assert f"{address}/desk" == page.url
+
+
+def is_fine(page):
+    """Whether a page is accessible, and fits."""
+    assert [] == axe_violations(page)
+    assert [] == overflows(page)
+
+
+def watch_until(page, words, reload):
+    """Look at the page until it says something; without scripts a person loads it again."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while words not in page.inner_text("main"):
+        assert time.monotonic() < deadline, page.inner_text("main")
+        page.wait_for_timeout(500)
+        if reload:
+            page.reload()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_from_a_statement_to_its_report(campaign, browser, scripts):
+    """Made by one, approved by another, scheduled, watched, its report read, its doubts settled."""
+    workspace = Workspace.open(campaign)
+    ana = welcome(workspace, "ana", StaffRole.AUTHOR, StaffRole.SENDER)
+    bohdan = welcome(workspace, "bohdan", StaffRole.APPROVER)
+    address = workspace.config.desk.address
+    workspace.store.close()
+    with (
+        running(campaign),
+        open_page(browser, javascript=scripts) as hers,
+        open_page(browser, width=320, dark=True, javascript=scripts) as his,
+    ):
+        until(lambda: listens(workspace.config.desk.port), "the desk to answer")
+        sign_in(hers, address, ana)
+        hers.goto(f"{address}/desk/mailings/new?statement=her-rights")
+        for key in LISTS:
+            hers.check(f'input[name="lists"][value="{key}"]')
+        hers.select_option("#sender", "harbor")
+        is_fine(hers)
+        hers.click("main button")
+        assert f"{address}/desk/mailings/her-rights-1" == hers.url
+        hers.click("text=Checks")
+        is_fine(hers)
+        assert "Nothing blocks" in hers.inner_text("main")
+        hers.click("text=Schedule")
+        assert "It can be scheduled once it is approved." in hers.inner_text("main")
+        hers.click("main nav >> text=Approval")
+        hers.click("text=Ask for approval")
+
+        sign_in(his, address, bohdan)
+        assert "her-rights-1 waits for approval." in his.inner_text("main")
+        his.click("text=Read it")
+        his.click("main nav >> text=Preview")
+        frame = his.frame_locator("iframe").locator("body")
+        assert "Willow Center" in frame.inner_text()
+        is_fine(his)
+        his.click("main nav >> text=Approval")
+        his.check("#read-en")
+        his.check("#read-ru")
+        is_fine(his)
+        his.click('button[value="approve"]')
+        assert "Your approval is on record" in his.inner_text("main")
+        assert "Approved" in his.inner_text("h1")
+
+        hers.goto(f"{address}/desk/mailings/her-rights-1/schedule")
+        hour = workspace.clock.now()
+        hers.select_option("#zone", "Europe/London")
+        hers.fill("#date", f"{hour:%Y-%m-%d}")
+        hers.fill("#time", f"{hour:%H:%M}")
+        is_fine(hers)
+        hers.click("main form button")
+        count = int(re.search(r"([\d,]+) people would be mailed", hers.inner_text("main"))[1])
+        is_fine(hers)
+        hers.fill("#count", str(count + 1))
+        hers.click("main form button")
+        assert "There is a problem" in hers.inner_text("#problems")
+        hers.fill("#count", str(count))
+        hers.click("main form button")
+        assert f"{address}/desk/mailings/her-rights-1?said=scheduled" == hers.url
+
+        hers.click("main nav >> text=Watch")
+        watch_until(hers, f"{count} of {count} have their outcome", reload=not scripts)
+        is_fine(hers)
+        watch_until(hers, "in doubt", reload=not scripts)
+        hers.click("text=Settle it")
+        is_fine(hers)
+        hers.check("#all")
+        hers.check("#take")
+        hers.click("main form button")
+        assert "What was in doubt is settled" in hers.inner_text("main")
+        his.goto(f"{address}/desk/mailings/her-rights-1/watch")
+        is_fine(his)
+        assert "Settle it" not in his.inner_text("main")
