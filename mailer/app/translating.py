@@ -14,10 +14,9 @@ from mailer.app.writing import source_edition, text_of
 from mailer.app.writing_rights import Writer, require_edition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Edition
-from mailer.statements.collecting import FaultCollector
 from mailer.statements.diffing import FieldDiff, edition_diff
 from mailer.statements.drafts import read_edition_draft
-from mailer.statements.editions import edition_name, parse_edition
+from mailer.statements.editions import edition_name, unchecked_edition
 from mailer.statements.writing import write_edition
 from mailer.store import working
 from mailer.store.engine import Connection
@@ -104,7 +103,7 @@ def _source_before(
     """Return the source edition of a hash: as it was marked, else as it stands in a revision."""
     kept = working.kept_source(connection, slug, content_hash)
     if kept is not None:
-        read = parse_edition(kept.decode(), language, FaultCollector(""))
-        if read is not None:
-            return read.edition
+        edition = unchecked_edition(kept.decode(), language)
+        if edition is not None:
+            return edition
     return find_source_edition(connection, slug, content_hash)

@@ -37,6 +37,7 @@ from mailer.statements.editions import (
     edition_name,
     is_edition_tag,
     parse_edition,
+    unchecked_edition,
 )
 from mailer.statements.source import MAX_FILE_BYTES
 from mailer.statements.writing import write_edition, write_head
@@ -317,8 +318,8 @@ def source_edition(connection: Connection, slug: str) -> tuple[Edition, WorkingF
         return None
     language = draft.draft.source_language
     file = working.read_file(connection, slug, edition_name(language))
-    read = parse_edition(text_of(file), language, FaultCollector("")) if file else None
-    return (read.edition, file) if read is not None and file is not None else None
+    edition = unchecked_edition(text_of(file), language) if file else None
+    return (edition, file) if edition is not None and file is not None else None
 
 
 def text_of(file: WorkingFile) -> str:
