@@ -19,6 +19,7 @@ from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.desk.account import OwnAccount
 from mailer.desk.approvals import Approvals
+from mailer.desk.auditing import Auditing
 from mailer.desk.checks import Checks
 from mailer.desk.counting import Counting
 from mailer.desk.gate import Gate
@@ -30,6 +31,7 @@ from mailer.desk.previews import Previews
 from mailer.desk.routes import Method, Route
 from mailer.desk.scheduling import Scheduling
 from mailer.desk.signing_in import SigningIn
+from mailer.desk.staff import Staff
 from mailer.desk.watching import Watching
 from mailer.desk.welcome import Welcome
 from mailer.events import warn
@@ -62,6 +64,8 @@ def areas() -> Sequence[Area]:
         lambda desk: SigningIn(desk).routes(),
         lambda desk: Welcome(desk).routes(),
         lambda desk: OwnAccount(desk).routes(),
+        lambda desk: Staff(desk).routes(),
+        lambda desk: Auditing(desk).routes(),
         lambda desk: Home(desk).routes(),
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),

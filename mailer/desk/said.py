@@ -32,5 +32,7 @@ SAID: Mapping[str, str] = {
     "app-changed": mark("Your new app is taken. Your other sessions have ended."),
     "session-ended": mark("The session has ended"),
     "sessions-ended": mark("The sessions have ended"),
+    "shut-out": mark("They are shut out, and their sessions have ended"),
+    "let-in": mark("They may sign in again. Who never used their link needs a new one."),
     "link-ended": mark("The link leads nowhere any more"),
 }

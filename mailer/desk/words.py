@@ -65,6 +65,14 @@ ROLES: Mapping[StaffRole, str] = {
     StaffRole.SENDER: mark("Sender"),
     StaffRole.ADMINISTRATOR: mark("Administrator"),
 }
+#: What each role is for, in one line.
+ROLE_HINTS: Mapping[StaffRole, str] = {
+    StaffRole.AUTHOR: mark("Writes statements, makes mailings and asks for approval."),
+    StaffRole.TRANSLATOR: mark("Writes the editions in the languages chosen below."),
+    StaffRole.APPROVER: mark("Approves what others wrote, or returns it."),
+    StaffRole.SENDER: mark("Schedules and stops mailings, works with lists and supporters."),
+    StaffRole.ADMINISTRATOR: mark("Manages staff and reads the audit log."),
+}
 
 
 def mailing_state(visit: Visit, state: MailingState) -> str:
@@ -85,3 +93,8 @@ def skip_reason(visit: Visit, reason: SkipReason) -> str:
 def role(visit: Visit, one: StaffRole) -> str:
     """Return what a role is called."""
     return visit.say(ROLES[one])
+
+
+def role_hint(visit: Visit, one: StaffRole) -> str:
+    """Return what a role is for."""
+    return visit.say(ROLE_HINTS[one])

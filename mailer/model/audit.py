@@ -160,6 +160,8 @@ class AuditAction(StrEnum):
     SESSIONS_ENDED = "sessions_ended"
     #: Signing in was refused for a while, after too many wrong passwords (login).
     SIGN_IN_THROTTLED = "sign_in_throttled"
+    #: The audit log left the program as a file ("audit").
+    AUDIT_EXPORTED = "audit_exported"
     #: A token of the API was made (its name).
     TOKEN_MADE = "token_made"  # noqa: S105  (The name of an action.)
     #: A token of the API was ended (its name).

@@ -152,6 +152,26 @@ def entries_in_order(
             yield _entry_of(row)
 
 
+def entries_after(
+    connection: Connection,
+    after_id: int,
+    limit: int,
+    wanted: AuditFilter = AuditFilter(),  # noqa: B008  (Frozen.)
+) -> list[AuditEntry]:
+    """Return a page of entries in their order, from the one after `after_id` on.
+
+    Raises:
+        EntryUnreadable: when somebody changed one so that it says nothing.
+    """
+    rows = connection.execute(
+        select(*_AS_STORED)
+        .where(*_conditions(wanted), audit_entry.c.id > after_id)
+        .order_by(audit_entry.c.id)
+        .limit(limit)
+    )
+    return [_entry_of(row) for row in rows]
+
+
 def last_of(
     connection: Connection, subject: str, actions: frozenset[AuditAction]
 ) -> AuditEntry | None:

@@ -4,62 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 
-import pyotp
 import pytest
 
 from mailer.app.accounts import Accounts
-from mailer.app.workspace import Workspace
-from mailer.model.staff import BY_ITSELF, StaffRole
-from tests.support.clocks import FixedClock
-from tests.support.databases import sqlite_copy
-from tests.support.desk import PASSWORD, DeskBrowser, Member, ServedDesk, served_desk, welcome
-from tests.support.workspaces import HARBOR_CONFIG, lay_workspace
+from mailer.model.staff import BY_ITSELF
+from tests.support.desk import PASSWORD
+from tests.support.desk_place import desk_place
 
 _SECRET = re.compile(r'name="secret" value="([A-Z2-7]{32})"')
 _CODE = re.compile(r"<li>((?:[a-z2-7]{4}-){3}[a-z2-7]{4})</li>")
 NEW = "another house with green doors"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A desk, and the clock it goes by."""
-
-    desk: ServedDesk
-    clock: FixedClock
-
-    def invited(self, login: str) -> str:
-        """Invite somebody, and return the path of their link."""
-        accounts = Accounts(self.desk.workspace)
-        made = accounts.invite(BY_ITSELF, login, login.capitalize(), [StaffRole.AUTHOR])
-        return f"/desk/welcome/{made.token}"
-
-    def app_code(self, secret: str) -> str:
-        """Let half a minute pass, and return what an app shows then."""
-        self.clock.forward(seconds=30)
-        return pyotp.TOTP(secret).at(self.clock.now())
-
-    def member(self, login: str) -> tuple[Member, DeskBrowser]:
-        """Return somebody new, and a browser in which they are signed in."""
-        self.clock.forward(seconds=30)
-        member = welcome(self.desk.workspace, login, StaffRole.AUTHOR)
-        browser = self.desk.browser()
-        browser.sign_in(member)
-        return member, browser
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, sqlite_template):
     """A desk of a workspace with nothing in it."""
-    folder = tmp_path_factory.mktemp("workspace")
-    lay_workspace(folder, HARBOR_CONFIG)
-    clock = FixedClock()
-    workspace = Workspace.open(folder, clock)
-    workspace.__dict__["store"] = sqlite_copy(sqlite_template, folder / "data" / "mailer.db")
-    with served_desk(workspace) as served:
-        yield Place(served, clock)
-    workspace.store.close()
+    with desk_place(tmp_path_factory.mktemp("workspace"), sqlite_template) as made:
+        yield made
 
 
 def secret_on(page) -> str:
