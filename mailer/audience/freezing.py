@@ -10,7 +10,7 @@ others are kept from writing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailer.audience.corrections import corrected_faults, correction_of
@@ -102,6 +102,8 @@ class _Prepared:
     #: None where there are choices, or nothing is to be frozen.
     span: Range | None
     sharing: Sharing
+    #: What the range comes to.
+    foreseen: rows.Foreseen = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class _Step:
                     for one in rows.forbidden_elsewhere(connection)
                 ],
             )
-        return _Prepared(progress, choices, span, sharing)
+        return _Prepared(progress, choices, span, sharing, rows.foresee(connection, self._id))
 
     def _choices(self, connection: Connection) -> list[tuple[Unresolved, LanguageChoice]]:
         """Choose an edition for profiles that have none yet, up to what one step writes."""
@@ -233,7 +235,7 @@ class _Step:
         span = prepared.span
         if span is None or progress != prepared.progress:
             return FreezeProgress(done=False, held_s=self._clock.monotonic() - begun)
-        rows.insert_deliveries(connection, self._id, self._now)
+        rows.insert_deliveries(connection, self._id, prepared.foreseen, self._now)
         if prepared.sharing.by_zone and self._share_for is not None:
             place(connection, self._id, self._timing, self._share_for, self._now)
         rows.insert_lists(connection, self._id)

@@ -26,6 +26,7 @@ from mailer.model.feedback import (
 from mailer.model.feedback_policy import Decision, Said, SoftLimits, decide
 from mailer.model.service import TO_SUPPORTERS
 from mailer.model.states import Settlement
+from mailer.model.tallies import HourEvent
 from mailer.store.audience import SCOPE_ALL
 from mailer.store.doubts import settle_doubts
 from mailer.store.engine import Connection
@@ -46,12 +47,20 @@ from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.outcomes import Counted, count_endings
 from mailer.store.suppression_log import LogEntry
 from mailer.store.suppressions import Suppressed, log_entries, suppress
+from mailer.store.tallies import add_events
 
 #: Who settled a doubt, where no person did.
 _BY_REPORT = "report"
 #: What a suppression came from.
 _SOURCES = {SuppressionReason.COMPLAINED: "complaint"}
 _BOUNCE = "bounce"
+
+#: What is counted in the hour in which it is taken.
+_EVENTS = {
+    FeedbackClass.HARD: HourEvent.HARD_BOUNCE,
+    FeedbackClass.SOFT: HourEvent.SOFT_BOUNCE,
+    FeedbackClass.COMPLAINT: HourEvent.COMPLAINT,
+}
 
 #: Rows that may come of what is said. Nothing else changes anybody: providers tell of every mail
 #: that was delivered.
@@ -250,6 +259,8 @@ class _Actor:
             return None
         key = Counted(mail.mailing_id, mail.relay, mail.domain_class, ending, decision.reason)
         count_endings(self._connection, {key: 1})
+        if finding.kind in _EVENTS:
+            add_events(self._connection, mail.mailing_id, _EVENTS[finding.kind], self._now)
         count = count_feedback(self._connection, mail.mailing_id, finding.kind, finding.reason)
         if not decision.tells_staff or count > 1:
             return FeedbackEffect.COUNTED

@@ -57,6 +57,14 @@ from mailer.store.tables import (
     supporter,
     suppression,
 )
+from mailer.store.tallies import (
+    add_deliveries,
+    claim_deferred,
+    lock_counted,
+)
+from mailer.store.tallies import (
+    standing as counted_as,
+)
 from mailer.store.topics import chose_others_than_mailing
 from mailer.store.types import Instant, instant
 
@@ -170,11 +178,14 @@ def claim(
             skip_all(connection, of_it, reason, now)
     claimed = [one for one, reason in found if reason is None]
     if rerouted:
-        again = _persons(connection, rerouted, now)
-        claimed = sorted([*claimed, *(one for one, _ in again)], key=lambda one: one.delivery_id)
+        moved = _persons(connection, rerouted, now)
+        claimed = sorted([*claimed, *(one for one, _ in moved)], key=lambda one: one.delivery_id)
     claimed = _in_turn(connection, claimed, terms.room, purse, now)
     if claimed:
         purse.spend(one.pace_key for one in claimed)
+        # Only who was tried before can be deferred: first claims change no count.
+        again = [one.delivery_id for one in claimed if one.attempt_number > 1]
+        claim_deferred(connection, again)
         connection.execute(
             _claiming(connection.dialect.name),
             {
@@ -286,6 +297,10 @@ def _reroute(connection: Connection, ids: Sequence[int]) -> list[int]:
     # The first of each in the order of the lists.
     first = {row.delivery_id: row for row in reversed(rows)}
     if first:
+        for key, (cell, state) in lock_counted(connection, list(first)).items():
+            there = cell._replace(list_id=first[key].list_id)
+            add_deliveries(connection, cell, counted_as(state), -1)
+            add_deliveries(connection, there, counted_as(state), 1)
         connection.execute(
             _REROUTING,
             [

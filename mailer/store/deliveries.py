@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, bindparam, case, select, update
 
@@ -20,6 +20,7 @@ from mailer.model.feedback import FeedbackReason
 from mailer.model.feedback_policy import SoftLimits
 from mailer.model.mailing import AttemptResult
 from mailer.model.states import DeliveryState, Outcome, SkipReason, states_before
+from mailer.model.tallies import HourEvent
 from mailer.store.batches import fetch, ids_for, insert, these
 from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.outcomes import ENDINGS, NO_MAILING, Counted, count_endings
@@ -27,6 +28,16 @@ from mailer.store.pacing import give_back_of_day
 from mailer.store.refusals import RefusedAddress, note_refusals
 from mailer.store.suppressions import Suppressed
 from mailer.store.tables import attempt, delivery
+from mailer.store.tallies import (
+    OPEN,
+    Cell,
+    Standing,
+    add_events,
+    change,
+    lock_counted,
+    move_deliveries,
+    standing,
+)
 
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
@@ -38,10 +49,17 @@ def skip_all(
     connection: Connection, ids: Collection[int], reason: SkipReason, now: datetime
 ) -> None:
     """Write that deliveries will not go, and why, as `skip` does for one."""
+    may_skip = states_before(DeliveryState.SKIPPED)
+    counted = lock_counted(connection, ids).values()
+    change(connection, (one for one in counted if one.state in may_skip), _skipped(reason))
     connection.execute(
         _skipping(connection.dialect.name),
         {"reason": reason, "now": now, **ids_for(connection, ids)},
     )
+
+
+def _skipped(reason: SkipReason) -> Standing:
+    return standing(DeliveryState.SKIPPED, reason)
 
 
 @cache
@@ -135,11 +153,14 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
         keep_ids_in_order(connection, Ids.SUPPRESSIONS)
     held = _held(connection, name, {one.result.delivery_id for one in batch})
     ended: list[Recorded] = []
+    cells: list[Cell] = []
     for one in batch:
         # Not by an earlier attempt that comes late: a person may have had it sent again.
-        if held.get(one.result.delivery_id) == one.attempt_number:
+        of_it = held.get(one.result.delivery_id)
+        if of_it is not None and of_it.attempts == one.attempt_number:
             del held[one.result.delivery_id]
             ended.append(one)
+            cells.append(of_it.cell)
     if not ended:
         return Written([], [])
     alike: dict[tuple[object, ...], list[int]] = {}
@@ -180,7 +201,34 @@ def record(connection: Connection, name: str, batch: Sequence[Recorded], now: da
     )
     barred = _note_troubles(connection, ended, now)
     count_endings(connection, Counter(map(_counted, ended)))
+    _tally(connection, cells, ended, now)
     return Written(ended, barred)
+
+
+def _tally(
+    connection: Connection, cells: Sequence[Cell], ended: Sequence[Recorded], now: datetime
+) -> None:
+    """Count what claimed deliveries became."""
+    became = Counter(
+        (cell, one.state, one.result.reply.code, one.result.reply.enhanced_code)
+        for cell, one in zip(cells, ended, strict=True)
+    )
+    events: Counter[tuple[int, HourEvent]] = Counter()
+    for (cell, state, code, enhanced_code), count in became.items():
+        after = standing(state, code=code, enhanced_code=enhanced_code)
+        move_deliveries(connection, cell, OPEN, after, count)
+        event = _EVENTS.get(state)
+        if event is not None:
+            events[cell.mailing_id, event] += count
+    for (mailing_id, event), count in events.items():
+        add_events(connection, mailing_id, event, now, count)
+
+
+#: State that an attempt ends in → what happened in that hour.
+_EVENTS = {
+    DeliveryState.ACCEPTED: HourEvent.ACCEPTED,
+    DeliveryState.REFUSED: HourEvent.REFUSED,
+}
 
 
 @cache
@@ -207,19 +255,32 @@ def _counted(one: Recorded) -> Counted:
     return Counted(one.mailing_id, one.result.relay, one.domain_class, ending, one.reason)
 
 
-def _held(connection: Connection, name: str, ids: Collection[int]) -> dict[int, int]:
+class _Held(NamedTuple):
+    """A delivery that a worker holds."""
+
+    attempts: int
+    cell: Cell
+
+
+def _held(connection: Connection, name: str, ids: Collection[int]) -> dict[int, _Held]:
     """Return which of these a worker holds, for which attempt; they stay so in this transaction."""
     values = {"holder": name, **ids_for(connection, ids)}
     rows = fetch(connection, _holding(connection.dialect.name), values)
-    return {row[0]: row[1] for row in rows}
+    return {
+        key: _Held(attempts, Cell(mailing_id, list_id, language or ""))
+        for key, attempts, mailing_id, list_id, language in rows
+    }
 
 
 @cache
-def _holding(dialect: str) -> Select[tuple[int, int]]:
-    query = select(delivery.c.id, delivery.c.attempts).where(
-        delivery.c.id.in_(these(dialect)),
-        delivery.c.claimed_by == bindparam("holder"),
-        delivery.c.state == DeliveryState.SENDING,
+def _holding(dialect: str) -> Select[Any]:
+    columns = delivery.c
+    query = select(
+        columns.id, columns.attempts, columns.mailing_id, columns.list_id, columns.language
+    ).where(
+        columns.id.in_(these(dialect)),
+        columns.claimed_by == bindparam("holder"),
+        columns.state == DeliveryState.SENDING,
     )
     return query.with_for_update()
 

@@ -19,6 +19,7 @@ from mailer.model.timing import ShareState
 from mailer.store.mailings import change_state, lock_mailing
 from mailer.store.retention import check_deliveries_there
 from mailer.store.tables import attempt, delivery, mailing, mailing_share, settlement
+from mailer.store.tallies import OPEN, Cell, Standing, move_deliveries
 
 #: How many deliveries one transaction settles: well under 50 ms of write lock.
 SETTLE_CHUNK = 500
@@ -180,7 +181,13 @@ def settle_doubts(
     if decision is Settlement.RESEND and state is MailingState.CANCELLED:
         raise CannotResend(f"{found.key} is cancelled", found.key)
     rows = connection.execute(
-        select(delivery.c.id, delivery.c.attempts, delivery.c.share_id)
+        select(
+            delivery.c.id,
+            delivery.c.attempts,
+            delivery.c.share_id,
+            delivery.c.list_id,
+            delivery.c.language,
+        )
         .where(
             delivery.c.id.in_(ids),
             delivery.c.mailing_id == found.row_id,
@@ -205,6 +212,10 @@ def settle_doubts(
             change_state(connection, found.row_id, state, MailingState.RUNNING, finished_at=None)
         _release_shares(connection, {row.share_id for row in rows}, now)
     connection.execute(update(delivery).where(delivery.c.id.in_(settled)).values(**values))
+    after = OPEN if decision is Settlement.RESEND else Standing(DeliveryState.ACCEPTED)
+    for row in rows:
+        cell = Cell(found.row_id, row.list_id, row.language or "")
+        move_deliveries(connection, cell, Standing(DeliveryState.IN_DOUBT), after)
     connection.execute(
         settlement.insert(),
         [

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from mailer.store.pending import adding_up
 from mailer.store.tables import id_sequence, metadata, setting
 from mailer.store.turns import take_turn
 
@@ -39,7 +40,7 @@ from mailer.store.turns import take_turn
 BUSY_TIMEOUT_S = 15.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0022"
+NEWEST = "0023"
 
 
 #: Under this name a connection keeps what is done last in its transaction.
@@ -116,7 +117,8 @@ class Store:
         connection.execution_options(mailer_writes=True, mailer_patient=patient)
         if not self.is_sqlite:
             connection.execution_options(isolation_level="READ COMMITTED")
-        with connection.begin(), _doing_last(connection):
+        # Counts before the audit log, always: so nobody holds the one and waits for the other.
+        with connection.begin(), _doing_last(connection), adding_up(connection):
             yield
 
     @contextmanager

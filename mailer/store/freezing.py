@@ -58,12 +58,23 @@ from mailer.store.tables import (
     membership,
     supporter,
 )
+from mailer.store.tallies import (
+    FROZEN_KEY,
+    Cell,
+    Standing,
+    add_deliveries,
+    add_new,
+    newest_delivery,
+    standing,
+)
 from mailer.store.types import Digest, Id, Instant
 
 #: Greater than every digest.
 _BEYOND = b"\xff" * 17
 #: The deliveries of the mailing that is corrected.
 _CORRECTED = delivery.alias("corrected")
+#: An INSERT is to say how many rows it wrote.
+_COUNTING = {"preserve_rowcount": True}
 
 
 @dataclass(frozen=True)
@@ -447,37 +458,61 @@ _DELIVERY: dict[str, ColumnElement[Any]] = {
     "domain_class": _route.c.domain_class,
 }
 _better = _route.alias()
-_DELIVERIES = (
-    select(*_DELIVERY.values())
-    .where(
-        not_(
-            exists(
-                select(literal(1))
-                .select_from(_better)
-                .where(
-                    _better.c.address_digest == _route.c.address_digest,
-                    tuple_(_better.c.reason.is_not(None), _better.c.position)
-                    < tuple_(_route.c.reason.is_not(None), _route.c.position),
-                )
-                .correlate(_route)
-            )
+_is_taken = not_(
+    exists(
+        select(literal(1))
+        .select_from(_better)
+        .where(
+            _better.c.address_digest == _route.c.address_digest,
+            tuple_(_better.c.reason.is_not(None), _better.c.position)
+            < tuple_(_route.c.reason.is_not(None), _route.c.position),
         )
+        .correlate(_route)
     )
-    # In this order the index of deliveries grows at its end.
-    .order_by(_route.c.address_digest)
+)
+# In this order the index of deliveries grows at its end.
+_DELIVERIES = select(*_DELIVERY.values()).where(_is_taken).order_by(_route.c.address_digest)
+_FORESEEN = (
+    select(*(_DELIVERY[name].label(name) for name in FROZEN_KEY), func.count().label("count_"))
+    .where(_is_taken)
+    .group_by(*(_DELIVERY[name] for name in FROZEN_KEY))
 )
 
+#: Under what the deliveries of a range are counted → how many of them there are.
+Foreseen = dict[tuple[Cell, Standing], int]
 
-def insert_deliveries(connection: Connection, mailing_id: int, now: datetime) -> None:
-    """Write a delivery for each address of the range that has none yet.
+
+def foresee(connection: Connection, mailing_id: int) -> Foreseen:
+    """Count the deliveries that the range comes to, so that no lock is held for that."""
+    return {
+        (
+            Cell(mailing_id, row.list_id, row.language or ""),
+            standing(row.state, row.skip_reason),
+        ): row.count_
+        for row in connection.execute(_FORESEEN)
+    }
+
+
+def insert_deliveries(
+    connection: Connection, mailing_id: int, foreseen: Foreseen, now: datetime
+) -> None:
+    """Write and count a delivery for each address of the range that has none yet.
 
     The first list that is a route to it, in the order given, makes it; where none is, the first
     that it is on says why. It is due with its share, and skipped where that was given up.
     """
-    connection.execute(
+    newest = newest_delivery(connection)
+    written = connection.execute(
         insert_or_ignore(connection, delivery).from_select(list(_DELIVERY), _DELIVERIES),
         {"mailing_id": mailing_id, "now": now},
-    )
+        execution_options=_COUNTING,
+    ).rowcount
+    if written == sum(foreseen.values()):
+        for (cell, what), count in foreseen.items():
+            add_deliveries(connection, cell, what, count)
+    else:
+        # A delivery followed somebody to an address of this range before the range was in.
+        add_new(connection, mailing_id, newest)
 
 
 _LISTS = (
@@ -494,9 +529,15 @@ _LISTS = (
 
 
 def insert_lists(connection: Connection, mailing_id: int) -> None:
-    """Write for each delivery of the range every list that it came through."""
+    """Write for each delivery of the range every list that it came through, and count them."""
     columns = (delivery_list.c.delivery_id, delivery_list.c.list_id, delivery_list.c.supporter_id)
-    connection.execute(
+    written = connection.execute(
         insert_or_ignore(connection, delivery_list).from_select(columns, _LISTS),
         {"mailing_id": mailing_id},
+        execution_options=_COUNTING,
+    ).rowcount
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id)
+        .values(memberships=mailing.c.memberships + written)
     )

@@ -25,10 +25,12 @@ from sqlalchemy import (
 )
 
 from mailer.model.audience import MembershipState, UnsubscriptionSource
+from mailer.model.tallies import HourEvent
 from mailer.store.ordering import Ids, keep_ids_in_order
 from mailer.store.supporters import merged_into
 from mailer.store.suppression_log import LogEntry, Mark, left_list
 from mailer.store.tables import (
+    delivery,
     delivery_list,
     mailing_list,
     membership,
@@ -37,6 +39,7 @@ from mailer.store.tables import (
     unsubscription,
     unsubscription_list,
 )
+from mailer.store.tallies import add_events
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,7 @@ def _leave(
             for one, _, digest in leaving
         ],
     ).scalars()
+    _count_leavers(connection, [(one.delivery_id, now) for one, _, _ in leaving], 1)
     left = [
         LeftLists(row_id, tuple(pairs)) for row_id, (_, pairs, _) in zip(ids, leaving, strict=True)
     ]
@@ -292,6 +296,20 @@ def _leave(
     return [None if place is None else left[place] for place in results]
 
 
+def _count_leavers(
+    connection: Connection, leavers: Sequence[tuple[int, datetime]], sign: int
+) -> None:
+    """Count by whose mails and when people left; of a delivery that is gone nobody knows."""
+    rows = connection.execute(_MAILINGS, {"deliveries": sorted({one for one, _ in leavers})})
+    mailing_of = {row.id: row.mailing_id for row in rows}
+    for delivery_id, at in leavers:
+        if delivery_id in mailing_of:
+            add_events(connection, mailing_of[delivery_id], HourEvent.UNSUBSCRIBED, at, sign)
+
+
+_MAILINGS = select(delivery.c.id, delivery.c.mailing_id).where(
+    delivery.c.id.in_(bindparam("deliveries", expanding=True))
+)
 _UNSUBSCRIBE = unsubscription.insert().returning(unsubscription.c.id, sort_by_parameter_order=True)
 
 
@@ -336,6 +354,7 @@ def take_back(
         .values(undone_at=now)
         .returning(unsubscription.c.id, unsubscription.c.at)
     ).all()
+    _count_leavers(connection, [(delivery_id, row.at) for row in undone], -1)
     put_back = 0
     for row in undone:
         left = connection.execute(

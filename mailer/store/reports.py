@@ -1,11 +1,12 @@
-"""Figures about a mailing, counted by the database, and its deliveries one by one.
+"""Figures about a mailing, out of the counts that are kept of it, and its deliveries one by one.
 
-In: a mailing's row id. Out: a `Report` and rows without anybody's name or address.
+In: a mailing's row id. Out: a `Report` and rows without anybody's name or address. What is counted
+stands in `mailer.store.tallies` and `mailer.store.outcomes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,22 +14,23 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from mailer.model.audience import MembershipState
+from mailer.model.breaker import Ending, RefusalReason
 from mailer.model.states import OPEN_STATES, DeliveryState, Settlement, SkipReason
+from mailer.model.tallies import HourEvent
 from mailer.store.doubts import Doubt, doubts, settlements, taken_as_sent
 from mailer.store.feedback import ReturnedMails, returned_mails
+from mailer.store.outcomes import ENDINGS
 from mailer.store.retention import check_deliveries_there, deliveries_gone_at
 from mailer.store.tables import (
-    attempt,
-    attempt_count,
     delivery,
-    delivery_count,
-    delivery_list,
     mailing,
     mailing_list,
     mailing_target,
     membership,
+    outcome_count,
     supporter,
 )
+from mailer.store.tables_tallies import delivery_tally, hour_tally
 
 #: Rows fetched at a time where a mailing's deliveries are written out.
 _PAGE = 1_000
@@ -40,11 +42,11 @@ class Report:
 
     #: Deliveries by state; a state without any is not in it.
     by_state: dict[DeliveryState, int]
-    #: Language of the edition → state → deliveries.
+    #: Language of the edition → state → deliveries; those that are sending are due here.
     by_language: dict[str, dict[DeliveryState, int]]
-    #: Key of the list a delivery is counted under → state → deliveries.
+    #: Key of the list a delivery is counted under → state → deliveries; likewise.
     by_list: dict[str, dict[DeliveryState, int]]
-    #: Relay → accepted, deferred and refused attempts.
+    #: Relay → accepted, deferred, refused and doubtful attempts.
     by_relay: dict[str, dict[str, int]]
     #: Why people on the lists were not mailed; every reason that occurred.
     not_mailed: dict[SkipReason, int]
@@ -58,6 +60,10 @@ class Report:
     settled: dict[Settlement, int] = field(default_factory=dict)
     #: What came back of it.
     returned: ReturnedMails = field(default_factory=ReturnedMails)
+    #: Class of the addresses' domains → how attempts ended, and what came back of them later.
+    by_domain_class: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: Hour since 1970, UTC → what happened in it.
+    over_time: dict[int, dict[HourEvent, int]] = field(default_factory=dict)
     #: From when on the deliveries are cleared away, and these are counts of what was.
     gone_at: datetime | None = None
 
@@ -83,59 +89,74 @@ class Report:
 
 
 def report(connection: Connection, mailing_id: int) -> Report:
-    """Count everything about one mailing."""
+    """Tell everything about one mailing, out of the counts that are kept of it."""
     keys = _list_keys(connection, mailing_id)
     by_state: dict[DeliveryState, int] = {}
     by_language: dict[str, dict[DeliveryState, int]] = {}
     by_list: dict[str, dict[DeliveryState, int]] = {}
-    rows = connection.execute(
-        select(delivery.c.state, delivery.c.language, delivery.c.list_id, func.count())
-        .where(delivery.c.mailing_id == mailing_id)
-        .group_by(delivery.c.state, delivery.c.language, delivery.c.list_id)
-    ).all()
-    cleared = _cleared(connection, mailing_id)
-    gone = [(one.state, one.language, one.list_id, one.deliveries) for one in cleared]
-    for state, language, list_id, count in (*rows, *gone):
-        by_state[state] = by_state.get(state, 0) + count
-        if state is not DeliveryState.SKIPPED:
-            _add(by_language, language or "", state, count)
-        _add(by_list, keys.get(list_id, str(list_id)), state, count)
-    memberships = _memberships(connection, mailing_id)
-    memberships += sum(one.memberships for one in cleared)
-    not_mailed = _not_mailed(connection, mailing_id)
-    refusals = _refusals(connection, mailing_id)
-    for one in cleared:
-        if one.skip_reason:
+    not_mailed: dict[SkipReason, int] = {}
+    refusals: dict[str, int] = {}
+    for one in _deliveries(connection, mailing_id):
+        by_state[one.state] = by_state.get(one.state, 0) + one.deliveries
+        _add(by_list, keys.get(one.list_id, str(one.list_id)), one.state, one.deliveries)
+        if one.state is not DeliveryState.SKIPPED:
+            _add(by_language, one.language, one.state, one.deliveries)
+        elif one.skip_reason:
             reason = SkipReason(one.skip_reason)
             not_mailed[reason] = not_mailed.get(reason, 0) + one.deliveries
         if one.state is DeliveryState.REFUSED:
             reply = f"{one.code} {one.enhanced_code}".strip()
             refusals[reply] = refusals.get(reply, 0) + one.deliveries
+    memberships = _memberships(connection, mailing_id)
     duplicates = memberships - sum(by_state.values())
     if duplicates > 0:
         # Beside those who came to an address that the mailing reached already.
         reason = SkipReason.DUPLICATE_ADDRESS
         not_mailed[reason] = not_mailed.get(reason, 0) + duplicates
+    by_relay, by_domain_class = _by_way(connection, mailing_id)
     return Report(
-        by_state=by_state,
+        by_state=_with_sending(connection, mailing_id, by_state),
         by_language=dict(sorted(by_language.items())),
         by_list=by_list,
-        by_relay=_by_relay(connection, mailing_id),
+        by_relay=by_relay,
+        by_domain_class=by_domain_class,
         not_mailed=not_mailed,
         refusals=refusals,
         memberships=memberships,
         in_doubt=tuple(doubts(connection, mailing_id)),
         settled=settlements(connection, mailing_id),
         returned=returned_mails(connection, mailing_id),
+        over_time=over_time(connection, mailing_id),
         gone_at=deliveries_gone_at(connection, mailing_id),
     )
 
 
-def _cleared(connection: Connection, mailing_id: int) -> Sequence[Row[Any]]:
-    """Return the counts of the deliveries that were cleared away."""
+def _deliveries(connection: Connection, mailing_id: int) -> Sequence[Row[Any]]:
+    """Return the counts of a mailing's deliveries, those that are not none."""
     return connection.execute(
-        select(delivery_count).where(delivery_count.c.mailing_id == mailing_id)
+        select(delivery_tally).where(
+            delivery_tally.c.mailing_id == mailing_id, delivery_tally.c.deliveries != 0
+        )
     ).all()
+
+
+def _with_sending(
+    connection: Connection, mailing_id: int, counted: Mapping[DeliveryState, int]
+) -> dict[DeliveryState, int]:
+    """Tell those that are sending from those that are due, which are counted together.
+
+    They are claims of a second or so, and looked up by the index.
+    """
+    sending: int = connection.execute(
+        select(func.count()).where(
+            delivery.c.state == DeliveryState.SENDING, delivery.c.mailing_id == mailing_id
+        )
+    ).scalar_one()
+    found = dict(counted)
+    if sending:
+        found[DeliveryState.DUE] = found.get(DeliveryState.DUE, 0) - sending
+        found[DeliveryState.SENDING] = sending
+    return {state: count for state, count in found.items() if count}
 
 
 def _add(
@@ -155,51 +176,43 @@ def _list_keys(connection: Connection, mailing_id: int) -> dict[int, str]:
 
 
 def _memberships(connection: Connection, mailing_id: int) -> int:
-    return int(
-        connection.execute(
-            select(func.count())
-            .select_from(delivery_list)
-            .join(delivery, delivery.c.id == delivery_list.c.delivery_id)
-            .where(delivery.c.mailing_id == mailing_id)
-        ).scalar_one()
-    )
+    query = select(mailing.c.memberships).where(mailing.c.id == mailing_id)
+    return int(connection.execute(query).scalar_one())
 
 
-def _not_mailed(connection: Connection, mailing_id: int) -> dict[SkipReason, int]:
-    rows = connection.execute(
-        select(delivery.c.skip_reason, func.count())
-        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.SKIPPED)
-        .group_by(delivery.c.skip_reason)
-    )
-    return {reason: count for reason, count in rows if reason is not None}
+def _by_way(
+    connection: Connection, mailing_id: int
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Return the ends of attempts by relay, and by domain class with what came back later."""
+    by_relay: dict[str, dict[str, int]] = {}
+    by_domain_class: dict[str, dict[str, int]] = {}
+    for one in connection.execute(
+        select(outcome_count).where(outcome_count.c.mailing_id == mailing_id)
+    ):
+        row = by_domain_class.setdefault(one.domain_class, {})
+        row[one.ending.value] = row.get(one.ending.value, 0) + one.deliveries
+        if one.ending in ENDINGS.values():
+            # The last attempt before it was given up was deferred by the relay like the others.
+            gave_up = one.reason is RefusalReason.GAVE_UP
+            said = Ending.DEFERRED if gave_up else one.ending
+            answers = by_relay.setdefault(one.relay, {})
+            answers[said.value] = answers.get(said.value, 0) + one.deliveries
+    return by_relay, by_domain_class
 
 
-def _refusals(connection: Connection, mailing_id: int) -> dict[str, int]:
-    rows = connection.execute(
-        select(delivery.c.code, delivery.c.enhanced_code, func.count())
-        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.REFUSED)
-        .group_by(delivery.c.code, delivery.c.enhanced_code)
-    )
-    return {f"{code or 0} {enhanced or ''}".strip(): count for code, enhanced, count in rows}
+def over_time(connection: Connection, mailing_id: int) -> dict[int, dict[HourEvent, int]]:
+    """Return hour by hour what happened; hours without anything are not in it.
 
-
-def _by_relay(connection: Connection, mailing_id: int) -> dict[str, dict[str, int]]:
-    rows = connection.execute(
-        select(attempt.c.relay, attempt.c.outcome, func.count())
-        .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(delivery.c.mailing_id == mailing_id)
-        .group_by(attempt.c.relay, attempt.c.outcome)
-    )
-    table: dict[str, dict[str, int]] = {}
-    cleared = connection.execute(
-        select(attempt_count.c.relay, attempt_count.c.outcome, attempt_count.c.attempts).where(
-            attempt_count.c.mailing_id == mailing_id
-        )
-    )
-    for relay, outcome, count in (*rows, *cleared):
-        answers = table.setdefault(relay, {})
-        answers[outcome.value] = answers.get(outcome.value, 0) + count
-    return table
+    An hour is counted since 1970, UTC: `mailer.model.tallies` makes an instant of it.
+    """
+    found: dict[int, dict[HourEvent, int]] = {}
+    for row in connection.execute(
+        select(hour_tally)
+        .where(hour_tally.c.mailing_id == mailing_id, hour_tally.c.happened != 0)
+        .order_by(hour_tally.c.hour, hour_tally.c.event)
+    ):
+        found.setdefault(row.hour, {})[row.event] = row.happened
+    return found
 
 
 def doubts_by_mailing(connection: Connection, since: datetime | None = None) -> dict[str, int]:
@@ -242,13 +255,14 @@ class Progress:
 
 
 def progress(connection: Connection, mailing_id: int) -> Progress:
-    """Count the deliveries of a mailing by state."""
+    """Return the deliveries of a mailing by state, out of the counts that are kept of it."""
     rows = connection.execute(
-        select(delivery.c.state, func.count().label("count_"))
-        .where(delivery.c.mailing_id == mailing_id)
-        .group_by(delivery.c.state)
+        select(delivery_tally.c.state, func.sum(delivery_tally.c.deliveries).label("count_"))
+        .where(delivery_tally.c.mailing_id == mailing_id)
+        .group_by(delivery_tally.c.state)
     )
-    return Progress({row.state: row.count_ for row in rows})
+    counted = {row.state: int(row.count_) for row in rows}
+    return Progress(_with_sending(connection, mailing_id, counted))
 
 
 @dataclass(frozen=True)

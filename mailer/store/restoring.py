@@ -28,6 +28,7 @@ from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.model.breaker import OTHER_CLASS, Ending, RefusalReason
 from mailer.model.mailing import Mailing
 from mailer.model.states import OPEN_STATES, DeliveryState, MailingState, Outcome
+from mailer.model.tallies import HourEvent
 from mailer.store.audience import SCOPE_ALL, insert_or_ignore, organisation_scope
 from mailer.store.mailings import list_mailings
 from mailer.store.outcomes import ENDINGS, Counted, count_endings
@@ -50,6 +51,7 @@ from mailer.store.tables import (
     suppression,
     worker,
 )
+from mailer.store.tallies import add_events, lock_counted, move_deliveries, standing
 from mailer.store.types import Instant
 
 #: States in which a mailing sends or may come to send.
@@ -66,6 +68,8 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 #: What tokens have room for.
 _LARGEST_ID = 1 << 48
 _RELAY = "journal"
+#: What a reply of the journal says → what happened in that hour.
+_EVENTS = {Ending.ACCEPTED: HourEvent.ACCEPTED, Ending.REFUSED: HourEvent.REFUSED}
 _SOURCE = "suppressions.log"
 _REASONS = {one.value: one for one in SuppressionReason}
 
@@ -129,6 +133,7 @@ class Settled:
 def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> None:
     """Write what deliveries became after the copy was made, as if they had been claimed then."""
     new = []
+    _tally(connection, batch)
     for one in batch:
         is_open = one.state in OPEN_STATES
         connection.execute(
@@ -162,10 +167,19 @@ def settle(connection: Connection, batch: Sequence[Settled], now: datetime) -> N
             )
             if written.first() is not None:
                 new.append(one)
-    _count(connection, new)
+    _count(connection, new, now)
 
 
-def _count(connection: Connection, settled: Sequence[Settled]) -> None:
+def _tally(connection: Connection, settled: Sequence[Settled]) -> None:
+    counted = lock_counted(connection, [one.delivery_id for one in settled])
+    for one in settled:
+        cell, before = counted[one.delivery_id]
+        after = standing(one.state, code=one.code, enhanced_code=one.enhanced_code)
+        # Neither open ones nor those in doubt are counted by reason or code.
+        move_deliveries(connection, cell, standing(before), after)
+
+
+def _count(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
     """Count attempts that the copy did not have, so that counts and rows agree."""
     rows = connection.execute(
         select(delivery.c.id, delivery.c.mailing_id, supporter.c.domain_class)
@@ -181,6 +195,8 @@ def _count(connection: Connection, settled: Sequence[Settled]) -> None:
         refused = ending is Ending.REFUSED
         reason = RefusalReason.OTHER if refused else RefusalReason.NONE
         counted.append(Counted(mailing_id, _RELAY, domain_class, ending, reason))
+        if ending in _EVENTS:
+            add_events(connection, mailing_id, _EVENTS[ending], now)
     count_endings(connection, Counter(counted))
 
 

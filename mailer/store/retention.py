@@ -1,27 +1,20 @@
-"""Clear away what is older than it needs to be, and keep counts of it.
+"""Clear away what is older than it needs to be; what a report tells of it is counted already.
 
-In: an instant before which things are old. Out: chunks deleted; what a report tells of them is
-counted in the same transaction, so that the counts and the rows left are the whole at any instant.
-Nothing of a mailing that has not ended is touched.
+In: an instant before which things are old. Out: chunks deleted. The counts of `delivery_tally` and
+`outcome_count` stay as they are. Nothing of a mailing that has not ended is touched.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from mailer.model.states import MailingState
-from mailer.store.audience import insert_or_ignore
 from mailer.store.tables import (
     attempt,
-    attempt_count,
     delivery,
-    delivery_count,
     delivery_list,
     feedback_event,
     feedback_finding,
@@ -80,14 +73,7 @@ def clear_attempts(connection: Connection, after: int, before: datetime, limit: 
     Ids and instants go up together, so that the first young attempt is the end.
     """
     rows = connection.execute(
-        select(
-            attempt.c.id,
-            attempt.c.relay,
-            attempt.c.outcome,
-            attempt.c.started_at,
-            mailing.c.id.label("mailing_id"),
-            mailing.c.state,
-        )
+        select(attempt.c.id, attempt.c.started_at, mailing.c.state)
         .join(delivery, delivery.c.id == attempt.c.delivery_id)
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(attempt.c.id > after)
@@ -95,19 +81,10 @@ def clear_attempts(connection: Connection, after: int, before: datetime, limit: 
         .limit(limit)
     ).all()
     old = [row for row in rows if row.started_at < before]
-    gone = [row for row in old if row.state in _ENDED]
-    _delete_attempts(connection, gone)
+    gone = [row.id for row in old if row.state in _ENDED]
+    connection.execute(delete(attempt).where(attempt.c.id.in_(gone)))
     is_over = len(rows) < limit or len(old) < len(rows)
     return Cleared(len(gone), None if is_over else rows[-1].id)
-
-
-def _delete_attempts(connection: Connection, rows: Sequence[Any]) -> None:
-    counts = Counter((row.mailing_id, row.relay, row.outcome) for row in rows)
-    for (mailing_id, relay, outcome), count in counts.items():
-        key = {"mailing_id": mailing_id, "relay": relay, "outcome": outcome}
-        _add(connection, attempt_count, key, {"attempts": count})
-    if rows:
-        connection.execute(delete(attempt).where(attempt.c.id.in_([row.id for row in rows])))
 
 
 def clear_deliveries(connection: Connection, before: datetime, limit: int, now: datetime) -> int:
@@ -131,57 +108,12 @@ def clear_deliveries(connection: Connection, before: datetime, limit: int, now: 
         .where(mailing.c.id == found, mailing.c.deliveries_gone_at.is_(None))
         .values(deliveries_gone_at=now)
     )
-    rows = connection.execute(
-        select(delivery).where(delivery.c.mailing_id == found).limit(limit)
-    ).all()
-    _count_deliveries(connection, rows)
-    ids = [row.id for row in rows]
-    attempts = connection.execute(
-        select(attempt.c.id, attempt.c.relay, attempt.c.outcome, delivery.c.mailing_id)
-        .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(attempt.c.delivery_id.in_(ids))
-    ).all()
-    _delete_attempts(connection, attempts)
+    rows = select(delivery.c.id).where(delivery.c.mailing_id == found).limit(limit)
+    ids = list(connection.execute(rows).scalars())
+    connection.execute(delete(attempt).where(attempt.c.delivery_id.in_(ids)))
     connection.execute(delete(delivery_list).where(delivery_list.c.delivery_id.in_(ids)))
     connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
-    return len(rows)
-
-
-def _count_deliveries(connection: Connection, rows: Sequence[Any]) -> None:
-    lists = connection.execute(
-        select(delivery_list.c.delivery_id, func.count().label("lists"))
-        .where(delivery_list.c.delivery_id.in_([row.id for row in rows]))
-        .group_by(delivery_list.c.delivery_id)
-    )
-    lists_of = {row.delivery_id: row.lists for row in lists}
-    counts: Counter[tuple[Any, ...]] = Counter()
-    memberships: Counter[tuple[Any, ...]] = Counter()
-    for row in rows:
-        key = (
-            row.mailing_id,
-            row.list_id,
-            row.language or "",
-            row.state,
-            row.skip_reason.value if row.skip_reason else "",
-            row.code or 0,
-            row.enhanced_code or "",
-        )
-        counts[key] += 1
-        memberships[key] += lists_of.get(row.id, 0)
-    names = [column.name for column in delivery_count.primary_key.columns]
-    for key, count in counts.items():
-        more = {"deliveries": count, "memberships": memberships[key]}
-        _add(connection, delivery_count, dict(zip(names, key, strict=True)), more)
-
-
-def _add(connection: Connection, table: Table, key: dict[str, Any], more: dict[str, int]) -> None:
-    """Add to the counts of a row, which is written where it is not there yet."""
-    connection.execute(insert_or_ignore(connection, table).values(**key))
-    connection.execute(
-        update(table)
-        .where(and_(*(table.c[name] == value for name, value in key.items())))
-        .values({name: table.c[name] + count for name, count in more.items()})
-    )
+    return len(ids)
 
 
 def clear_service_mails(connection: Connection, before: datetime, limit: int) -> int:

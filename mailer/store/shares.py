@@ -41,6 +41,7 @@ from mailer.model.timing import (
     parse_window,
 )
 from mailer.store.tables import delivery, mailing, mailing_share, mailing_zone, supporter
+from mailer.store.tallies import change, lock_counted, standing
 from mailer.store.types import Instant
 
 #: The share of deliveries whose mailing has none.
@@ -49,6 +50,7 @@ NO_SHARE = 0
 SKIP_CHUNK = 2_000
 #: Deliveries that no sender holds and that have no outcome.
 _LEFT = (DeliveryState.DUE, DeliveryState.DEFERRED)
+_EXPIRED = standing(DeliveryState.SKIPPED, SkipReason.EXPIRED)
 #: Gives the share that a zone on record belongs to, on a list: list's row id, zone.
 ShareFor = Callable[[int, str], PlannedShare]
 
@@ -233,7 +235,7 @@ def _find(connection: Connection, mailing_id: int, zone: str) -> Share | None:
     return None if row is None else _share_of(row)
 
 
-def _left_in_skipped() -> Select[tuple[int]]:
+def _left_in_skipped() -> Select[int]:
     given_up = select(mailing_share.c.id).where(mailing_share.c.state == ShareState.SKIPPED)
     sent = select(mailing.c.id).where(
         mailing.c.in_shares,
@@ -255,9 +257,13 @@ def expire_skipped(connection: Connection, now: datetime) -> int:
     """Skip a chunk of what shares that were given up still had to send; return how many."""
     ids = list(connection.execute(_left_in_skipped().limit(SKIP_CHUNK)).scalars())
     if ids:
+        found = lock_counted(connection, ids)
+        # Where rows are locked one by one, a sender may have claimed some meanwhile.
+        left = {key: one for key, one in found.items() if one.state in _LEFT}
+        change(connection, left.values(), _EXPIRED)
         connection.execute(
             update(delivery)
-            .where(delivery.c.id.in_(ids), delivery.c.state.in_(_LEFT))
+            .where(delivery.c.id.in_(list(left)))
             .values(
                 state=DeliveryState.SKIPPED,
                 skip_reason=SkipReason.EXPIRED,
@@ -376,6 +382,10 @@ def place(
         given_up = share.state is ShareState.SKIPPED
         values: dict[str, Any] = {"share_id": share.row_id, "next_attempt_at": share.due_at}
         if given_up:
+            strayed = connection.execute(
+                select(delivery.c.id).where(*strays, delivery.c.list_id == list_id, here)
+            ).scalars()
+            change(connection, lock_counted(connection, strayed.all()).values(), _EXPIRED)
             values |= {
                 "state": DeliveryState.SKIPPED,
                 "skip_reason": SkipReason.EXPIRED,

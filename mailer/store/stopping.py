@@ -12,15 +12,19 @@ from sqlalchemy import Connection, Select, select, update
 
 from mailer.model.mailing import Mailing
 from mailer.model.states import DeliveryState, ForbiddenTransition, MailingState
+from mailer.store.batches import ids_for, these
 from mailer.store.breaker import figures_by_class, figures_to_document
 from mailer.store.mailings import change_state, find_mailing, load_mailing
 from mailer.store.shares import release_shares
 from mailer.store.tables import delivery, mailing
+from mailer.store.tallies import Standing, change, lock_counted
 
 #: How many deliveries one transaction cancels: well under 50 ms of write lock.
 CANCEL_CHUNK = 2_000
 #: Characters of the reason why a mailing is held.
 LONGEST_REASON = 200
+#: Those of a claim are on their way and come to their end.
+_WAITING = (DeliveryState.DUE, DeliveryState.DEFERRED)
 
 
 class PausedByItself(Exception):
@@ -144,13 +148,13 @@ def _state_before(connection: Connection, found: Mailing) -> MailingState:
     return MailingState(before) if before else MailingState.SCHEDULED
 
 
-def _open_of_cancelled() -> Select[tuple[int]]:
+def _open_of_cancelled() -> Select[int]:
     return (
         select(delivery.c.id)
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(
             mailing.c.state == MailingState.CANCELLED,
-            delivery.c.state.in_([DeliveryState.DUE, DeliveryState.DEFERRED]),
+            delivery.c.state.in_(_WAITING),
         )
     )
 
@@ -163,8 +167,14 @@ def has_cancelled_open_deliveries(connection: Connection) -> bool:
 def cancel_open_deliveries(connection: Connection, now: datetime) -> int:
     """Cancel a chunk of what cancelled mailings still had to send; return how many."""
     chunk = _open_of_cancelled().limit(CANCEL_CHUNK)
-    return connection.execute(
+    found = lock_counted(connection, connection.execute(chunk).scalars().all())
+    # Where rows are locked one by one, a sender may have claimed some meanwhile.
+    waiting = {key: one for key, one in found.items() if one.state in _WAITING}
+    change(connection, waiting.values(), Standing(DeliveryState.CANCELLED))
+    connection.execute(
         update(delivery)
-        .where(delivery.c.id.in_(chunk.scalar_subquery()))
-        .values(state=DeliveryState.CANCELLED, finished_at=now, next_attempt_at=None)
-    ).rowcount
+        .where(delivery.c.id.in_(these(connection.dialect.name)))
+        .values(state=DeliveryState.CANCELLED, finished_at=now, next_attempt_at=None),
+        ids_for(connection, waiting),
+    )
+    return len(found)

@@ -347,6 +347,8 @@ mailing = Table(
     #: People of the next range: fewer where a range held the write lock too long.
     Column("freeze_members", Integer, nullable=False, server_default="5000"),
     Column("frozen_at", Instant),
+    #: The lists that its deliveries came through, over all of them; grows with freezing.
+    Column("memberships", Integer, nullable=False, server_default="0"),
     #: The mailing it corrects: it goes to those whom that one reached, in the same language.
     Column("corrects_id", Id),
     #: When its deliveries were cleared away, and only counts left; set before the first one is.
@@ -564,33 +566,6 @@ settlement = Table(
     Column("decided_by", String(80), nullable=False),
     Index("ix_settlement_mailing_id", "mailing_id", "decision"),
     sqlite_autoincrement=True,
-)
-
-#: How many deliveries were cleared away, by all that a report tells of them.
-delivery_count = Table(
-    "delivery_count",
-    metadata,
-    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
-    Column("list_id", Id, primary_key=True),
-    #: "" where there was none, as with everything below.
-    Column("language", String(40), primary_key=True),
-    Column("state", Enum(DeliveryState), primary_key=True),
-    Column("skip_reason", String(40), primary_key=True),
-    Column("code", Integer, primary_key=True),
-    Column("enhanced_code", String(12), primary_key=True),
-    Column("deliveries", Integer, nullable=False, server_default="0"),
-    #: The lists they came through, over all of them.
-    Column("memberships", Integer, nullable=False, server_default="0"),
-)
-
-#: How many attempts were cleared away.
-attempt_count = Table(
-    "attempt_count",
-    metadata,
-    Column("mailing_id", Id, ForeignKey("mailing.id"), primary_key=True),
-    Column("relay", String(60), primary_key=True),
-    Column("outcome", Enum(Outcome), primary_key=True),
-    Column("attempts", Integer, nullable=False, server_default="0"),
 )
 
 #: What came of deliveries, counted in the transactions that record it; kept as long as the mailing.
@@ -880,5 +855,6 @@ import mailer.store.tables_approval  # noqa: E402
 import mailer.store.tables_audit  # noqa: E402
 import mailer.store.tables_preflight  # noqa: E402
 import mailer.store.tables_staff  # noqa: E402
+import mailer.store.tables_tallies  # noqa: E402
 import mailer.store.tables_uploads  # noqa: E402
 import mailer.store.tables_writing  # noqa: E402, F401

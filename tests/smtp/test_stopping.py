@@ -129,6 +129,7 @@ async def test_pause_resume_and_cancel_take_hold_at_full_speed(
     with store.write() as connection:
         while has_cancelled_open_deliveries(connection):
             cancel_open_deliveries(connection, NOW)
+    with store.read() as connection:
         found = find_mailing(connection, "s-1")
         figures = report(connection, found.row_id)
     accepted = len(data_at)

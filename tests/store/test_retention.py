@@ -16,6 +16,7 @@ from mailer.store.suppression_log import SuppressionLog
 from mailer.store.tables import attempt, delivery, delivery_list, mailing, membership
 from mailer.tokens import Purpose
 from tests.support.factories import make_revision
+from tests.support.tallies import count_attempts
 
 DAYS = {
     "undo": 30,
@@ -68,6 +69,7 @@ def add_sent(ground, store, slug, state=MailingState.FINISHED):
                     duration_ms=1, outcome=outcome, code=250, enhanced_code="", reply="",
                 )
             )  # fmt: skip
+        count_attempts(connection, made.row_id)
         connection.execute(
             mailing.update()
             .where(mailing.c.id == made.row_id)

@@ -49,6 +49,7 @@ from mailer.store.engine import Store, take_ids
 from mailer.store.mailings import NewMailing, create_mailing, load_mailing
 from mailer.store.statements import save_revision
 from tests.support.clocks import NOW
+from tests.support.tallies import recount
 
 LONG_AGO = NOW - timedelta(days=300)
 
@@ -320,4 +321,5 @@ class Ground:
                     for key in keys
                 ],
             )
+            recount(connection)
         return int(row_id)

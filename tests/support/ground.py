@@ -13,6 +13,7 @@ from mailer.model.statement import StatementKind
 from mailer.model.states import DeliveryState, MailingState
 from mailer.store import tables
 from mailer.store.engine import take_ids
+from tests.support.tallies import recount
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -105,6 +106,7 @@ def lay_ground(store, seal_keys, service_keys, addresses):
                 select(*columns).where(tables.delivery.c.mailing_id == mailing),
             )
         )
+        recount(connection)
     return mailing, list_id
 
 

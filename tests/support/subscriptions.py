@@ -25,6 +25,7 @@ from mailer.store.tables import (
     unsubscription,
     unsubscription_list,
 )
+from tests.support.tallies import recount
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -226,6 +227,7 @@ class Subscriptions:
                     for key, supporter_id in routes
                 ],
             )
+            recount(connection)
         return int(delivery_id)
 
     def forget_delivery(self, delivery_id: int) -> None:
