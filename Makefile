@@ -7,7 +7,7 @@ ARGS ?=
 # One more than cores: a third of the tests wait for processes and clocks of their own.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: help dev demo check test bench bench-leaving bench-freezing chaos lock catalogs pictures clean
+.PHONY: help dev demo check test bench bench-leaving bench-freezing bench-desk chaos lock catalogs pictures clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev
 ## make bench-leaving  10,000 people unsubscribe while a mailing runs; part of make bench
 bench-leaving: $(VENV)/.dev
 	@$(BIN)/python -m bench.leaving $(ARGS)
+
+## make bench-desk  how long the figures of the desk's pages take, over a mailing to a million
+bench-desk: $(VENV)/.dev
+	@$(BIN)/python -m bench.desk_pages $(ARGS)
 
 ## make bench-freezing  how long freezing a mailing takes, and who unsubscribes waits (ARGS="--people 1000000")
 bench-freezing: $(VENV)/.dev
