@@ -44,6 +44,7 @@ from mailer.model.states import (
     Settlement,
     SkipReason,
 )
+from mailer.model.tallies import start_of
 from mailer.store.mailings import find_mailing
 from mailer.store.reports import Progress, Report, deliveries, report
 from mailer.store.shares import share_figures, shares_of
@@ -275,6 +276,11 @@ def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
         "by_language": _plain(figures.by_language),
         "by_list": _plain(figures.by_list),
         "by_relay": figures.by_relay,
+        "by_domain_class": figures.by_domain_class,
+        "over_time": {
+            start_of(hour).isoformat(): {event.value: count for event, count in events.items()}
+            for hour, events in figures.over_time.items()
+        },
         "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
         "refusals": figures.refusals,
         "reported_as_taken": figures.settled.get(Settlement.REPORTED, 0),
