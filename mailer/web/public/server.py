@@ -41,6 +41,8 @@ class _PatientForAWhile(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # uvicorn writes its access log, tokens and all, as soon as anybody listens to that logger.
+        self.access_log = False
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
