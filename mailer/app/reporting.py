@@ -15,9 +15,12 @@ from typing import Any
 from mailer.app.small_counts import FigureTable, hide_small_counts, table_of
 from mailer.app.workspace import Workspace
 from mailer.audience.cells import disarmed
+from mailer.model.audit import AuditAction
 from mailer.model.mailing import Mailing
+from mailer.model.staff import Actor
 from mailer.model.states import DeliveryState
 from mailer.model.tallies import HourEvent, start_of
+from mailer.store.audit import write_audit
 from mailer.store.mailings import find_mailing
 from mailer.store.reports import Report, report
 
@@ -137,3 +140,28 @@ def as_document(made: MailingReport, tables: Sequence[FigureTable]) -> dict[str,
             for table in tables
         },
     }
+
+
+def note_export(
+    workspace: Workspace, actor: Actor, key: str, kind: str, *, for_partners: bool
+) -> None:
+    """Put on record that a report left the program as a file.
+
+    Args:
+        workspace: where it is.
+        actor: who took it.
+        key: of the mailing.
+        kind: "csv" or "json".
+        for_partners: small counts were hidden.
+    """
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        write_audit(
+            connection,
+            actor,
+            AuditAction.REPORT_EXPORTED,
+            key,
+            now,
+            kind=kind,
+            for_partners=for_partners,
+        )

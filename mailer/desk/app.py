@@ -28,6 +28,7 @@ from mailer.desk.home import Home
 from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
 from mailer.desk.previews import Previews
+from mailer.desk.reports import Reports
 from mailer.desk.routes import Method, Route
 from mailer.desk.scheduling import Scheduling
 from mailer.desk.signing_in import SigningIn
@@ -74,6 +75,7 @@ def areas() -> Sequence[Area]:
         lambda desk: Counting(desk).routes(),
         lambda desk: Scheduling(desk).routes(),
         lambda desk: Watching(desk).routes(),
+        lambda desk: Reports(desk).routes(),
     )
 
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +149,15 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         hers.check("#take")
         hers.click("main form button")
         assert "What was in doubt is settled" in hers.inner_text("main")
+        hers.click("main nav >> text=Report")
+        is_fine(hers, scripts)
+        assert "nothing in these mails is tracked" in hers.inner_text("main")
+        with hers.expect_download() as saved:
+            hers.click("text=Save as CSV")
+        assert "outcome,all,accepted," in Path(saved.value.path()).read_text("utf-8-sig")
+        his.goto(f"{address}/desk/mailings/her-rights-1/report?for=partners")
+        is_fine(his, scripts)
+        assert "< 10" in his.inner_text("main")
         his.goto(f"{address}/desk/mailings/her-rights-1/watch")
         is_fine(his, scripts)
         assert "Settle it" not in his.inner_text("main")
