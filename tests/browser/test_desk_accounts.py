@@ -9,6 +9,7 @@ from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.model.staff import BY_ITSELF, StaffRole
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
+from tests.support.catalogs import write_complete_catalogs
 from tests.support.clocks import FixedClock
 from tests.support.databases import sqlite_copy
 from tests.support.desk import served_desk, welcome
@@ -23,6 +24,7 @@ def desk(tmp_path_factory, sqlite_template):
     """A desk of a workspace with nothing in it."""
     folder = tmp_path_factory.mktemp("workspace")
     lay_workspace(folder, HARBOR_CONFIG)
+    write_complete_catalogs(folder / "templates" / "locale", ("en", "ru", "uk", "ro", "be"))
     workspace = Workspace.open(folder, FixedClock())
     workspace.__dict__["store"] = sqlite_copy(sqlite_template, folder / "data" / "mailer.db")
     with served_desk(workspace) as served:
@@ -106,3 +108,27 @@ def test_the_account_and_its_forms_are_sound(browser, desk, language, width, dar
         page.keyboard.press("Enter")
         page.wait_for_selector("#problems")
         look_at(page, f"{name}-wrong")
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("en", 1024, False), ("ru", 320, True)])
+def test_staff_and_the_log_are_sound(browser, desk, language, width, dark):
+    """Every page by which administrators mind staff and read the audit log."""
+    desk.workspace.clock.forward(seconds=30)
+    member = welcome(desk.workspace, f"ada-{language}", *ROLES)
+    name = f"desk-staff-{language}-{width}-{'dark' if dark else 'light'}"
+    with open_page(browser, width=width, dark=dark, language=language) as page:
+        sign_in(page, desk, member)
+        paths = ("staff", "staff-invite", f"staff/{member.login}", f"staff/{member.login}/roles")
+        paths += (f"staff/{member.login}/reset", "audit", "audit/check", "audit/file")
+        for path in paths:
+            page.goto(f"{desk.url}/desk/{path}")
+            look_at(page, f"{name}-{path.replace('/', '-')}")
+        page.goto(f"{desk.url}/desk/staff-invite")
+        page.fill("#name", "Nadia")
+        page.fill("#login", f"nadia-{language}")
+        page.check("#role-author")
+        page.fill("#password", member.password)
+        page.fill("#code", member.code())
+        page.keyboard.press("Enter")
+        page.wait_for_selector("pre.mono")
+        look_at(page, f"{name}-link")
