@@ -111,6 +111,7 @@ def fact_words(fact: Fact) -> str:
     """Return a fact as it is shown; facts are in the words of the program, in every language."""
     if isinstance(fact, bool):
         return "yes" if fact else "no"
-    if fact is None or fact == "":
-        return "–"
-    return str(fact) if isinstance(fact, str | int) else ", ".join(fact)
+    if isinstance(fact, int):
+        return str(fact)
+    words = fact if isinstance(fact, str) else ", ".join(fact or ())
+    return words or "–"
