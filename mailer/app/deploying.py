@@ -61,6 +61,7 @@ def server_files(config: Config, site: Site) -> dict[str, str]:
         "MAILDIR": f" {config.maildir}" if _is_apart(config) else "",
         "RECIPIENTS": "\n".join(f"{one} mailer:" for one in _recipients(config)),
         "UPSTREAM": _upstream(config.web.host, config.web.port),
+        **_desk_places(config),
     }
     folder = share_dir() / FOLDER
     return {
@@ -101,6 +102,25 @@ def _hosts(config: Config) -> list[str]:
 
 def _upstream(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _desk_places(config: Config) -> dict[str, str]:
+    """Return how the desk is reached by https: below a host of links, at one of its own, or not."""
+    desk = config.desk
+    parts = urlsplit(desk.address)
+    if not desk.enabled or parts.scheme != "https":
+        # It answers on this machine only: staff come by ssh.
+        return {"DESKROUTE": "", "DESKSITE": ""}
+    # How often somebody tried to sign in is counted by network, which the proxy tells.
+    proxy = f"reverse_proxy {_upstream(desk.host, desk.port)}"
+    if parts.netloc in _hosts(config):
+        paths = "\t@desk path /desk /desk/* /api/*\n"
+        return {"DESKROUTE": f"{paths}\thandle @desk {{\n\t\t{proxy}\n\t}}\n", "DESKSITE": ""}
+    security = 'header Strict-Transport-Security "max-age=31536000"\n\theader -Server'
+    return {
+        "DESKROUTE": "",
+        "DESKSITE": f"\n{parts.netloc} {{\n\t{security}\n\t{proxy}\n}}\n",
+    }
 
 
 def _link_faults(config: Config) -> list[Fault]:

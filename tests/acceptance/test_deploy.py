@@ -116,10 +116,38 @@ def test_the_services_name_this_program_workspace_and_user(program, deploy, depl
 
 def test_every_sender_has_its_host_in_the_caddyfile(deploy, deployed, workspace, change):
     """Each once, in the order of the settings."""
-    change(workspace / "config.toml", 'base_url = ""', 'base_url = "https://links.example.net"')
+    reply_to = 'reply_to = "desk@lantern.example.net"\n'
+    own = f'{reply_to}base_url = "https://links.example.net"'
+    change(workspace / "config.toml", f'{reply_to}base_url = ""', own)
     assert 0 == deploy(workspace, "server").status
     hosts = re.search(r"(?m)^(\S.*) \{$", (deployed / "caddy" / "Caddyfile").read_text())[1]
     assert re.fullmatch(r"pages\.\S+, links\.example\.net", hosts)
+
+
+def test_the_desk_is_reached_where_its_settings_say(deploy, deployed, workspace, change):
+    """Below a host of links, or at a host of its own; by default on this machine only."""
+    caddyfile = deployed / "caddy" / "Caddyfile"
+    path = workspace / "config.toml"
+    change(path, "enabled = false", "enabled = true")
+    port = int(re.search(r"(?s)\[desk\].*?\nport = (\d+)", path.read_text())[1])
+    assert 0 == deploy(workspace, "server").status
+    assert str(port) not in caddyfile.read_text()
+    own = 'host = "127.0.0.1"\nport = ' + str(port)
+    for host, lines in (
+        ("desk.example.net", "\ndesk.example.net {\n"),
+        ("", "\thandle @desk {\n"),
+    ):
+        shared = re.search(r'\[web\][^[]*?\nbase_url = "https://([^"]+)"', path.read_text())[1]
+        text = re.sub(
+            r'(?s)(\[desk\].*?\nbase_url = )"[^"]*"',
+            rf'\1"https://{host or shared}"',
+            path.read_text(),
+        )
+        path.write_text(text)
+        assert own in text
+        assert 0 == deploy(workspace, "server").status
+        assert lines in caddyfile.read_text()
+        assert f"reverse_proxy 127.0.0.1:{port}\n" in caddyfile.read_text()
 
 
 def test_postfix_takes_mail_for_return_paths_and_what_every_domain_has(deployed):
