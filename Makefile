@@ -55,9 +55,10 @@ dev: $(VENV)/.dev
 catalogs: $(VENV)/.dev
 	@$(BIN)/python tools/catalogs.py $(ARGS)
 
-## make pictures  make the README's pictures anew
+## make pictures  make the pictures of the README and of docs/desk.md anew
 pictures: $(VENV)/.dev
 	@$(BIN)/python tools/pictures.py
+	@$(BIN)/python tools/desk_pictures.py
 
 ## make lock    renew the lock files (versions and hashes only)
 lock: $(VENV)/.dev

@@ -71,8 +71,8 @@ def test_live_needs_https_wherever_links_lead(tmp_path, base):
         ('base_url = "http://127.0.0.1:8025"',
          f'base_url = "{"http" if base == "web" else "https"}://m.example.org"'),
         ('desk@lantern.example.net"\nbase_url = ""',
-         f'desk@lantern.example.net"\nbase_url = '
-         f'"{"http" if base == "sender" else "https"}://n.example.org"'),
+         (f'desk@lantern.example.net"\nbase_url = '
+         f'"{"http" if base == "sender" else "https"}://n.example.org"')),
     )  # fmt: skip
     assert 1 == len(faults(tmp_path, text))
 
