@@ -7,12 +7,12 @@ so that nothing is sent or shown that was changed behind our back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailer.model.statement import (
@@ -298,6 +298,16 @@ def publish(connection: Connection, slug: str, revision_id: int, at: datetime) -
 
 def list_statements(connection: Connection) -> tuple[StatementSummary, ...]:
     """Return every statement there is, by slug."""
+    return tuple(_summary(row) for row in connection.execute(_summaries()))
+
+
+def summaries_of(connection: Connection, slugs: Sequence[str]) -> tuple[StatementSummary, ...]:
+    """Return those of these statements that have a revision, by slug."""
+    rows = connection.execute(_summaries().where(statement.c.slug.in_(slugs)))
+    return tuple(_summary(row) for row in rows)
+
+
+def _summaries() -> Select[Any]:
     counts = (
         select(revision.c.statement_id, func.count().label("revisions"))
         .group_by(revision.c.statement_id)
@@ -305,7 +315,7 @@ def list_statements(connection: Connection) -> tuple[StatementSummary, ...]:
     )
     latest = revision.alias("latest")
     public = revision.alias("public")
-    rows = connection.execute(
+    return (
         select(
             statement.c.slug,
             statement.c.kind,
@@ -322,7 +332,6 @@ def list_statements(connection: Connection) -> tuple[StatementSummary, ...]:
         .outerjoin(public, public.c.id == statement.c.published_revision_id)
         .order_by(statement.c.slug)
     )
-    return tuple(_summary(row) for row in rows)
 
 
 def list_revisions(connection: Connection, slug: str) -> tuple[RevisionSummary, ...]:
