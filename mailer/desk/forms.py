@@ -108,6 +108,7 @@ async def read_form(request: Request, upload: Upload | None) -> Form:
                 files.setdefault(name, []).append(SentFile(value.filename or "", content))
         else:
             fields.append((name, value))
+    await form.close()
     return Form(tuple(fields), {name: tuple(found) for name, found in files.items()})
 
 
