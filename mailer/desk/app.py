@@ -21,18 +21,24 @@ from mailer.desk.account import OwnAccount
 from mailer.desk.approvals import Approvals
 from mailer.desk.auditing import Auditing
 from mailer.desk.checks import Checks
+from mailer.desk.converting import Converting
 from mailer.desk.counting import Counting
+from mailer.desk.editing import Editing
 from mailer.desk.gate import Gate
 from mailer.desk.ground import PREFIX, Desk
+from mailer.desk.heads import Heads
 from mailer.desk.home import Home
 from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
 from mailer.desk.previews import Previews
 from mailer.desk.reports import Reports
+from mailer.desk.revisions import Revisions
 from mailer.desk.routes import Method, Route
 from mailer.desk.scheduling import Scheduling
 from mailer.desk.signing_in import SigningIn
 from mailer.desk.staff import Staff
+from mailer.desk.statement_files import StatementFiles
+from mailer.desk.statements import Statements
 from mailer.desk.watching import Watching
 from mailer.desk.welcome import Welcome
 from mailer.events import warn
@@ -68,6 +74,12 @@ def areas() -> Sequence[Area]:
         lambda desk: Staff(desk).routes(),
         lambda desk: Auditing(desk).routes(),
         lambda desk: Home(desk).routes(),
+        lambda desk: Statements(desk).routes(),
+        lambda desk: Editing(desk).routes(),
+        lambda desk: Converting(desk).routes(),
+        lambda desk: Heads(desk).routes(),
+        lambda desk: Revisions(desk).routes(),
+        lambda desk: StatementFiles(desk).routes(),
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),
         lambda desk: Approvals(desk).routes(),

@@ -153,6 +153,7 @@ class DeskPages:
             style=self._address(visit, "desk.css"),
             script=self._address(visit, "desk.js"),
             icon=self._address(visit, "icon.svg"),
+            asset=lambda name: self._address(visit, name),
             form_token=visit.form_token,
             problems=values.get("problems", {}),
             said=catalog.phrase(SAID[key]) if (key := visit.query("said")) in SAID else "",

@@ -35,4 +35,10 @@ SAID: Mapping[str, str] = {
     "shut-out": mark("They are shut out, and their sessions have ended"),
     "let-in": mark("They may sign in again. Who never used their link needs a new one."),
     "link-ended": mark("The link leads nowhere any more"),
+    "brought-in": mark("The files are taken"),
+    "edition-removed": mark("The edition is taken away. Revisions keep it."),
+    "revision-saved": mark("It is saved as a revision"),
+    "revision-known": mark("These very words were saved before: that revision is the newest again"),
+    "made-public": mark("It is public now"),
+    "to-be-public": mark("It will be public at the hour that it names"),
 }
