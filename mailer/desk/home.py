@@ -117,7 +117,7 @@ class Home:
                     count=visit.catalog.number(count),
                 ),
                 say("Settle it"),
-                address(key),
+                self._desk.path_to("mailing-doubts", key=key),
             )
         for mailing in mailings:
             if mailing.state is MailingState.IN_REVIEW and visit.may(StaffRole.APPROVER):

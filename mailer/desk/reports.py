@@ -13,7 +13,14 @@ from datetime import datetime
 from markupsafe import Markup
 from starlette.responses import Response
 
-from mailer.app.reporting import MailingReport, as_csv, as_document, note_export, report_of
+from mailer.app.reporting import (
+    STATES,
+    MailingReport,
+    as_csv,
+    as_document,
+    note_export,
+    report_of,
+)
 from mailer.app.small_counts import FigureTable, Hidden
 from mailer.desk.charts import Bar, Line, Words, bars, lines_over_time
 from mailer.desk.ground import Desk
@@ -22,7 +29,6 @@ from mailer.desk.phrases import mark
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.words import DELIVERY_STATES, SKIP_REASONS, mailing_state
-from mailer.model.states import DeliveryState
 from mailer.model.tallies import HourEvent, start_of
 from mailer.statements.languages import language_name
 from mailer.store.statements import load_text
@@ -126,8 +132,8 @@ class Reports:
         figures = made.figures
         states = [
             Bar(visit.say(DELIVERY_STATES[state]), count, number(count))
-            for state, count in sorted(figures.by_state.items())
-            if state is not DeliveryState.SKIPPED
+            for state in STATES
+            if (count := figures.by_state.get(state, 0))
         ]
         drawn = []
         if states:
