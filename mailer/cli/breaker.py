@@ -5,7 +5,6 @@ In: a breaker, or a mailing that pins one. Out: lines for a person, documents fo
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -37,24 +36,6 @@ def print_breaker(breaker: Breaker, people: int) -> None:
         f"{limits.spam_percent:g} % refused as spam, {limits.bounced_percent:g} % returned, "
         f"{limits.complained_percent:g} % reported as abuse"
     )
-
-
-def breaker_document(breaker: Breaker | None) -> dict[str, object] | None:
-    """Return what a mailing holds back and pauses at; None when it does neither."""
-    if breaker is None:
-        return None
-    wait_s = breaker.canary_wait_s
-    return {"canary": breaker.canary, "canary_wait_s": wait_s, **asdict(breaker.limits)}
-
-
-def paused_document(mailing: Mailing) -> dict[str, object]:
-    """Return where the circuit breaker of a mailing stands, as other programs read it."""
-    return {
-        "pause_reason": mailing.pause_reason,
-        "breaker": breaker_document(mailing.breaker),
-        "canary_tried_at": mailing.canary_tried_at,
-        "canary_passed_at": mailing.canary_passed_at,
-    }
 
 
 def print_paused(mailing: Mailing, zone: str) -> None:

@@ -214,25 +214,6 @@ def print_shares(
         )
 
 
-def shares_document(
-    shares: Sequence[Share], figures: dict[int, ShareFigures]
-) -> list[dict[str, object]]:
-    """Return the shares of a mailing as other programs read them."""
-    return [
-        {
-            "zone": one.zone,
-            "local": _iso_local(one.due_at, one.zone),
-            "due_at": one.due_at.isoformat(),
-            "state": one.state.value,
-            "released": one.released,
-            "counted": one.people,
-            "to_mail": figures.get(one.row_id, ShareFigures(0, 0)).to_mail,
-            "open": figures.get(one.row_id, ShareFigures(0, 0)).open,
-        }
-        for one in shares
-    ]
-
-
 def release_held_shares(workspace: Workspace, key: str, zone: str | None) -> bool:
     """Let held shares of a mailing go that is not held itself; False when it has none."""
     try:

@@ -18,18 +18,6 @@ _KINDS = {
 }
 
 
-def returned_document(found: ReturnedMails) -> dict[str, object]:
-    """Return what came back of a mailing as other programs read it."""
-    return {
-        "bounces": {
-            kind.value: {reason.value: count for reason, count in reasons.items()}
-            for kind, reasons in found.bounces.items()
-        },
-        "complaints": found.complaints,
-        "opt_outs": found.opt_outs,
-    }
-
-
 def print_returned(found: ReturnedMails) -> None:
     """Print what came back of a mailing, for people; nothing where nothing did."""
     for kind, reasons in found.bounces.items():

@@ -25,8 +25,3 @@ def print_concern(concern: Concern) -> None:
     if concern.topics:
         topics = ", ".join(concern.topics)
         console.print(f"  about {topics}: not to those who chose other topics only")
-
-
-def concern_document(concern: Concern) -> dict[str, object]:
-    """Return it as other programs read it."""
-    return {"urgent": concern.urgent, "topics": list(concern.topics)}

@@ -14,14 +14,14 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from mailer.app import stopping
+from mailer.app.documents import outcomes_of, report_document, shares_document
 from mailer.app.workspace import Workspace
-from mailer.cli.breaker import paused_document, print_paused
+from mailer.cli.breaker import print_paused
 from mailer.cli.clocks import (
     print_shares,
     release_held_shares,
-    shares_document,
 )
-from mailer.cli.coming_back import print_returned, returned_document
+from mailer.cli.coming_back import print_returned
 from mailer.cli.common import (
     Command,
     console,
@@ -33,8 +33,8 @@ from mailer.cli.common import (
     shown,
     terminal_actor,
 )
-from mailer.cli.concern import concern_document, print_concern
-from mailer.cli.resolving import doubts_document, print_doubts
+from mailer.cli.concern import print_concern
+from mailer.cli.resolving import print_doubts
 from mailer.model.mailing import Mailing
 from mailer.model.states import (
     OPEN_STATES,
@@ -44,7 +44,6 @@ from mailer.model.states import (
     Settlement,
     SkipReason,
 )
-from mailer.model.tallies import start_of
 from mailer.store.mailings import find_mailing
 from mailer.store.reports import Progress, Report, deliveries, report
 from mailer.store.shares import share_figures, shares_of
@@ -253,59 +252,6 @@ def deliveries_command(
         console.print(table)
 
 
-def report_document(mailing: Mailing, figures: Report) -> dict[str, object]:
-    """Return a report as other programs read it."""
-    return {
-        "mailing": mailing.key,
-        "corrects": mailing.corrects.key if mailing.corrects else None,
-        **concern_document(mailing.concern),
-        "state": mailing.state.value,
-        "held_reason": mailing.held_reason,
-        **paused_document(mailing),
-        "due_at": mailing.due_at.isoformat(),
-        "started_at": mailing.started_at.isoformat() if mailing.started_at else None,
-        "finished_at": mailing.finished_at.isoformat() if mailing.finished_at else None,
-        "confirmed": mailing.confirmed_count,
-        "memberships": figures.memberships,
-        "people": figures.people,
-        "to_mail": figures.to_mail,
-        "open": figures.open,
-        "by_outcome": {state.value: count for state, count in _outcomes(figures).items()},
-        "taken_as_sent": figures.taken_as_sent,
-        "resent": figures.settled.get(Settlement.RESEND, 0),
-        "by_language": _plain(figures.by_language),
-        "by_list": _plain(figures.by_list),
-        "by_relay": figures.by_relay,
-        "by_domain_class": figures.by_domain_class,
-        "over_time": {
-            start_of(hour).isoformat(): {event.value: count for event, count in events.items()}
-            for hour, events in figures.over_time.items()
-        },
-        "not_mailed": {reason.value: count for reason, count in figures.not_mailed.items()},
-        "refusals": figures.refusals,
-        "reported_as_taken": figures.settled.get(Settlement.REPORTED, 0),
-        "in_doubt": doubts_document(figures.in_doubt),
-        "came_back": returned_document(figures.returned),
-        "deliveries_gone_at": figures.gone_at.isoformat() if figures.gone_at else None,
-    }
-
-
-def _outcomes(figures: Report) -> dict[DeliveryState, int]:
-    """Return what was or is to be mailed by outcome; "accepted" is what a relay said."""
-    found = {
-        state: count
-        for state, count in figures.by_state.items()
-        if state is not DeliveryState.SKIPPED
-    }
-    if figures.taken_as_sent:
-        found[DeliveryState.ACCEPTED] -= figures.taken_as_sent
-    return {state: count for state, count in found.items() if count}
-
-
-def _plain(table: dict[str, dict[DeliveryState, int]]) -> dict[str, dict[str, int]]:
-    return {key: {state.value: count for state, count in row.items()} for key, row in table.items()}
-
-
 def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
     """Print a report for people."""
     console.print(f"{mailing.key}: {mailing.state.value}", style="bold")
@@ -320,7 +266,7 @@ def print_report(mailing: Mailing, figures: Report, zone: str) -> None:
         console.print(f"  ended {shown(mailing.finished_at, zone)}")
     outcomes = Table("Outcome", box=None, header_style="bold", title_justify="left")
     outcomes.add_column("People", justify="right")
-    counts = _outcomes(figures)
+    counts = outcomes_of(figures)
     for state, words in _WORDS.items():
         if state in counts:
             outcomes.add_row(words, str(counts[state]))

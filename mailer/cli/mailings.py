@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mailer.app.documents import concern_document, paused_document, shares_document
 from mailer.app.planning import Wish, make_plan
 from mailer.app.stopping import OVER
-from mailer.cli.breaker import paused_document, print_breaker, print_paused
-from mailer.cli.clocks import print_rules, print_shares, shares_document, timing_document
+from mailer.cli.breaker import print_breaker, print_paused
+from mailer.cli.clocks import print_rules, print_shares, timing_document
 from mailer.cli.common import console, open_workspace, plain_errors, print_json, shown
-from mailer.cli.concern import Urgent, concern_document, print_concern
+from mailer.cli.concern import Urgent, print_concern
 from mailer.cli.plans import (
     AsJson,
     ExcludeText,

@@ -12,9 +12,10 @@ import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
+from mailer.app.documents import concern_document
 from mailer.app.planning import CorrectionPlan, Plan
 from mailer.cli.common import WRONG_USE, console, errors, fail, report_faults
-from mailer.cli.concern import concern_document, print_concern
+from mailer.cli.concern import print_concern
 from mailer.cli.control import reason_in_words
 from mailer.model.statement import localized
 from mailer.model.states import SkipReason

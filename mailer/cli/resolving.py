@@ -127,19 +127,6 @@ def _print_message_ids(workspace: Workspace, chosen: Sequence[Doubt]) -> None:
         )
 
 
-def doubts_document(found: Sequence[Doubt]) -> list[dict[str, object]]:
-    """Return deliveries in doubt as other programs read them."""
-    return [
-        {
-            "delivery": one.delivery_id,
-            "since": one.since.isoformat() if one.since else None,
-            "relay": one.relay,
-            "why": one.why,
-        }
-        for one in found
-    ]
-
-
 def _print_resending(found: Mailing, corrections: Sequence[str]) -> None:
     """Say what sending again can cost, and what the mailing does then."""
     console.print(

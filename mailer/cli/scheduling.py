@@ -11,6 +11,7 @@ import typer
 
 from mailer.app.clocks import Hours, make_clocks, read_hours
 from mailer.app.correcting import plan_correction
+from mailer.app.documents import breaker_document, report_document
 from mailer.app.newsletters import refuse_unreleased
 from mailer.app.planning import (
     BEFORE_SCHEDULING,
@@ -26,7 +27,7 @@ from mailer.app.scheduling import schedule_draft
 from mailer.app.senders import send_now
 from mailer.app.sending import check_ready, sandbox_answers
 from mailer.app.workspace import Workspace
-from mailer.cli.breaker import CanaryText, breaker_document, print_breaker
+from mailer.cli.breaker import CanaryText, print_breaker
 from mailer.cli.clocks import (
     Late,
     QuietDaysText,
@@ -50,7 +51,7 @@ from mailer.cli.common import (
     terminal_actor,
 )
 from mailer.cli.concern import Urgent
-from mailer.cli.control import print_report, progress_bar, report_document
+from mailer.cli.control import print_report, progress_bar
 from mailer.cli.plans import (
     AsJson,
     ExcludeText,
