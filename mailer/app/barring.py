@@ -24,6 +24,15 @@ from mailer.store.suppressions import lift as lift_suppressions
 
 #: What a suppression came from that staff made.
 SOURCE = "staff"
+#: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
+LIFTABLE = frozenset(
+    {
+        SuppressionReason.MANUAL,
+        SuppressionReason.BOUNCED,
+        SuppressionReason.SOFT_BOUNCES,
+        SuppressionReason.IMPORTED,
+    }
+)
 
 
 class NoSuchOrganisation(Exception):

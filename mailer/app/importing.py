@@ -14,7 +14,7 @@ from typing import TextIO
 from mailer.alerts import import_done
 from mailer.app.workspace import Workspace
 from mailer.audience.decoding import CsvFile
-from mailer.audience.exports import ExportResult
+from mailer.audience.exports import ExportResult, MembersPage, members_page
 from mailer.audience.exports import export_list as write_list
 from mailer.audience.imports import import_csv
 from mailer.audience.results import ImportResult, LineTold
@@ -73,7 +73,7 @@ def import_file(
         progress=progress,
         encoding=encoding,
         separator=separator,
-        told=told if dry_run else None,
+        told=told,
         log=workspace.suppression_log,
         also=put_on_record,
         targets=targets,
@@ -122,3 +122,20 @@ def export_list(
     with workspace.store.write() as connection:
         write_audit(connection, actor, AuditAction.SUPPORTERS_EXPORTED, definition.key, now)
     return write_list(workspace.store, workspace.seal_keys, definition, file)
+
+
+def list_members(
+    workspace: Workspace, actor: Actor, definition: ListDefinition, after: int, limit: int
+) -> MembersPage:
+    """Return a page of a list's people, in clear; that it was asked for is on record before.
+
+    Raises:
+        KeyFileError, WrongKeys, WrongSealKey: when they cannot be opened.
+    """
+    keys = workspace.seal_keys
+    with workspace.store.write() as connection:
+        write_audit(
+            connection, actor, AuditAction.SUPPORTERS_EXPORTED, definition.key,
+            workspace.clock.now(), after=after, limit=limit,
+        )  # fmt: skip
+    return members_page(workspace.store, keys, definition, after, limit)

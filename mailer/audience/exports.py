@@ -59,25 +59,76 @@ def export_list(
         writer.writerow([disarmed(name) for name in columns])
         written = suppressed = 0
         for page in _pages(connection, list_id):
-            ids = [row.id for row in page]
-            tags = rows.tags_of_all(connection, ids)
-            topics = topics_of_all(connection, list_id, ids)
-            clear = rows.attributes_of_all(connection, ids)
-            barred = suppressed_digests(
-                connection, organisation_id, [row.address_digest for row in page]
-            )
-            for row in page:
-                if row.address_digest in barred:
-                    suppressed += 1
-                    continue
-                values = _values(seal_keys, row, list_id)
-                values["tags"] = joined_tags(tags[row.id])
-                if definition.topics:
-                    values["topics"] = ";".join(_declared(definition, topics[row.id]))
-                values |= {one.name: attribute_text(one) for one in clear[row.id]}
+            people = _people(connection, seal_keys, definition, (list_id, organisation_id), page)
+            for values in people:
                 writer.writerow([disarmed(values.get(name, "")) for name in columns])
-                written += 1
+            written += len(people)
+            suppressed += len(page) - len(people)
     return ExportResult(written, suppressed)
+
+
+@dataclass(frozen=True, repr=False)
+class MembersPage:
+    """A page of a list's people; its `repr` shows nothing of them."""
+
+    #: Column → text, for what has a value: as a file of people would have it.
+    people: list[dict[str, str]]
+    #: What the next page comes after; None on the last.
+    next_id: int | None
+    #: On the list, but suppressed: left out.
+    suppressed: int
+
+
+def members_page(
+    store: Store, seal_keys: SealKeys, definition: ListDefinition, after: int, limit: int
+) -> MembersPage:
+    """Return a page of a list's people.
+
+    Args:
+        store: where they are on record.
+        seal_keys: what opens their addresses.
+        definition: of the list.
+        after: the `next_id` of the page before; 0 for the first.
+        limit: how many at most.
+
+    Raises:
+        WrongSealKey: when who is on record was sealed with another key.
+    """
+    with store.read() as connection:
+        ids = find_list(connection, definition.key, definition.owner)
+        found = rows.members_after(connection, ids[0], after, limit + 1)
+        page = found[:limit]
+        people = _people(connection, seal_keys, definition, ids, page)
+    filled = [{name: value for name, value in one.items() if value} for one in people]
+    next_id = int(page[-1].id) if len(found) > limit else None
+    return MembersPage(filled, next_id, len(page) - len(people))
+
+
+def _people(
+    connection: Connection,
+    seal_keys: SealKeys,
+    definition: ListDefinition,
+    ids_of_list: tuple[int, int],
+    page: Sequence[Any],
+) -> list[dict[str, str]]:
+    """Return the people of a page of rows, column by column; who is suppressed is left out."""
+    list_id, organisation_id = ids_of_list
+    ids = [row.id for row in page]
+    tags = rows.tags_of_all(connection, ids)
+    topics = topics_of_all(connection, list_id, ids)
+    clear = rows.attributes_of_all(connection, ids)
+    barred = suppressed_digests(connection, organisation_id, [row.address_digest for row in page])
+    people = []
+    for row in page:
+        if row.address_digest in barred:
+            continue
+        values = _values(seal_keys, row, list_id)
+        values["tags"] = joined_tags(tags[row.id])
+        if definition.topics:
+            values["topics"] = ";".join(_declared(definition, topics[row.id]))
+        values |= {one.name: attribute_text(one) for one in clear[row.id]}
+        people.append(values)
+    return people
 
 
 def _declared(definition: ListDefinition, chosen: Sequence[str]) -> list[str]:

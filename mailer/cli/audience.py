@@ -149,7 +149,7 @@ def import_command(
             ),
             encoding=_encoding(encoding),
             separator=_delimiter(delimiter),
-            told=tell,
+            told=tell if dry_run else None,
         )
     if as_json:
         document = {"list": list_key, "dry_run": dry_run, **result.to_document()}

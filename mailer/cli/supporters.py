@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mailer.app.barring import (
+    LIFTABLE,
     NoSuchOrganisation,
     Scope,
     erase_person,
@@ -37,7 +38,6 @@ from mailer.cli.common import (
     shown,
     terminal_actor,
 )
-from mailer.model.audience import SuppressionReason
 from mailer.store import supporters as rows
 from mailer.store.audience import organisation_scope
 from mailer.store.feedback import evidence_of
@@ -45,15 +45,6 @@ from mailer.store.suppressions import standing
 
 #: What came back of a person, the latest first: so much is shown.
 _SHOWN_EVIDENCE = 20
-#: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
-_LIFTABLE = frozenset(
-    {
-        SuppressionReason.MANUAL,
-        SuppressionReason.BOUNCED,
-        SuppressionReason.SOFT_BOUNCES,
-        SuppressionReason.IMPORTED,
-    }
-)
 
 app = typer.Typer(
     help=(
@@ -244,7 +235,7 @@ def lift_command(
         found = standing(connection, digest, [where.scope] if organisation else None)
     if not found:
         fail("No suppression of this address is on record.")
-    liftable = [one for one in found if wish or one.reason in _LIFTABLE]
+    liftable = [one for one in found if wish or one.reason in LIFTABLE]
     for one in found:
         if one not in liftable:
             errors.print(

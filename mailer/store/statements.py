@@ -307,11 +307,31 @@ def summaries_of(connection: Connection, slugs: Sequence[str]) -> tuple[Statemen
     return tuple(_summary(row) for row in rows)
 
 
+def statements_after(connection: Connection, slug: str, limit: int) -> list[StatementSummary]:
+    """Return a page of statements, by slug: those after one, "" for the first page."""
+    query = _summaries().where(statement.c.slug > slug).limit(limit)
+    return [_summary(row) for row in connection.execute(query)]
+
+
+def find_statement(connection: Connection, slug: str) -> StatementSummary:
+    """Return one statement as a list of them shows it.
+
+    Raises:
+        StatementNotFound: when there is none.
+    """
+    row = connection.execute(_summaries().where(statement.c.slug == slug)).one_or_none()
+    if row is None:
+        raise StatementNotFound(slug)
+    return _summary(row)
+
+
 def _summaries() -> Select[Any]:
-    counts = (
-        select(revision.c.statement_id, func.count().label("revisions"))
-        .group_by(revision.c.statement_id)
-        .subquery()
+    # Counted for those alone that are shown.
+    counted = (
+        select(func.count())
+        .where(revision.c.statement_id == statement.c.id)
+        .scalar_subquery()
+        .label("revisions")
     )
     latest = revision.alias("latest")
     public = revision.alias("public")
@@ -321,26 +341,38 @@ def _summaries() -> Select[Any]:
             statement.c.kind,
             statement.c.published_at,
             statement.c.visibility,
-            counts.c.revisions,
+            counted,
             latest.c.number,
             latest.c.loaded_at,
             latest.c.document,
             public.c.number.label("published"),
         )
-        .join(counts, counts.c.statement_id == statement.c.id)
         .join(latest, latest.c.id == statement.c.latest_revision_id)
         .outerjoin(public, public.c.id == statement.c.published_revision_id)
         .order_by(statement.c.slug)
     )
 
 
-def list_revisions(connection: Connection, slug: str) -> tuple[RevisionSummary, ...]:
-    """Return the revisions of a statement, the newest first; none when there is no such statement."""
-    rows = connection.execute(
+def list_revisions(
+    connection: Connection, slug: str, before: int | None = None, limit: int | None = None
+) -> tuple[RevisionSummary, ...]:
+    """Return the revisions of a statement, the newest first; none when there is no such statement.
+
+    Args:
+        connection: one that reads.
+        slug: of the statement.
+        before: only those before this number.
+        limit: how many at most.
+    """
+    query = (
         _REVISIONS.join(statement, statement.c.id == revision.c.statement_id)
         .where(statement.c.slug == slug)
         .order_by(revision.c.number.desc())
+        .limit(limit)
     )
+    if before is not None:
+        query = query.where(revision.c.number < before)
+    rows = connection.execute(query)
     return tuple(
         RevisionSummary(
             revision_id=row.id,
