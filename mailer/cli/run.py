@@ -36,9 +36,10 @@ from mailer.model.faults import Fault, FaultsFound
 
 def _desk(workspace: Workspace, number: int) -> Serve:
     # A sender process never loads it.
+    from mailer.api.app import api_routes
     from mailer.desk.serving import build_desk
 
-    return build_desk(workspace, number)
+    return build_desk(workspace, number, api_routes(workspace))
 
 
 #: Parts that stand above `mailer.app`.

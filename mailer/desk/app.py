@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -109,7 +110,7 @@ def desk_routes(desk: Desk) -> list[Route]:
     return routes
 
 
-def create_desk_app(workspace: Workspace, *, beside: Sequence[StarletteRoute] = ()) -> ASGIApp:
+def create_desk_app(workspace: Workspace, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Build the desk.
 
     Args:
