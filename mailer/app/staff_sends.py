@@ -208,6 +208,17 @@ def send_to_staff(workspace: Workspace, actor: Actor, plan: StaffPlan) -> list[S
     return [ended[one] for one in plan.addresses]
 
 
+def leave_to_senders(workspace: Workspace, actor: Actor, plan: StaffPlan) -> int:
+    """Write a test to each address, due now, for the senders of `mailer run`; return how many.
+
+    Raises:
+        FaultsFound: when the mail cannot be made.
+        StoreUnavailable: when the database does not answer.
+    """
+    now = workspace.clock.now()
+    return len(_write(workspace, actor, plan, plan.relays[0].key, plan.addresses, now))
+
+
 def _send_by(
     workspace: Workspace,
     actor: Actor,

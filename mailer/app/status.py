@@ -28,7 +28,7 @@ from mailer.store.alerts import last_alerts, lasting_alerts
 from mailer.store.engine import Connection
 from mailer.store.feedback import CameBack, came_back
 from mailer.store.intake import MAILBOX, MAILDIR, intake_contact
-from mailer.store.mailings import list_mailings
+from mailer.store.mailings import find_mailing, list_mailings
 from mailer.store.relays import RelayContact, is_relay_verified, relay_contacts
 from mailer.store.reports import Progress, doubts_by_mailing, progress
 from mailer.store.service_mails import requests_not_taken, service_counts
@@ -186,7 +186,9 @@ class _Look:
             size_mb = database_bytes(connection) / _MB
             backup_at = _instant(read_setting(connection, BACKUP_LAST_AT) or "")
             lost_since = _instant(read_setting(connection, LOST_SINCE) or "")
-            recent = {one.key for one in list_mailings(connection) if self._is_recent(one)}
+            # Only those in doubt are asked about: in the end there are very many mailings.
+            asked = (find_mailing(connection, key) for key in doubts)
+            recent = {one.key for one in asked if self._is_recent(one)}
         broken = self._broken_keys()
         seen = Status(
             workspace=config.workspace.name,

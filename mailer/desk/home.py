@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from mailer.app.planning import BEFORE_SCHEDULING
 from mailer.app.status import Status, look_at
 from mailer.desk.ground import Desk
 from mailer.desk.routes import ALL_STAFF, Method, Route
@@ -18,13 +19,16 @@ from mailer.desk.words import mailing_state
 from mailer.model.mailing import Mailing
 from mailer.model.staff import StaffRole
 from mailer.model.states import MailingState
-from mailer.store.mailings import list_mailings
+from mailer.store.mailings import list_mailings, mailings_before
 from mailer.store.statements import list_statements
 from mailer.store.supporters import has_supporters
 
 #: Mailings that have ended which the first page names.
 _SHOWN_ENDED = 5
 _SHOWN_COMING = 10
+#: Mailings that have not begun, and those that are over.
+_BEFORE = (*BEFORE_SCHEDULING, MailingState.SCHEDULED)
+_ENDED = (MailingState.FINISHED, MailingState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ class Home:
         workspace = self._desk.workspace
         seen = look_at(workspace)
         with workspace.store.read() as connection:
-            mailings = list_mailings(connection)
-        ended = [one for one in mailings if one.finished_at is not None]
+            mailings = list_mailings(connection, _BEFORE)
+            ended = mailings_before(connection, None, _SHOWN_ENDED, _ENDED)
         coming = [one for one in mailings if one.state is MailingState.SCHEDULED]
         active = (MailingState.RUNNING, MailingState.FREEZING)
         return visit.page(
@@ -71,7 +75,7 @@ class Home:
             needs=list(self._needs(visit, seen, mailings)),
             running=[self._line(visit, one) for one in seen.mailings if one.state in active],
             coming=[_row(visit, one) for one in reversed(coming[-_SHOWN_COMING:])],
-            ended=[_row(visit, one) for one in ended[:_SHOWN_ENDED]],
+            ended=[_row(visit, one) for one in ended],
             steps=[] if ended else list(self._steps(visit, mailings)),
             live=seen.live,
         )
@@ -162,11 +166,8 @@ class Home:
         with workspace.store.read() as connection:
             written = bool(list_statements(connection))
             peopled = has_supporters(connection)
-        planned = any(one.state is not MailingState.CANCELLED for one in mailings)
-        scheduled = any(
-            one.state not in (MailingState.DRAFT, MailingState.IN_REVIEW, MailingState.CANCELLED)
-            for one in mailings
-        )
+        planned = bool(mailings)
+        scheduled = any(one.state is MailingState.SCHEDULED for one in mailings)
         say = visit.say
         for words, route, done in (
             (say("Invite your colleagues"), "staff", len(self._desk.accounts.users()) > 1),

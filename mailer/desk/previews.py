@@ -19,9 +19,10 @@ from typing import cast
 from starlette.responses import HTMLResponse, Response
 
 from mailer.app.preview import Preview, preview_mail
+from mailer.app.staff_sends import StaffWish, leave_to_senders, plan_staff_send
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
-from mailer.desk.routes import ALL_STAFF, Method, Route
+from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
@@ -96,14 +97,22 @@ class Previews:
             Route(
                 Method.SEE, "/mailings/{key}/preview/mail", "mailing-frame", self.frame, ALL_STAFF
             ),
+            Route(Method.CHANGE, "/mailings/{key}/preview/test", "test-send", self.test, MAKERS),
         )
 
     def show(self, visit: Visit) -> Response:
         """Show a mail with what is said of it."""
+        return self._page(visit)
+
+    def _page(
+        self, visit: Visit, problems: dict[str, str] | None = None, language: str = ""
+    ) -> Response:
         mailing = mailing_of(visit)
         with self._desk.store.read() as connection:
             revision = load_text(connection, mailing.revision_id)
-        wanted = visit.query("other") or visit.query("language") or revision.source_language
+        wanted = (
+            language or visit.query("other") or visit.query("language") or revision.source_language
+        )
         view = visit.query("view")
         problem, mail, preview = "", None, None
         try:
@@ -113,8 +122,10 @@ class Previews:
             problem = " ".join(f"{one.problem}. {one.remedy}" for one in error.faults)
         return visit.page(
             "mailing_preview.html",
-            HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK,
+            HTTPStatus.UNPROCESSABLE_ENTITY if problem or problems else HTTPStatus.OK,
             mailing=mailing,
+            problems=problems or {},
+            staff=self._desk.workspace.config.workspace.staff if visit.may(*MAKERS) else (),
             revision=revision,
             wanted=wanted,
             view=view if view in ("phone", "text", "source") else "desktop",
@@ -131,6 +142,20 @@ class Previews:
         """Return a mail's HTML alone, for the frame."""
         mailing = mailing_of(visit)
         return framed(self._mail(visit, mailing), visit.query("scheme"))
+
+    def test(self, visit: Visit) -> Response:
+        """Send it to staff, as a supporter would get it; the senders do within seconds."""
+        mailing = mailing_of(visit)
+        language = visit.form.text("language")
+        if not visit.form.all("to"):
+            return self._page(visit, {"to": visit.say("Choose who gets it.")}, language)
+        wish = StaffWish("", mailing.key, language, "", visit.form.all("to"))
+        try:
+            plan = plan_staff_send(self._desk.workspace, wish)
+            leave_to_senders(self._desk.workspace, visit.actor, plan)
+        except FaultsFound as error:
+            return self._page(visit, {"to": " ".join(str(one) for one in error.faults)}, language)
+        return visit.go("mailing-preview", said="test-sent", key=mailing.key)
 
     def _mail(self, visit: Visit, mailing: Mailing) -> ShownMail:
         try:

@@ -18,6 +18,7 @@ SAID: Mapping[str, str] = {
     "cancelled": mark("It is cancelled. Who was not mailed yet will not be."),
     "released": mark("It is released"),
     "settled": mark("What was in doubt is settled"),
+    "test-sent": mark("The test goes out within seconds, if the senders run"),
     "links-asked": mark("The links are being asked for. Load this page again in a minute."),
     "domain-asked": mark("The DNS was asked"),
     "dropped": mark("It is thrown away"),
