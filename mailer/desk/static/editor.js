@@ -81,9 +81,10 @@ body.addEventListener("paste", async (event) => {
   }
 });
 
-// Keeping: five seconds after a change, and on leaving. After a clash nothing is sent any more.
+// Keeping: five seconds after a change, and on leaving. After a clash nothing is sent any more but by
+// the person: what was typed and refused stands in the page alone, and whoever leaves is asked first.
 let timer = 0;
-let changed = false;
+let changed = document.getElementById("problems") !== null;
 let sending = null;
 let stopped = !words.keep;
 
