@@ -45,6 +45,8 @@ class UnsubscriptionSource(StrEnum):
     MAIL = "mail"
     #: Their choice among their lists, on the preferences page.
     PREFERENCES = "preferences"
+    #: They told staff, who took them off.
+    STAFF = "staff"
 
 
 class SuppressionReason(StrEnum):
