@@ -71,7 +71,7 @@ def undo_import(
     """
     with store.alone(ONE_AT_A_TIME):
         with store.read() as connection:
-            batch = _may_undo(connection, batch_id)
+            batch = check_undo(connection, batch_id)
         undoing = _Undoing(seal_keys, batch)
         total = UndoResult()
         while True:
@@ -96,7 +96,12 @@ def undo_import(
                 log.append(lifted)
 
 
-def _may_undo(connection: Connection, batch_id: int) -> Any:  # noqa: ANN401  (A row.)
+def check_undo(connection: Connection, batch_id: int) -> Any:  # noqa: ANN401  (A row.)
+    """Return an import that can be undone.
+
+    Raises:
+        FaultsFound: when it cannot.
+    """
     found = [one for one in undo.batches(connection) if one.id == batch_id]
     if not found:
         raise _refused(f"there is no import {batch_id}", "mailer import --list-batches shows them")

@@ -20,7 +20,9 @@ from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.desk.account import OwnAccount
 from mailer.desk.approvals import Approvals
+from mailer.desk.audience import Audience
 from mailer.desk.auditing import Auditing
+from mailer.desk.catching_up import CatchUp
 from mailer.desk.checks import Checks
 from mailer.desk.converting import Converting
 from mailer.desk.counting import Counting
@@ -29,6 +31,7 @@ from mailer.desk.gate import Gate
 from mailer.desk.ground import PREFIX, Desk
 from mailer.desk.heads import Heads
 from mailer.desk.home import Home
+from mailer.desk.imports import Imports
 from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
 from mailer.desk.previews import Previews
@@ -40,6 +43,7 @@ from mailer.desk.signing_in import SigningIn
 from mailer.desk.staff import Staff
 from mailer.desk.statement_files import StatementFiles
 from mailer.desk.statements import Statements
+from mailer.desk.supporters import Supporters
 from mailer.desk.watching import Watching
 from mailer.desk.welcome import Welcome
 from mailer.events import warn
@@ -89,6 +93,10 @@ def areas() -> Sequence[Area]:
         lambda desk: Scheduling(desk).routes(),
         lambda desk: Watching(desk).routes(),
         lambda desk: Reports(desk).routes(),
+        lambda desk: CatchUp(desk).routes(),
+        lambda desk: Audience(desk).routes(),
+        lambda desk: Imports(desk).routes(),
+        lambda desk: Supporters(desk).routes(),
     )
 
 
