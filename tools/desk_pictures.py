@@ -91,6 +91,9 @@ def _look(said: str) -> None:
         for field, value in zip(("login", "password", "code"), login.groups(), strict=True):
             page.fill(f"#{field}", value)
         page.click("main button")
+        # Somebody begins to write on, so that there is an editor to be shown.
+        page.goto(f"{address[1]}/statements/her-rights")
+        page.click("main form .actions button")
         for name, path in PAGES:
             take(page, f"{address[1]}{path}", name)
         browser.close()

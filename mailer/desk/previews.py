@@ -132,7 +132,7 @@ class Previews:
             scheme=visit.query("scheme") if visit.query("scheme") in _SCHEMES else "",
             problem=problem,
             mail=mail,
-            choice=preview.choice if preview else None,
+            edition=preview.choice if preview else None,
             preheader=preheader_of(revision, preview),
             languages=[(tag, language_name(tag, visit.language)) for tag in revision.languages],
             text_direction=direction(preview.choice.language or "en") if preview else "ltr",

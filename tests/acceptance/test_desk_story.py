@@ -24,6 +24,24 @@ from tests.support.desk import welcome
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 
+SLUG = "keep-the-ferry"
+#: Language → title, subject, preheader, body, and what a stranger may read.
+EDITIONS = {
+    "en": (
+        "Keep the ferry running",
+        "The ferry is to stop on Monday",
+        "Forty families would be cut off.",
+        "The ferry is the only way to the clinic.\n\n::: demand\nKeep the ferry running.\n:::\n",
+        "News from the harbor",
+    ),
+    "ru": (
+        "Сохраните паром",
+        "Паром хотят остановить в понедельник",
+        "Сорок семей останутся без связи.",
+        "Паром — единственный путь в больницу.\n\n::: demand\nСохраните паром.\n:::\n",
+        "Новости гавани",
+    ),
+}
 LISTS = ("harbor-news", "harbor-volunteers", "lantern-friends")
 #: Longer than a busy machine takes for a few hundred mails with retries.
 _PATIENCE_S = 90
@@ -67,6 +85,41 @@ def is_fine(page, scripts):
     assert [] == overflows(page)
 
 
+def write_in_two_languages(page, address, scripts):
+    """Write a statement and its translation, and save both as a revision."""
+    page.goto(f"{address}/desk/statements")
+    page.click("main >> text=Write a statement")
+    page.fill("#title", EDITIONS["en"][0])
+    page.fill("#slug", SLUG)
+    page.select_option("#source_language", "en")
+    is_fine(page, scripts)
+    page.click("main form button >> nth=0")
+    for language, texts in EDITIONS.items():
+        page.goto(f"{address}/desk/statements/{SLUG}")
+        if language != "en":
+            page.select_option("#language", language)
+            page.click("text=Add an edition")
+        page.goto(f"{address}/desk/statements/{SLUG}/editions/{language}")
+        names = ("title", "subject", "preheader", "body", "discreet_subject")
+        for name, text in zip(names, texts, strict=True):
+            if name == "discreet_subject" and not page.is_visible("#discreet_subject"):
+                page.click("text=For people marked discreet")
+            page.fill(f"#{name}", text)
+        is_fine(page, scripts)
+        page.click("#editor .actions button >> nth=0")
+        page.wait_for_load_state()
+    page.goto(f"{address}/desk/statements/{SLUG}/head")
+    page.click("#signatories-0 summary")
+    page.fill("#signatories-0-name-en", "Harbor Solidarity")
+    page.fill("#signatories-0-country", "MD")
+    is_fine(page, scripts)
+    page.click("main form.wide .actions button >> nth=0")
+    page.goto(f"{address}/desk/statements/{SLUG}")
+    is_fine(page, scripts)
+    page.click("button >> text=Save as a revision")
+    assert "Revision 1" in page.inner_text("main"), page.inner_text("main")
+
+
 def watch_until(page, words, reload):
     """Look at the page until it says something; without scripts a person loads it again."""
     deadline = time.monotonic() + _PATIENCE_S
@@ -93,13 +146,15 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
     ):
         until(lambda: listens(workspace.config.desk.port), "the desk to answer")
         sign_in(hers, address, ana)
-        hers.goto(f"{address}/desk/mailings/new?statement=her-rights")
+        write_in_two_languages(hers, address, scripts)
+        hers.click("main >> text=Make a mailing")
+        assert SLUG == hers.input_value("#statement")
         for key in LISTS:
             hers.check(f'input[name="lists"][value="{key}"]')
         hers.select_option("#sender", "harbor")
         is_fine(hers, scripts)
         hers.click("main button")
-        assert f"{address}/desk/mailings/her-rights-1" == hers.url
+        assert f"{address}/desk/mailings/keep-the-ferry-1" == hers.url
         hers.click("text=Checks")
         is_fine(hers, scripts)
         assert "Nothing blocks" in hers.inner_text("main")
@@ -109,11 +164,11 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         hers.click("text=Ask for approval")
 
         sign_in(his, address, bohdan)
-        assert "her-rights-1 waits for approval." in his.inner_text("main")
+        assert "keep-the-ferry-1 waits for approval." in his.inner_text("main")
         his.click("text=Read it")
         his.click("main nav >> text=Preview")
         frame = his.frame_locator("iframe").locator("body")
-        assert "Willow Center" in frame.inner_text()
+        assert "The ferry" in frame.inner_text()
         is_fine(his, scripts)
         his.click("main nav >> text=Approval")
         his.check("#read-en")
@@ -123,7 +178,7 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         assert "Your approval is on record" in his.inner_text("main")
         assert "Approved" in his.inner_text("h1")
 
-        hers.goto(f"{address}/desk/mailings/her-rights-1/schedule")
+        hers.goto(f"{address}/desk/mailings/keep-the-ferry-1/schedule")
         hour = workspace.clock.now()
         hers.select_option("#zone", "Europe/London")
         hers.fill("#date", f"{hour:%Y-%m-%d}")
@@ -137,7 +192,7 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         assert "There is a problem" in hers.inner_text("#problems")
         hers.fill("#count", str(count))
         hers.click("main form button")
-        assert f"{address}/desk/mailings/her-rights-1?said=scheduled" == hers.url
+        assert f"{address}/desk/mailings/keep-the-ferry-1?said=scheduled" == hers.url
 
         hers.click("main nav >> text=Watch")
         watch_until(hers, f"{count} of {count} have their outcome", reload=not scripts)
@@ -155,9 +210,9 @@ def test_from_a_statement_to_its_report(campaign, browser, scripts):
         with hers.expect_download() as saved:
             hers.click("text=Save as CSV")
         assert "outcome,all,accepted," in Path(saved.value.path()).read_text("utf-8-sig")
-        his.goto(f"{address}/desk/mailings/her-rights-1/report?for=partners")
+        his.goto(f"{address}/desk/mailings/keep-the-ferry-1/report?for=partners")
         is_fine(his, scripts)
         assert "< 10" in his.inner_text("main")
-        his.goto(f"{address}/desk/mailings/her-rights-1/watch")
+        his.goto(f"{address}/desk/mailings/keep-the-ferry-1/watch")
         is_fine(his, scripts)
         assert "Settle it" not in his.inner_text("main")
