@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from mailer.app.planning import BEFORE_SCHEDULING
+from mailer.app.preflight.leaving import domains_digest
 from mailer.app.status import Status, look_at
+from mailer.app.writing_overview import Standing, list_written
 from mailer.desk.ground import Desk
-from mailer.desk.routes import ALL_STAFF, Method, Route
+from mailer.desk.routes import ALL_STAFF, WRITERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.words import mailing_state
+from mailer.model.findings import Grade
 from mailer.model.mailing import Mailing
 from mailer.model.staff import StaffRole
 from mailer.model.states import MailingState
+from mailer.statements.languages import language_name
+from mailer.store.looks import last_domain_look
 from mailer.store.mailings import list_mailings, mailings_before
 from mailer.store.statements import list_statements
 from mailer.store.supporters import has_supporters
@@ -26,6 +31,8 @@ from mailer.store.supporters import has_supporters
 #: Mailings that have ended which the first page names.
 _SHOWN_ENDED = 5
 _SHOWN_COMING = 10
+#: Statements whose editions are looked at.
+_LOOKED_AT = 50
 #: Mailings that have not begun, and those that are over.
 _BEFORE = (*BEFORE_SCHEDULING, MailingState.SCHEDULED)
 _ENDED = (MailingState.FINISHED, MailingState.CANCELLED)
@@ -136,7 +143,46 @@ class Home:
                     say("Schedule it"),
                     address(mailing.key),
                 )
+        yield from self._stale(visit)
         yield from self._machine(visit, seen)
+        yield from self._domains(visit)
+
+    def _stale(self, visit: Visit) -> Iterator[Item]:
+        """Yield the editions of what is being written that are older than their originals."""
+        if not visit.may(*WRITERS):
+            return
+        for one in list_written(self._desk.workspace, "", _LOOKED_AT):
+            for edition in one.editions:
+                if edition.standing is Standing.STALE:
+                    language = language_name(edition.language, visit.language)
+                    yield Item(
+                        visit.say(
+                            "%(statement)s: the original changed after the edition in this language "
+                            "was translated: %(language)s.",
+                            statement=one.slug,
+                            language=language,
+                        ),
+                        visit.say("Look at it"),
+                        self._desk.path_to("edition", slug=one.slug, language=edition.language),
+                    )
+
+    def _domains(self, visit: Visit) -> Iterator[Item]:
+        """Yield the senders whose domains the DNS said something wrong of."""
+        workspace = self._desk.workspace
+        for section in workspace.config.senders:
+            sender = workspace.config.sender(section.key)
+            if sender is None:
+                continue
+            about = domains_digest(workspace, sender)
+            with workspace.store.read() as connection:
+                look = last_domain_look(connection, sender.key, about)
+            if look is not None and any(one.grade is Grade.WRONG for one in look.findings):
+                yield Item(
+                    visit.say(
+                        "The domain of the sender %(sender)s is not set up as it should be.",
+                        sender=sender.key,
+                    )
+                )
 
     def _machine(self, visit: Visit, seen: Status) -> Iterator[Item]:
         """Yield what whoever runs the server should see to."""
