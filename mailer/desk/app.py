@@ -118,14 +118,21 @@ def desk_routes(desk: Desk) -> list[Route]:
     return routes
 
 
-def create_desk_app(workspace: Workspace, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
+def create_desk_app(
+    workspace: Workspace,
+    *,
+    beside: Sequence[BaseRoute] = (),
+    accounts: Accounts | None = None,
+) -> ASGIApp:
     """Build the desk.
 
     Args:
         workspace: What it works on.
         beside: Routes of the same server that are none of the desk, as the API's are.
+        accounts: Who may sign in; None for the workspace's, with passwords hashed at full cost.
     """
-    desk = Desk(workspace, Accounts(workspace), DeskPages(workspace.config.workspace.name))
+    name = workspace.config.workspace.name
+    desk = Desk(workspace, accounts or Accounts(workspace), DeskPages(name))
     gate = Gate(desk)
     routes = desk_routes(desk)
     paths: dict[str, list[Route]] = {}

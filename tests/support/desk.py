@@ -14,11 +14,11 @@ from html import unescape
 import httpx
 import pyotp
 
-from mailer.app.accounts import Accounts
 from mailer.app.workspace import Workspace
 from mailer.desk.app import create_desk_app
 from mailer.model.staff import BY_ITSELF, StaffRole
 from mailer.web.public.server import serve_public
+from tests.support.staff import cheap_accounts
 
 PASSWORD = "a lighthouse of many windows"
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -43,7 +43,7 @@ def welcome(
     workspace: Workspace, login: str, *roles: StaffRole, languages: Sequence[str] = ()
 ) -> Member:
     """Make an account and set it up."""
-    accounts = Accounts(workspace)
+    accounts = cheap_accounts(workspace)
     if StaffRole.TRANSLATOR in roles and not languages:
         languages = ("ru",)
     invitation = accounts.invite(BY_ITSELF, login, login.capitalize(), roles, languages)
@@ -153,7 +153,7 @@ def served_desk(workspace: Workspace) -> Iterator[ServedDesk]:
     """Serve the desk of a workspace until the block ends."""
     port = free_port()
     workspace = on_port(workspace, port)
-    app = create_desk_app(workspace)
+    app = create_desk_app(workspace, accounts=cheap_accounts(workspace))
     loop, stop, up = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
 
     def run() -> None:
