@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from mailer.app.documents import returned_document
 from mailer.cli.coming_back import (
     came_back_line,
     evidence_document,
     print_evidence,
     print_returned,
-    returned_document,
 )
 from mailer.store.feedback import came_back, evidence_of
 from mailer.store.metrics import metrics

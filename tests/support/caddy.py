@@ -50,6 +50,8 @@ def caddy_before(upstream_port: int, folder: Path) -> Iterator[Caddy]:
     for old, new in {
         "@HOSTS@": f"http://127.0.0.1:{port}",
         "@UPSTREAM@": f"127.0.0.1:{upstream_port}",
+        "@DESKROUTE@": "",
+        "@DESKSITE@": "",
     }.items():
         assert old in text, old
         text = text.replace(old, new)
