@@ -22,7 +22,7 @@ from mailer.api.shapes import (
 )
 from mailer.app.barring import erase_person, scope_of
 from mailer.app.importing import list_members
-from mailer.app.person import look_up
+from mailer.app.people import as_document, known_by
 from mailer.app.rows_in import take_rows
 from mailer.model.api_token import Purpose
 
@@ -84,7 +84,7 @@ class People:
     def find(self, call: Caller, sent: Person) -> dict[str, Any]:
         """Show all that is on record of an address."""
         digest = self._ground.address_digest(sent.address)
-        return look_up(self._ground.workspace, call.actor, digest)
+        return as_document(known_by(self._ground.workspace, call.actor, digest))
 
     def erase(self, call: Caller, sent: PersonOf) -> dict[str, Any]:
         """Delete all that is on record of an address; it is never mailed again."""

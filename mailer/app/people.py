@@ -7,16 +7,17 @@ log that they were shown. Nobody can be listed; a `repr` shows nothing of anybod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from mailer.app.barring import LIFTABLE, named
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import NormalAddress, normalize_address
 from mailer.audience.consent import opened_source
 from mailer.audience.merging import ADDRESS, TABLE, opened_fields
 from mailer.keys import SealKeys
-from mailer.model.audience import SuppressionReason
+from mailer.model.audience import MembershipState
 from mailer.model.audit import AuditAction
 from mailer.model.staff import Actor
 from mailer.store import supporters as rows
@@ -30,15 +31,6 @@ from mailer.store.suppressions import Suppressed, standing
 
 #: What came back of a person, the latest first: so much is shown.
 _SHOWN_EVIDENCE = 50
-#: What staff may lift unasked: a mistake of theirs, of a relay's, of another system's.
-LIFTABLE = frozenset(
-    {
-        SuppressionReason.MANUAL,
-        SuppressionReason.BOUNCED,
-        SuppressionReason.SOFT_BOUNCES,
-        SuppressionReason.IMPORTED,
-    }
-)
 
 
 class NobodyThere(Exception):
@@ -155,6 +147,22 @@ def find_person(workspace: Workspace, actor: Actor, typed: str) -> Person:
     return _shown(workspace, actor, digest, address)
 
 
+def known_by(workspace: Workspace, actor: Actor, digest: bytes) -> Person:
+    """Return who has the address of a digest, with no row where nobody is on record.
+
+    Raises:
+        WrongSealKey: when they were sealed with another key.
+    """
+    return _shown(workspace, actor, digest, None)
+
+
+def note_shown(workspace: Workspace, actor: Actor, digest: bytes) -> None:
+    """Put on record that a person is looked at: by the ids of their rows, not by the address."""
+    now = workspace.clock.now()
+    with workspace.store.write() as connection:
+        write_audit(connection, actor, AuditAction.SUPPORTER_SHOWN, named(connection, digest), now)
+
+
 def person_of(workspace: Workspace, actor: Actor, supporter_id: int) -> Person:
     """Return the person whose row it is, with their rows at other organisations.
 
@@ -183,6 +191,7 @@ def _shown(
     workspace: Workspace, actor: Actor, digest: bytes, address: NormalAddress | None
 ) -> Person:
     keys = workspace.seal_keys
+    note_shown(workspace, actor, digest)
     with workspace.store.read() as connection:
         found = rows.rows_of_person(connection, digest)
         names = {
@@ -190,7 +199,7 @@ def _shown(
             for key, row_id in rows.organisation_ids(connection).items()
         }
         on_record = found[0] if found else None
-        person = Person(
+        return Person(
             address=keys.unseal(on_record.address_sealed, TABLE, ADDRESS, on_record.id)
             if on_record is not None
             else address.address
@@ -209,15 +218,6 @@ def _shown(
                 for one in reversed(rows.mailings_of(connection, digest))
             ),
         )
-    ids = ", ".join(
-        str(one.supporter_id) for one in sorted(person.rows, key=lambda one: one.supporter_id)
-    )
-    with workspace.store.write() as connection:
-        write_audit(
-            connection, actor, AuditAction.SUPPORTER_SHOWN,
-            f"supporter {ids}" if ids else "nobody on record", workspace.clock.now(),
-        )  # fmt: skip
-    return person
 
 
 def _row(connection: Connection, keys: SealKeys, row: Any) -> PersonRow:  # noqa: ANN401  (A row.)
@@ -256,3 +256,44 @@ def _row(connection: Connection, keys: SealKeys, row: Any) -> PersonRow:  # noqa
             for one in rows.memberships_of(connection, row.id)
         ),
     )
+
+
+def as_document(person: Person) -> dict[str, Any]:
+    """Return a person as other programs read them: names in clear, no address."""
+    return {
+        "people": [
+            {
+                "organisation": row.organisation,
+                "fields": {"name": row.name, **row.attributes},
+                "languages": list(row.languages),
+                "never_languages": list(row.never),
+                "country": row.country,
+                "time_zone": row.time_zone,
+                "discreet": row.discreet,
+                "only_urgent": row.only_urgent,
+                "text_only": row.text_only,
+                "paused_until": row.paused_until,
+                "tags": list(row.tags),
+                "lists": [
+                    {
+                        "list": one.key,
+                        "state": _state(one),
+                        "consent": one.consent_basis,
+                        "source": one.consent_source,
+                        "since": one.since,
+                        "topics": list(one.topics),
+                    }
+                    for one in row.lists
+                ],
+            }
+            for row in person.rows
+        ],
+        # The oldest first, as the command line tells them.
+        "mailings": [asdict(one) for one in reversed(person.mailed)],
+    }
+
+
+def _state(one: OnList) -> str:
+    if one.left_at is not None:
+        return MembershipState.LEFT.value
+    return MembershipState.SUBSCRIBED.value if one.is_on else "not yet"

@@ -20,6 +20,7 @@ from mailer.app.barring import (
     scope_of,
     suppress_person,
 )
+from mailer.app.people import note_shown
 from mailer.app.workspace import Workspace
 from mailer.audience.addresses import BadAddress, normalize_address
 from mailer.audience.consent import opened_source
@@ -102,7 +103,9 @@ def show_command(
 ) -> None:
     """Show lists, languages, consent, suppressions and mailings of one person."""
     workspace = open_workspace()
-    document = _document(workspace, digest_asked_for(workspace, address))
+    digest = digest_asked_for(workspace, address)
+    note_shown(workspace, terminal_actor(), digest)
+    document = _document(workspace, digest)
     if as_json:
         print_json(document)
     else:

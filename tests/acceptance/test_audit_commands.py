@@ -38,7 +38,7 @@ READS = frozenset(
         "preflight", "preview",
         "relay check", "relay limits", "report", "segments count", "segments explain",
         "segments list", "sign-up form", "statements changes", "statements check",
-        "statements list", "statements show", "status", "supporters show", "tokens list",
+        "statements list", "statements show", "status", "tokens list",
         "users list", "users sessions",
     }
 )  # fmt: skip
@@ -186,6 +186,9 @@ CASES = {
     "supporters lift": Case(
         "supporters", "lift", "--yes", typed=PERSON,
         before=[("supporters", "suppress")], actions=AuditAction.SUPPRESSION_LIFTED,
+    ),
+    "supporters show": Case(
+        "supporters", "show", typed=PERSON, actions=AuditAction.SUPPORTER_SHOWN
     ),
     "supporters suppress": Case(
         "supporters", "suppress", typed=PERSON, actions=AuditAction.SUPPRESSION_MADE
