@@ -100,7 +100,7 @@ class Reports:
             finished=visit.shown(mailing.finished_at),
             figures=made.figures,
             for_partners=for_partners,
-            tables=[self._table(visit, one) for one in tables if one.rows],
+            tables=[self._table(visit, one) for one in tables if one.rows and one.columns],
             pictures=[] if for_partners else self._pictures(visit, made),
             may_export=visit.may(*MAKERS),
             now=visit.shown(visit.now),
