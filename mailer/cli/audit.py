@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mailer.app.audit_log import entry_document, write_csv, write_json_lines
+from mailer.app.audit_log import entry_document, note_export, write_csv, write_json_lines
 from mailer.app.workspace import Workspace
 from mailer.cli.common import (
     NOT_DONE,
@@ -31,6 +31,7 @@ from mailer.cli.common import (
     plain_errors,
     print_json,
     shown,
+    terminal_actor,
 )
 from mailer.durable import whole_or_gone
 from mailer.model.audit import (
@@ -273,6 +274,10 @@ def export_command(
     workspace = open_workspace()
     wanted = _filter(workspace, who, kind, actions, about, since, until)
     write = write_csv if form is Format.CSV else write_json_lines
+    if out is not None and out.exists():
+        fail("That file is there already; it was not touched.", "Name a new file.")
+    # Before anything is read: whoever stops the writing half-way has read it all the same.
+    note_export(workspace.store, terminal_actor(), workspace.clock.now(), form.value)
     try:
         with workspace.store.read() as connection:
             entries = entries_in_order(connection, wanted)

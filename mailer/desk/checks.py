@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.responses import Response
 
-from mailer.app.planning import BEFORE_SCHEDULING
 from mailer.app.preflight import Finding, Place, Weight, ask_domain, ask_links, preflight
 from mailer.app.preflight.findings import FindingCode
 from mailer.app.preflight.subject import subject_of
@@ -23,7 +22,6 @@ from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.words import mailing_state
 from mailer.model.faults import FaultsFound
-from mailer.model.states import MailingState
 from mailer.statements.catalog import Catalog
 
 
@@ -69,18 +67,12 @@ class Checks:
         """Show everything but what has to be counted."""
         mailing = mailing_of(visit)
         found = preflight(self._desk.workspace.reread(), mailing, count=False)
-        begun = mailing.state not in (*BEFORE_SCHEDULING, MailingState.SCHEDULED)
         return visit.page(
             "mailing_checks.html",
             mailing=mailing,
             state_words=mailing_state(visit, mailing.state),
             blocking=[self._line(visit, one) for one in found.blocking],
-            # That its hour has passed is no news of one that has begun.
-            advisory=[
-                self._line(visit, one)
-                for one in found.advisory
-                if not (begun and one.code is FindingCode.HOUR_PASSED)
-            ],
+            advisory=[self._line(visit, one) for one in found.advisory],
             mails=found.mails,
             may_ask=visit.may(*MAKERS),
         )

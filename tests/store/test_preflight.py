@@ -33,6 +33,7 @@ from mailer.model.findings import Grade, ok, wrong
 from mailer.model.links import LinkAnswer, LinkLook
 from mailer.model.staff import BY_ITSELF
 from mailer.model.statement import Appeal, Picture, Signatory, StatementKind, Visibility
+from mailer.model.states import MailingState
 from mailer.model.timing import NO_QUIET_DAYS, Timing, parse_quiet_days
 from mailer.statements.newsletters import read_newsletter
 from mailer.store import tables
@@ -560,6 +561,24 @@ def test_a_mailing_on_record_is_looked_at_as_it_was_pinned(world):
     world.change("templates/mail/base/layout.txt", ("{{ unsubscribe_url }}", "nowhere"))
     assert () == preflight(world.workspace, mailing).findings
     assert preflight(world.workspace, Wish(SLUG, (LIST,))).blocking
+
+
+def test_the_hour_of_one_that_has_begun_is_no_news(world):
+    """Of one that waits a passed hour is told; of one that went it is only how things go."""
+    mailing = schedule(
+        world.workspace,
+        BY_ITSELF,
+        world.plan(),
+        due_at=NOW + timedelta(hours=1),
+        time_zone="UTC",
+        grace_s=60,
+    )
+    late = replace(mailing, due_at=NOW - timedelta(hours=1))
+    assert [FindingCode.HOUR_TOO_LATE] == [
+        one.code for one in preflight(world.workspace, late).findings
+    ]
+    went = replace(late, state=MailingState.FINISHED)
+    assert () == preflight(world.workspace, went).findings
 
 
 def test_without_counting_nothing_is_said_of_people(world):

@@ -34,6 +34,7 @@ from mailer.model.audience import ListDefinition
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import NO_CONCERN, Concern, Corrected, Design, Mailing, Sender
 from mailer.model.statement import StoredRevision
+from mailer.model.states import MailingState
 from mailer.model.timing import AT_ONCE, Timing
 from mailer.store.designs import load_design
 from mailer.store.statements import latest_revision, load_revision
@@ -191,6 +192,9 @@ def _of_mailing(workspace: Workspace, mailing: Mailing) -> Subject:
     with workspace.store.read() as connection:
         stored = load_revision(connection, mailing.revision_id)
         design = load_design(connection, mailing.design_id)
+    # Of one that has begun, or has ended, the hour is past and no other day could be chosen.
+    waits = mailing.state is MailingState.SCHEDULED
+    when = When(mailing.due_at, mailing.time_zone, mailing.grace_s, mailing.timing)
     subject = Subject(
         stored=stored,
         lists=tuple(target.definition for target in mailing.targets),
@@ -198,7 +202,7 @@ def _of_mailing(workspace: Workspace, mailing: Mailing) -> Subject:
         design=design,
         concern=mailing.concern,
         corrects=mailing.corrects,
-        when=When(mailing.due_at, mailing.time_zone, mailing.grace_s, mailing.timing),
+        when=when if waits else None,
         mailing=mailing.key,
     )
     slug = stored.revision.slug
