@@ -137,14 +137,14 @@ def _by_their_row(
             _BY_ADDRESS: apart.by_address,
         }
         last = connection.execute(select(func.max(supporter.c.id))).scalar() or 0
-    query = _people_by_their_row(rules, route)
+    query = _people_by_their_row(rules, route, apart)
     for (number, country, time_zone), people in _in_parts(store, query, last, found):
         profile_id, code = divmod(int(number), _CODES)
         reason = _REASONS[code]
         yield PeopleAlike(route.list_id, reason, profile_id, country, time_zone, people)
 
 
-def _people_by_their_row(rules: Rules, route: RouteList) -> Select[Any]:
+def _people_by_their_row(rules: Rules, route: RouteList, apart: _Apart) -> Select[Any]:
     """Return those who count with a list: it is the first they consented to, or are on at all."""
     earlier = [one.list_id for one in rules.lists if one.position < route.position]
     later = [one.list_id for one in rules.lists if one.position > route.position]
@@ -154,7 +154,9 @@ def _people_by_their_row(rules: Rules, route: RouteList) -> Select[Any]:
         else_=or_(_on_one_of(earlier, with_consent=False), _on_one_of(later, with_consent=True)),
     )
     own = mark_of(supporter, replace(rules, shared=False))
-    mark = case((_among(_MARKED), mark_of(supporter, rules)), else_=own) if rules.shared else own
+    # Nobody is looked for among nobody: that would take as long as the rest.
+    mark = case((_among(_MARKED), mark_of(supporter, rules)), else_=own) if apart.marked else own
+    others = [not_(_among(_BY_ADDRESS))] if apart.by_address else []
     reason = case(
         (_among(_BARRED), _code_of(SkipReason.SUPPRESSED)),
         (not_(has_consent), _code_of(SkipReason.NO_CONSENT)),
@@ -171,8 +173,8 @@ def _people_by_their_row(rules: Rules, route: RouteList) -> Select[Any]:
         .where(
             membership.c.list_id == route.list_id,
             is_live(membership),
-            not_(_among(_BY_ADDRESS)),
             not_(counts_elsewhere),
+            *others,
         )
     )
 
