@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from mailer.app.planning import Wish, make_plan
 from mailer.app.scheduling import make_draft
 from mailer.app.workspace import Workspace
 from mailer.desk.app import CONTENT_SECURITY_POLICY, HEADERS, create_desk_app, desk_routes
+from mailer.desk.forms import LARGEST_FORM
 from mailer.desk.ground import Desk
 from mailer.desk.pages import DeskPages
 from mailer.desk.routes import Method, Route
@@ -391,3 +393,57 @@ def test_a_form_that_is_no_form_is_refused(ground):
     assert client.post(path, files=files, headers=headers).status_code == 400
     large = {"a": "x" * (5 * 1024 * 1024)}
     assert client.post(path, data=large, headers=headers).status_code == 413
+
+
+#: What leads out of a folder, ends a name early, or is no name at all, each as it stands in an address.
+ODD_NAMES = (
+    "..%2F..%2Fetc%2Fpasswd",
+    "%2E%2E",
+    "..%5C..%5Cseal.key",
+    "%2Fetc%2Fpasswd",
+    "a%00.key",
+    "%FF%FE",
+    "a" * 4000,
+    "%24%7Bx%7D%27%22%3C",
+)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_no_address_leads_out_of_its_place(ground, name):
+    """Whatever stands in it where something is named: it is not found, and nothing breaks."""
+    wrong = []
+    for route in ground.of(Method.SEE):
+        if "{" not in route.path:
+            continue
+        path = "/desk" + _PLACEHOLDER.sub(lambda _one: name, route.path)
+        status = ask(ground.all_roles, "GET", path).status_code
+        # A link that is over and one that never was lead to one page.
+        if status not in (400, 404, 410, 414):
+            wrong.append((route.path, status))
+    assert wrong == []
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(ground):
+    """At every address that takes a form, by what the request says of itself."""
+    wrong = []
+    ground.all_roles.get("/desk/account")
+    headers = {"Origin": ground.desk.url, "X-Form-Token": ground.all_roles.form_token}
+    cookies = "; ".join(f"{one.name}={one.value}" for one in ground.all_roles.client.cookies.jar)
+    for route in ground.of(Method.CHANGE):
+        if not route.roles:
+            continue
+        most = route.upload.most_octets if route.upload else LARGEST_FORM
+        lines = [
+            f"POST {ground.path(route)} HTTP/1.1",
+            f"Host: 127.0.0.1:{ground.desk.port}",
+            f"Cookie: {cookies}",
+            *(f"{key}: {value}" for key, value in headers.items()),
+            "Content-Type: multipart/form-data; boundary=b",
+            f"Content-Length: {most + 1}",
+        ]
+        with socket.create_connection(("127.0.0.1", ground.desk.port), 10) as connection:
+            connection.sendall("\r\n".join([*lines, "", "--b\r\n"]).encode())
+            said = connection.recv(100).decode()
+        if not said.startswith("HTTP/1.1 413"):
+            wrong.append((route.path, said[:20]))
+    assert wrong == []
