@@ -88,6 +88,21 @@ def test_the_glossary_names_every_state_and_reason():
     assert [word for word in words if word not in glossary] == []
 
 
+def test_every_threat_has_its_tests():
+    """docs/threats.md names tests that exist, one at least for each of its rows."""
+    rows = re.findall(r"^\| (\d+) \|(.*)$", (ROOT / "docs/threats.md").read_text(), re.M)
+    assert [str(number) for number in range(1, 29)] == [number for number, _ in rows]
+    missing = []
+    for number, row in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        missing += [] if named else [number]
+        for file, test in named:
+            path = ROOT / "tests" / file
+            if not path.is_file() or f"def {test}(" not in path.read_text(encoding="utf-8"):
+                missing.append(f"{number}: {file}::{test}")
+    assert missing == []
+
+
 def test_links_between_the_documents_lead_somewhere():
     """No link in a document of ours points at a file that is not there."""
     broken = []
