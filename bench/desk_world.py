@@ -45,7 +45,7 @@ SELECT n, :owner, randomblob(32), randomblob(75), randomblob(95), 1 + abs(random
     1700000000000000 + n, 'other', randomblob(32), n % 100 = 7, n % 100 = 8,
     CASE WHEN n % 100 = 9 THEN 2000000000000000 END, 1700000000000000, 1700000000000000
 FROM number
-"""  # noqa: S608  (Words of this module.)
+"""
 #: Nine of ten on the first list, a third on the second; one in fifty has no consent on record.
 _MEMBERS = f"""
 {_NUMBERS}
@@ -53,7 +53,7 @@ INSERT INTO membership (list_id, supporter_id, state, consent_basis, consented_a
 SELECT :list, n, CASE WHEN n % 40 = 3 THEN 'left' ELSE 'subscribed' END,
     CASE WHEN n % 50 = 1 THEN '' ELSE 'consent' END, 1700000000000000, 1700000000000000
 FROM number WHERE n % 30 BETWEEN :since AND :until
-"""  # noqa: S608
+"""
 _SUPPRESSIONS = """
 INSERT INTO suppression (address_digest, scope, reason, source, since)
 SELECT address_digest, 'all', 'hard_bounce', 'bounce', 1700000000000000 FROM supporter WHERE id % 60 = 5
