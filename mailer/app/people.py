@@ -156,11 +156,19 @@ def known_by(workspace: Workspace, actor: Actor, digest: bytes) -> Person:
     return _shown(workspace, actor, digest, None)
 
 
-def note_shown(workspace: Workspace, actor: Actor, digest: bytes) -> None:
-    """Put on record that a person is looked at: by the ids of their rows, not by the address."""
+def note_shown(workspace: Workspace, actor: Actor, digest: bytes, **facts: str) -> None:
+    """Put on record that a person is looked at: by the ids of their rows, not by the address.
+
+    Args:
+        workspace: where they are.
+        actor: who looks.
+        digest: of the person's address.
+        facts: what else is said in the entry.
+    """
     now = workspace.clock.now()
     with workspace.store.write() as connection:
-        write_audit(connection, actor, AuditAction.SUPPORTER_SHOWN, named(connection, digest), now)
+        who = named(connection, digest)
+        write_audit(connection, actor, AuditAction.SUPPORTER_SHOWN, who, now, **facts)
 
 
 def person_of(workspace: Workspace, actor: Actor, supporter_id: int) -> Person:

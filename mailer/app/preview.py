@@ -70,24 +70,35 @@ def preview_mail(workspace: Workspace, mailing: Mailing, language: str) -> Previ
     """
     with workspace.store.read() as connection:
         revision = load_revision(connection, mailing.revision_id).revision
-        design = load_design(connection, mailing.design_id)
     definitions = [target.definition for target in mailing.targets]
     choice = choice_for(revision, definitions[0], language)
+    reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)
+    return Preview(composed(workspace, mailing, reader), choice)
+
+
+def composed(workspace: Workspace, mailing: Mailing, reader: OutgoingDelivery) -> bytes:
+    """Return the mail of a mailing to a reader, as it would go over the wire by the first relay.
+
+    Raises:
+        FaultsFound: when a signing key is not there.
+        CannotCompose: when no mail to them can be made.
+    """
+    with workspace.store.read() as connection:
+        revision = load_revision(connection, mailing.revision_id).revision
+        design = load_design(connection, mailing.design_id)
     relay = relays_for(workspace, mailing.sender.key)[0]
-    signers = signers_for(mailing.sender, relay)
     composer = MailingComposer(
         revision,
         design,
         mailing.sender,
-        definitions,
+        [target.definition for target in mailing.targets],
         workspace.tokens,
-        signers,
+        signers_for(mailing.sender, relay),
         handling_for(relay),
         corrects=mailing.corrects.day if mailing.corrects else None,
         takes_mail=workspace.config.feedback.takes_mail,
     )
-    reader = invented_reader(READER_ADDRESS, definitions[0].key, choice)
-    return Preview(composer.compose(reader, workspace.clock.now()).content, choice)
+    return composer.compose(reader, workspace.clock.now()).content
 
 
 def choice_for(revision: Revision, definition: ListDefinition, language: str) -> LanguageChoice:

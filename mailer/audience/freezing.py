@@ -143,6 +143,17 @@ class _Asked:
             raise FaultsFound(faults)
 
 
+def rules_of(connection: Connection, mailing: Mailing, now: datetime) -> Rules:
+    """Return the rules that a mailing would be frozen by.
+
+    Raises:
+        FaultsFound: when its segment cannot be read any more, or asks about deliveries that are gone.
+    """
+    asked = _Asked.of(mailing)
+    asked.check(connection)
+    return _rules(connection, mailing, asked, now)
+
+
 def _rules(connection: Connection, found: Mailing, asked: _Asked, now: datetime) -> Rules:
     return make_rules(
         connection,

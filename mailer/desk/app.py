@@ -34,6 +34,7 @@ from mailer.desk.home import Home
 from mailer.desk.imports import Imports
 from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
+from mailer.desk.person_previews import PersonPreviews
 from mailer.desk.previews import Previews
 from mailer.desk.reports import Reports
 from mailer.desk.revisions import Revisions
@@ -87,6 +88,7 @@ def areas() -> Sequence[Area]:
         lambda desk: StatementFiles(desk).routes(),
         lambda desk: Mailings(desk).routes(),
         lambda desk: Previews(desk).routes(),
+        lambda desk: PersonPreviews(desk).routes(),
         lambda desk: Approvals(desk).routes(),
         lambda desk: Checks(desk).routes(),
         lambda desk: Counting(desk).routes(),

@@ -15,6 +15,7 @@ from email import message_from_bytes
 from email.policy import SMTP
 from http import HTTPStatus
 from typing import cast
+from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
 
@@ -23,11 +24,12 @@ from mailer.app.staff_sends import StaffWish, leave_to_senders, plan_staff_send
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
+from mailer.desk.supporters import VIEWERS
 from mailer.desk.visit import Visit
 from mailer.model.faults import FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.statement import Revision
-from mailer.statements.languages import direction, language_name
+from mailer.statements.languages import language_name
 from mailer.store.statements import load_text
 
 #: A mail's own style stands in it; nothing else is let in, and nothing of it runs.
@@ -37,6 +39,7 @@ FRAME_POLICY = (
 )
 _DARK = re.compile(r"@media\s*\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
 _SCHEMES = ("light", "dark")
+_VIEWS = ("phone", "text", "source")
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,16 @@ class Previews:
         """Show a mail with what is said of it."""
         return self._page(visit)
 
+    def show_with(self, visit: Visit, problems: dict[str, str], typed: str) -> Response:
+        """Show the page again with what is wrong with an address that was typed."""
+        return self._page(visit, problems, typed=typed)
+
     def _page(
-        self, visit: Visit, problems: dict[str, str] | None = None, language: str = ""
+        self,
+        visit: Visit,
+        problems: dict[str, str] | None = None,
+        language: str = "",
+        typed: str = "",
     ) -> Response:
         mailing = mailing_of(visit)
         with self._desk.store.read() as connection:
@@ -113,7 +124,6 @@ class Previews:
         wanted = (
             language or visit.query("other") or visit.query("language") or revision.source_language
         )
-        view = visit.query("view")
         problem, mail, preview = "", None, None
         try:
             preview = preview_mail(self._desk.workspace, mailing, wanted)
@@ -128,14 +138,16 @@ class Previews:
             staff=self._desk.workspace.config.workspace.staff if visit.may(*MAKERS) else (),
             revision=revision,
             wanted=wanted,
-            view=view if view in ("phone", "text", "source") else "desktop",
-            scheme=visit.query("scheme") if visit.query("scheme") in _SCHEMES else "",
+            **shown_as(visit),
+            may_choose=visit.may(*VIEWERS),
+            typed=typed,
+            frame=f"{self._desk.path_to('mailing-frame', key=mailing.key)}?"
+            + urlencode({"language": wanted, "scheme": shown_as(visit)["scheme"]}),
             problem=problem,
             mail=mail,
             edition=preview.choice if preview else None,
             preheader=preheader_of(revision, preview),
             languages=[(tag, language_name(tag, visit.language)) for tag in revision.languages],
-            text_direction=direction(preview.choice.language or "en") if preview else "ltr",
         )
 
     def frame(self, visit: Visit) -> Response:
@@ -162,6 +174,15 @@ class Previews:
             return taken_apart(preview_mail(self._desk.workspace, mailing, visit.query("language")))
         except FaultsFound as error:
             raise visit.not_found() from error
+
+
+def shown_as(visit: Visit) -> dict[str, str]:
+    """Return the view and the scheme of colors that an address asks for."""
+    view, scheme = visit.query("view"), visit.query("scheme")
+    return {
+        "view": view if view in _VIEWS else "desktop",
+        "scheme": scheme if scheme in _SCHEMES else "",
+    }
 
 
 def preheader_of(revision: Revision, preview: Preview | None) -> str:

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from mailer.audience import freezing
 from mailer.audience.coverage import coverage
-from mailer.audience.freezing import freeze_step
+from mailer.audience.freezing import freeze_step, rules_of
+from mailer.audience.one_person import foreseen
 from mailer.audience.segments import parse_segment
 from mailer.clock import SystemClock
 from mailer.model.audience import LanguageStep, MembershipState
 from mailer.model.mailing import Concern
 from mailer.model.states import DeliveryState, SkipReason
+from mailer.store.mailings import load_mailing
 from tests.support.audience_world import (
     ATTRIBUTES,
     NOW,
@@ -21,6 +23,7 @@ from tests.support.audience_world import (
     Row,
     World,
     a_list,
+    digest,
     expected,
     frozen,
     resolve,
@@ -151,6 +154,7 @@ def test_freezing_and_coverage_do_what_the_rules_say(
             NOW,
             concern,
         )
+    foretold = _foretold(store, mailing_id, world)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(freezing, "FEWEST_PEOPLE", 1)
         patched.setattr(freezing, "MOST_PEOPLE", range_members)
@@ -163,6 +167,27 @@ def test_freezing_and_coverage_do_what_the_rules_say(
     _freeze(store, mailing_id, SystemClock())
     assert wanted == frozen(store, mailing_id)
     _compare(covered, wanted)
+    assert foretold == {
+        number: (one.supporter_id, list_ids[one.list_key], one.reason, one.language, one.step)
+        for number, one in wanted.items()
+    }
+
+
+def _foretold(store, mailing_id, world):
+    """What each person alone is told that they would get, by the number of their address."""
+    found = {}
+    with store.read() as connection:
+        mailing = load_mailing(connection, mailing_id)
+        rules = rules_of(connection, mailing, NOW)
+        for number in world.people:
+            way = foreseen(connection, mailing, rules, digest(number), resolve)
+            if way is not None:
+                due = way.choice if way.reason is None else None
+                found[number] = (
+                    way.supporter_id, way.list_id, way.reason,
+                    due and due.language, due and due.step,
+                )  # fmt: skip
+    return found
 
 
 def _compare(covered, wanted):

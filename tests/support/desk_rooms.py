@@ -171,6 +171,11 @@ def _people(rooms: Rooms, say: Say) -> None:
     rooms.places[""]["supporter"] = str(person)
     for page in ("", "/correct"):
         rooms.more[f"/supporters/{{supporter}}{page}"] = {"supporter": str(person)}
+    said = {"name": say("supporter"), "languages": "en", "country": "MD"}
+    mailed, _ = supporters.add_person(workspace, ANA, LIST, "nina@example.org", said, "by letter")
+    for page in ("", "/mail"):
+        path = f"/mailings/{{key}}/preview/supporter/{{supporter}}{page}"
+        rooms.places[path] = {"supporter": str(mailed)}
     cell = say("cell").replace('"', '""')
     lines = f'E-mail,"{cell}",Имя,Страна\nanna@example.org,"{cell}","{cell}",MD\nnone,"{cell}",X,"{cell}"\n'
     name = f"{say('file', 60)}.csv"
