@@ -89,6 +89,46 @@ def hide_small_counts(tables: Sequence[FigureTable]) -> tuple[FigureTable, ...]:
     return tuple(_hidden(table, forbidden) for table in tables)
 
 
+def hide_in_overlapping(table: FigureTable, totals: Mapping[str, int]) -> FigureTable:
+    """Return a table whose rows may have people in common, as partner organisations may see it.
+
+    A count is hidden where it is small, or where the rest of its column is; where it differs from
+    another by little, since one row may be part of the other; and where it would tell one of these.
+    Rows may also be parts of a whole: what is hidden in a column must not be its sum less the others.
+
+    Args:
+        table: one that is not hidden yet.
+        totals: what each column counts over everybody; whoever reads the table knows them.
+    """
+    columns = [_hidden_overlapping(_counts(table, one), totals[one]) for one in table.columns]
+    rows = {key: tuple(column[place] for column in columns) for place, key in enumerate(table.rows)}
+    return FigureTable(table.name, table.columns, rows)
+
+
+def _hidden_overlapping(counts: Sequence[int], total: int) -> list[Cell]:
+    rest = total - sum(counts)
+    guarded = guard([*counts, rest]) if rest >= 0 else guard(counts)
+    hide = set(range(len(counts))) if guarded is None else guarded - {len(counts)}
+    hide |= {place for place, count in enumerate(counts) if total - count < SMALL}
+    shown: list[int] = []
+    for place in sorted(range(len(counts)), key=lambda one: counts[one]):
+        if place in hide:
+            continue
+        if _tells_a_small_one(counts[place], shown, total):
+            hide.add(place)
+        else:
+            shown.append(counts[place])
+    return [_shown(count, place in hide) for place, count in enumerate(counts)]
+
+
+def _tells_a_small_one(count: int, shown: Sequence[int], total: int) -> bool:
+    """Tell whether a count, less or added to what is shown already, comes to a small one."""
+    sums = set(shown) | {one + two for one in shown for two in shown}
+    near = (abs(count - one) for one in {*sums, sum(shown)} if one)
+    left = (abs(total - count - one) for one in {*sums, sum(shown)})
+    return any(one < SMALL for one in (*near, *left))
+
+
 def _counts(table: FigureTable, name: str) -> list[int]:
     return [cell for cell in table.column(name) if isinstance(cell, int)]
 

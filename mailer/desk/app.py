@@ -36,6 +36,7 @@ from mailer.desk.mailings import Mailings
 from mailer.desk.pages import DeskPages
 from mailer.desk.person_previews import PersonPreviews
 from mailer.desk.previews import Previews
+from mailer.desk.report_segments import ReportSegments
 from mailer.desk.reports import Reports
 from mailer.desk.revisions import Revisions
 from mailer.desk.routes import Method, Route
@@ -95,6 +96,7 @@ def areas() -> Sequence[Area]:
         lambda desk: Scheduling(desk).routes(),
         lambda desk: Watching(desk).routes(),
         lambda desk: Reports(desk).routes(),
+        lambda desk: ReportSegments(desk).routes(),
         lambda desk: CatchUp(desk).routes(),
         lambda desk: Audience(desk).routes(),
         lambda desk: Imports(desk).routes(),

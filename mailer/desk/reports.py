@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -21,14 +22,17 @@ from mailer.app.reporting import (
     note_export,
     report_of,
 )
+from mailer.app.segment_report import NAME as SEGMENT
+from mailer.app.segment_report import segment_report
 from mailer.app.small_counts import FigureTable, Hidden
+from mailer.audience.segments import saved_segments
 from mailer.desk.charts import Bar, Line, Words, bars, lines_over_time
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.phrases import mark
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
-from mailer.desk.words import DELIVERY_STATES, SKIP_REASONS, mailing_state
+from mailer.desk.words import DELIVERY_STATES, SKIP_REASONS, mailing_state, provider
 from mailer.model.tallies import HourEvent, start_of
 from mailer.statements.languages import language_name
 from mailer.store.statements import load_text
@@ -43,6 +47,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     "relay": (mark("Attempts, by relay"), mark("Relay")),
     "domain class": (mark("By mail provider"), mark("Provider")),
     "hour": (mark("By hour"), mark("Hour")),
+    "segment": (mark("By saved segment, as people match it now"), mark("Segment")),
 }
 #: Column of a table → what it is called.
 _COLUMNS: Mapping[str, str] = {
@@ -64,6 +69,8 @@ _EVENTS: Mapping[HourEvent, str] = {
 }
 _STATES = {state.value: words for state, words in DELIVERY_STATES.items()}
 _REASONS = {reason.value: words for reason, words in SKIP_REASONS.items()}
+#: Of tables whose rows have no names.
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 #: Hours that a picture shows one by one; more are drawn by the day.
 _MOST_HOURS = 72
 
@@ -87,7 +94,8 @@ class Reports:
         mailing = mailing_of(visit)
         made = report_of(self._desk.workspace, mailing.key)
         for_partners = visit.query("for") == "partners"
-        tables = made.tables_for_partners() if for_partners else made.tables()
+        tables = self._tables(made, for_partners=for_partners, segments=visit.query("segments"))
+        names = self._segment_names() if visit.query("segments") else NO_NAMES
         with self._desk.store.read() as connection:
             revision = load_text(connection, mailing.revision_id)
         return visit.page(
@@ -100,31 +108,29 @@ class Reports:
             finished=visit.shown(mailing.finished_at),
             figures=made.figures,
             for_partners=for_partners,
-            tables=[self._table(visit, one) for one in tables if one.rows and one.columns],
+            tables=[
+                shown_table(visit, one, names if one.name == SEGMENT else NO_NAMES)
+                for one in tables
+                if one.rows and one.columns
+            ],
             pictures=[] if for_partners else self._pictures(visit, made),
             may_export=visit.may(*MAKERS),
             now=visit.shown(visit.now),
         )
 
-    def _table(self, visit: Visit, table: FigureTable) -> dict[str, object]:
-        caption, first = _TABLES[table.name]
-        return {
-            "caption": visit.say(caption),
-            "first": visit.say(first),
-            "columns": [_column(visit, one) for one in table.columns],
-            "rows": [
-                (
-                    _row(visit, table.name, key),
-                    [
-                        visit.catalog.number(cell)
-                        if isinstance(cell, int)
-                        else _hidden(visit, cell)
-                        for cell in cells
-                    ],
-                )
-                for key, cells in table.rows.items()
-            ],
-        }
+    def _tables(
+        self, made: MailingReport, *, for_partners: bool, segments: str
+    ) -> tuple[FigureTable, ...]:
+        tables = made.tables_for_partners() if for_partners else made.tables()
+        if not segments:
+            return tables
+        # Only where it was asked for: it takes seconds.
+        found = segment_report(self._desk.workspace.reread(), made.mailing)
+        return (*tables, found.for_partners() if for_partners else found.table)
+
+    def _segment_names(self) -> dict[str, str]:
+        saved = saved_segments(self._desk.workspace.config.lists_dir)
+        return {key: one.name for key, one in saved.by_key.items()}
 
     def _pictures(self, visit: Visit, made: MailingReport) -> list[Markup]:
         """Return what is drawn; the charts escape whatever they are handed."""
@@ -187,7 +193,8 @@ class Reports:
         mailing = mailing_of(visit)
         made = report_of(self._desk.workspace, mailing.key)
         for_partners = visit.form.text("for") == "partners"
-        tables = made.tables_for_partners() if for_partners else made.tables()
+        wanted = visit.form.text("segments")
+        tables = self._tables(made, for_partners=for_partners, segments=wanted)
         kind = "json" if visit.form.text("kind") == "json" else "csv"
         note_export(self._desk.workspace, visit.actor, mailing.key, kind, for_partners=for_partners)
         if kind == "json":
@@ -207,6 +214,34 @@ class Reports:
         )
 
 
+def shown_table(
+    visit: Visit, table: FigureTable, names: Mapping[str, str] = NO_NAMES
+) -> dict[str, object]:
+    """Return a table as pages show it.
+
+    Args:
+        visit: in whose language.
+        table: the figures.
+        names: what people call a row, by its key, where it has a name.
+    """
+    caption, first = _TABLES[table.name]
+    return {
+        "caption": visit.say(caption),
+        "first": visit.say(first),
+        "columns": [_column(visit, one) for one in table.columns],
+        "rows": [
+            (
+                names.get(key) or _row(visit, table.name, key),
+                [
+                    visit.catalog.number(cell) if isinstance(cell, int) else _hidden(visit, cell)
+                    for cell in cells
+                ],
+            )
+            for key, cells in table.rows.items()
+        ],
+    }
+
+
 def _hidden(visit: Visit, cell: Hidden) -> str:
     return cell.value if cell is Hidden.SMALL else visit.say("hidden")
 
@@ -221,6 +256,8 @@ def _row(visit: Visit, table: str, key: str) -> str:
         return language_name(key, visit.language)
     if table == "reason not mailed" and key in _REASONS:
         return visit.say(_REASONS[key])
+    if table == "domain class":
+        return provider(visit, key)
     if table == "outcome":
         return visit.say("People")
     return key

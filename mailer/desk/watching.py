@@ -21,7 +21,7 @@ from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.routes import ALL_STAFF, SENDERS, Method, Route
 from mailer.desk.visit import Visit
-from mailer.desk.words import delivery_state, mailing_state, skip_reason
+from mailer.desk.words import delivery_state, mailing_state, provider, skip_reason
 from mailer.model.mailing import Mailing
 from mailer.model.staff import StaffRole
 from mailer.model.states import (
@@ -109,6 +109,11 @@ class Watching:
             "per_s": round(per_s, 1) if per_s < 10 else round(per_s),
             "left": self._time_left(visit, figures.open, per_s),
             "outcomes": self._outcomes(visit, figures),
+            "by_way": [
+                (relay, provider(visit, domain_class), answers)
+                for relay, classes in sorted(figures.by_relay_and_class.items())
+                for domain_class, answers in sorted(classes.items())
+            ],
             "reasons": [
                 (skip_reason(visit, reason), count)
                 for reason, count in sorted(figures.not_mailed.items())

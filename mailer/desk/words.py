@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mailer.desk.phrases import mark
+from mailer.model.domain_classes import OTHER
 from mailer.model.staff import StaffRole
 from mailer.model.states import DeliveryState, MailingState, SkipReason
 
@@ -88,6 +89,11 @@ def delivery_state(visit: Visit, state: DeliveryState) -> str:
 def skip_reason(visit: Visit, reason: SkipReason) -> str:
     """Return why somebody was not mailed."""
     return visit.say(SKIP_REASONS[reason])
+
+
+def provider(visit: Visit, domain_class: str) -> str:
+    """Return what a class of domains is called: providers have names of their own."""
+    return visit.say("other providers") if domain_class == OTHER else domain_class
 
 
 def role(visit: Visit, one: StaffRole) -> str:

@@ -108,14 +108,19 @@ def said_of_lock(visit: Visit, lock: EditionLock | None) -> str:
     """Return who is writing something, for everybody but that person in that browser; "" for none."""
     if lock is None or lock.holder.is_same(writer_of(visit).holder):
         return ""
+    since, until = visit.shown(lock.since), visit.shown(lock.until)
     if lock.holder.user_id == visit.user.user_id:
-        return visit.say("You are writing this in another browser.")
-    return visit.say(
-        "%(name)s is writing this. Until %(hour)s nobody else can save it, "
-        "and longer while they go on.",
-        name=lock.holder.name,
-        hour=visit.shown(lock.until),
-    )
+        who = visit.say("You are writing this in another browser.")
+        held = visit.say(
+            "It can be saved only there until %(hour)s, and longer while you go on.", hour=until
+        )
+    else:
+        who = visit.say("%(name)s is writing this.", name=lock.holder.name)
+        held = visit.say(
+            "Until %(hour)s nobody else can save it, and longer while they go on.", hour=until
+        )
+    begun = visit.say("Begun: %(hour)s.", hour=since) if since else ""
+    return " ".join(filter(None, (who, begun, held)))
 
 
 def field_id(path: str) -> str:

@@ -37,6 +37,8 @@ class EditionLock:
     language: str
     holder: Holder
     until: datetime
+    #: Since when this person holds it in this browser; None where a program before 0024 wrote it.
+    since: datetime | None = None
 
 
 def hold_edition(
@@ -58,15 +60,17 @@ def hold_edition(
     )
     if known is not None and not known.holder.is_same(holder):
         return known
+    # Whoever goes on writing holds it since they began; after a pause they begin anew.
+    since = now if known is None else known.since or now
     here = (edition_lock.c.copy_id == copy_id, edition_lock.c.language == language)
     connection.execute(delete(edition_lock).where(*here))
     connection.execute(
         insert(edition_lock).values(
             copy_id=copy_id, language=language, user_id=holder.user_id,
-            session_id=holder.session_id, held_by=holder.name[:LONGEST_NAME], until=until,
+            session_id=holder.session_id, held_by=holder.name[:LONGEST_NAME], since=since, until=until,
         )
     )  # fmt: skip
-    return EditionLock(language, holder, until)
+    return EditionLock(language, holder, until, since)
 
 
 def edition_locks(connection: Connection, slug: str, now: datetime) -> tuple[EditionLock, ...]:
@@ -78,7 +82,9 @@ def edition_locks(connection: Connection, slug: str, now: datetime) -> tuple[Edi
         .order_by(edition_lock.c.language)
     )
     return tuple(
-        EditionLock(row.language, Holder(row.user_id, row.session_id, row.held_by), row.until)
+        EditionLock(
+            row.language, Holder(row.user_id, row.session_id, row.held_by), row.until, row.since
+        )
         for row in rows
     )
 

@@ -40,7 +40,7 @@ from mailer.store.turns import take_turn
 BUSY_TIMEOUT_S = 15.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration: what the tables of a database must be up to.
-NEWEST = "0023"
+NEWEST = "0024"
 
 
 #: Under this name a connection keeps what is done last in its transaction.

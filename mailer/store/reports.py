@@ -62,6 +62,8 @@ class Report:
     returned: ReturnedMails = field(default_factory=ReturnedMails)
     #: Class of the addresses' domains → how attempts ended, and what came back of them later.
     by_domain_class: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: Relay → class of the addresses' domains → the attempts that `by_relay` counts.
+    by_relay_and_class: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     #: Hour since 1970, UTC → what happened in it.
     over_time: dict[int, dict[HourEvent, int]] = field(default_factory=dict)
     #: From when on the deliveries are cleared away, and these are counts of what was.
@@ -113,13 +115,14 @@ def report(connection: Connection, mailing_id: int) -> Report:
         # Beside those who came to an address that the mailing reached already.
         reason = SkipReason.DUPLICATE_ADDRESS
         not_mailed[reason] = not_mailed.get(reason, 0) + duplicates
-    by_relay, by_domain_class = _by_way(connection, mailing_id)
+    by_relay, by_domain_class, by_both = _by_way(connection, mailing_id)
     return Report(
         by_state=_with_sending(connection, mailing_id, by_state),
         by_language=dict(sorted(by_language.items())),
         by_list=by_list,
         by_relay=by_relay,
         by_domain_class=by_domain_class,
+        by_relay_and_class=by_both,
         not_mailed=not_mailed,
         refusals=refusals,
         memberships=memberships,
@@ -180,12 +183,17 @@ def _memberships(connection: Connection, mailing_id: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+#: Ending → deliveries.
+_Endings = dict[str, int]
+
+
 def _by_way(
     connection: Connection, mailing_id: int
-) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-    """Return the ends of attempts by relay, and by domain class with what came back later."""
-    by_relay: dict[str, dict[str, int]] = {}
-    by_domain_class: dict[str, dict[str, int]] = {}
+) -> tuple[dict[str, _Endings], dict[str, _Endings], dict[str, dict[str, _Endings]]]:
+    """Return the ends of attempts by relay, by domain class with what came back later, and by both."""
+    by_relay: dict[str, _Endings] = {}
+    by_domain_class: dict[str, _Endings] = {}
+    by_both: dict[str, dict[str, _Endings]] = {}
     for one in connection.execute(
         select(outcome_count).where(outcome_count.c.mailing_id == mailing_id)
     ):
@@ -195,9 +203,10 @@ def _by_way(
             # The last attempt before it was given up was deferred by the relay like the others.
             gave_up = one.reason is RefusalReason.GAVE_UP
             said = Ending.DEFERRED if gave_up else one.ending
-            answers = by_relay.setdefault(one.relay, {})
-            answers[said.value] = answers.get(said.value, 0) + one.deliveries
-    return by_relay, by_domain_class
+            both = by_both.setdefault(one.relay, {}).setdefault(one.domain_class, {})
+            for answers in (by_relay.setdefault(one.relay, {}), both):
+                answers[said.value] = answers.get(said.value, 0) + one.deliveries
+    return by_relay, by_domain_class, by_both
 
 
 def over_time(connection: Connection, mailing_id: int) -> dict[int, dict[HourEvent, int]]:

@@ -52,6 +52,8 @@ edition_lock = Table(
     #: As colleagues are shown it.
     Column("held_by", String(120), nullable=False),
     Column("until", Instant, nullable=False),
+    #: NULL where it was held before this was kept.
+    Column("since", Instant),
 )
 
 #: A source edition that a translation was marked as made from, to say later what changed since.

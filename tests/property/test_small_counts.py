@@ -5,7 +5,14 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer.app.small_counts import SMALL, Hidden, guard, hide_small_counts, table_of
+from mailer.app.small_counts import (
+    SMALL,
+    Hidden,
+    guard,
+    hide_in_overlapping,
+    hide_small_counts,
+    table_of,
+)
 
 _COUNTS = st.one_of(st.integers(0, 12), st.integers(0, 60))
 
@@ -96,3 +103,43 @@ def tables_of_people(people):
         for table, key in (("all", "all"), ("language", language), ("list", of_list)):
             found.setdefault(table, {}).setdefault(key, Counter())[state] += number
     return [table_of(name, rows) for name, rows in found.items()]
+
+
+_PARTS = st.lists(st.one_of(st.integers(0, 12), st.integers(0, 80)), min_size=1, max_size=5)
+
+
+@given(_PARTS, st.integers(0, 60))
+@example([95], 5)
+@example([50, 45], 5)
+@example([5, 60, 70], 0)
+def test_counts_of_overlapping_rows_tell_nothing_small(counts, rest):
+    """Neither a count, nor what is left of the whole, nor the difference of any two that are shown."""
+    total = sum(counts) + rest
+    table = table_of("segment", {str(place): {"accepted": one} for place, one in enumerate(counts)})
+    shown = hide_in_overlapping(table, {"accepted": total}).column("accepted")
+    open_ = [one for one in shown if not isinstance(one, Hidden)]
+    assert all(one >= SMALL and total - one >= SMALL for one in open_)
+    assert all(abs(one - two) >= SMALL for i, one in enumerate(open_) for two in open_[:i])
+    left = total - sum(open_)
+    if open_ and len(open_) == len(counts):
+        assert left >= SMALL
+
+
+@given(_PARTS, st.integers(0, 60))
+def test_parts_of_a_whole_do_not_tell_the_hidden_one(counts, rest):
+    """To whom the rows are known to have nobody in common, a small one may still be any."""
+    total = sum(counts) + rest
+    table = table_of("segment", {str(place): {"accepted": one} for place, one in enumerate(counts)})
+    shown = hide_in_overlapping(table, {"accepted": total}).column("accepted")
+    line = [*counts, rest]
+    hidden = {place for place, one in enumerate(shown) if isinstance(one, Hidden)} | {len(counts)}
+    for place, one in enumerate(counts):
+        if one < SMALL and guard(line) is not None:
+            assert len(possible(line, hidden, place)) > 1
+
+
+def test_a_segment_that_is_nearly_everybody_is_hidden():
+    """The five whom it leaves out would be told by the sum."""
+    table = table_of("segment", {"most": {"accepted": 95}, "half": {"accepted": 50}})
+    shown = hide_in_overlapping(table, {"accepted": 100}).column("accepted")
+    assert [Hidden.BESIDE, 50] == shown

@@ -136,12 +136,15 @@ def test_an_edition_is_held_by_one_browser_at_a_time(store):
     # The same person in another browser is another holder.
     assert ana == hold(Holder(1, 11, "Ana")).holder
     renewed = hold(ana, NOW + timedelta(minutes=14))
+    # It is told since when: since it was taken, however often it was renewed.
+    assert NOW == hold(ben, NOW + timedelta(minutes=28)).since
     assert ana == hold(ben, NOW + timedelta(minutes=28)).holder
     assert ben == hold(ben, language="").holder
     with store.read() as connection:
         locks = edition_locks.edition_locks(connection, "letter", NOW + timedelta(minutes=1))
         assert [("", ben), ("en", ana)] == [(one.language, one.holder) for one in locks]
     assert ben == hold(ben, renewed.until).holder
+    assert renewed.until == hold(ben, renewed.until + timedelta(minutes=1)).since
     with store.write() as connection:
         edition_locks.let_go(connection, "letter", "en")
     assert ana == hold(ana, renewed.until).holder

@@ -189,7 +189,7 @@ def test_an_edition_that_somebody_writes_is_theirs_for_a_while(desk, ana):
     write(ana, "pier", "en")
     with signed_in(desk, "clara", StaffRole.AUTHOR) as clara:
         page = clara.get(edition("pier", "en"))
-        assert "Ana is writing this." in page.text
+        assert "Ana is writing this. Begun: " in page.text
         assert "readonly" in page.text
         page = clara.post(
             edition("pier", "en"), {**TEXT, "seen": seen_on(page), "body": "Typed by Clara."}
