@@ -24,6 +24,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from mailer.app.preflight.words import phrases as preflight_phrases
+from tools.fault_phrases import fault_phrases
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("LC_MESSAGES/mailer.po")
@@ -67,7 +68,7 @@ DESK = Book(
     code=(("mailer/desk", "**/*.py"),),
     keywords={"phrase": None, "say": None, "mark": None, "plural": (1, 2)},
     heading="Fixed phrases of the staff's desk.",
-    more=preflight_phrases,
+    more=lambda: [*preflight_phrases(), *fault_phrases()],
 )
 BOOKS = (MAILS_AND_PAGES, DESK)
 

@@ -22,6 +22,7 @@ from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.staff import Actor, ActorKind
 from mailer.model.states import ForbiddenTransition, MailingState
+from mailer.model.worded import worded
 from mailer.store import approvals as store
 from mailer.store.approvals import ReviewLink
 from mailer.store.audit import write_audit
@@ -232,7 +233,7 @@ def make_link(workspace: Workspace, actor: Actor, key: str, *, language: str, re
         if found.state is not MailingState.IN_REVIEW:
             raise ForbiddenTransition(found.state, MailingState.IN_REVIEW)
         if language not in load_text(connection, found.revision_id).languages:
-            problem = f"{key} has no edition in {language}"
+            problem = worded("%(key)s has no edition in %(language)s", key=key, language=language)
             raise FaultsFound([Fault("", 0, "language", problem)])
         new = ReviewLink(
             link_id=0,

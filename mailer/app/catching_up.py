@@ -16,6 +16,7 @@ from mailer.audience.segments import Place, read_expression
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
 from mailer.model.states import MailingState, SkipReason
+from mailer.model.worded import worded
 from mailer.store.segment_counts import count_people, list_ids
 from mailer.store.statements import latest_revision, load_revision
 
@@ -48,7 +49,15 @@ def catching_up(
     """
     if mailing.state not in (MailingState.FINISHED, MailingState.CANCELLED):
         raise FaultsFound(
-            [Fault("", 0, "mailing", f"{mailing.key} is not over yet", "Wait until it is")]
+            [
+                Fault(
+                    "",
+                    0,
+                    "mailing",
+                    worded("%(key)s is not over yet", key=mailing.key),
+                    "Wait until it is",
+                )
+            ]
         )
     with workspace.store.read() as connection:
         sent = load_revision(connection, mailing.revision_id).revision
@@ -56,7 +65,9 @@ def catching_up(
     now = set(latest.revision.languages) if latest else set()
     added = tuple(sorted(now - set(sent.languages)))
     if not added:
-        problem = f"no edition of {sent.slug} has come since {mailing.key}"
+        problem = worded(
+            "no edition of %(slug)s has come since %(key)s", slug=sent.slug, key=mailing.key
+        )
         raise FaultsFound([Fault("", 0, "mailing", problem, "Add one, then come back")])
     segment = f'skipped("{sent.slug}", "{SkipReason.NO_ACCEPTABLE_EDITION}")'
     if with_fallback:

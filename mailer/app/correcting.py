@@ -23,6 +23,7 @@ from mailer.compose.correcting import correction_faults
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.mailing import Mailing, Sender
 from mailer.model.statement import StatementKind, StoredRevision
+from mailer.model.worded import worded
 from mailer.store.audience import sync_lists
 from mailer.store.corrections import Reached, corrections_of, reached
 from mailer.store.engine import Connection
@@ -96,37 +97,40 @@ def _revision_faults(
         # Its newest revision is the next issue, which says something else.
         yield Fault(
             "", 0, OPTION,
-            f"{found.key} is an issue of a newsletter, of which there is no other text",
+            worded("%(key)s is an issue of a newsletter, of which there is no other text", key=found.key),
             "Correct the statement it tells of; the next issue tells of that again",
         )  # fmt: skip
         return
     if stored.revision_id == sent.revision_id:
         yield Fault(
             "", 0, OPTION,
-            f"{found.key} sent revision {sent.number}, which is the latest: nothing is corrected",
-            f"Mend the text, then run: mailer statements load templates/statements/{slug}",
+            worded("%(key)s sent revision %(number)s, which is the latest: nothing is corrected", key=found.key, number=sent.number),
+            worded("Mend the text, then run: mailer statements load templates/statements/%(slug)s", slug=slug),
         )  # fmt: skip
         return
     missing = [one for one in got.languages if one not in stored.revision.languages]
     if missing:
         yield Fault(
             "", 0, OPTION,
-            f"revision {stored.number} has no edition in {', '.join(missing)}, in which "
-            f"{found.key} was sent",
+            worded("revision %(number)s has no edition in %(languages)s, in which %(key)s was sent", number=stored.number, languages=', '.join(missing), key=found.key),
             "Add it, then load the statement again",
         )  # fmt: skip
     for key in corrections_of(connection, found.row_id, stored.revision_id):
         yield Fault(
             "", 0, OPTION,
-            f"{key} corrects {found.key} with revision {stored.number} already",
-            f"To correct that one too, load a new revision and name {key}",
+            worded("%(key)s corrects %(corrected)s with revision %(number)s already", key=key, corrected=found.key, number=stored.number),
+            worded("To correct that one too, load a new revision and name %(key)s", key=key),
         )  # fmt: skip
 
 
 def _sender(workspace: Workspace, found: Mailing) -> Sender:
     sender = workspace.config.sender(found.sender.key)
     if sender is None:
-        problem = f'the sender "{found.sender.key}" of {found.key} is not in config.toml any more'
+        problem = worded(
+            'the sender "%(sender)s" of %(key)s is not in config.toml any more',
+            sender=found.sender.key,
+            key=found.key,
+        )
         raise FaultsFound(
             [Fault("", 0, OPTION, problem, "Put it back: a correction comes from it")]
         )

@@ -16,6 +16,7 @@ from mailer.compose.design import read_design
 from mailer.model.audience import LanguageChoice, LanguageStep
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Edition, Picture, Revision, StatementKind
+from mailer.model.worded import worded
 from mailer.statements.body_checks import check_body
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.declaration import FILE_NAME, Declaration, parse_declaration
@@ -117,7 +118,7 @@ def _pictures(edition: Edition, files: dict[str, WorkingFile]) -> dict[str, Pict
     for use in check_body(edition.body, 1, edition.language, FaultCollector("")):
         file = files.get(use.name) if is_picture_name(use.name) else None
         if file is None:
-            problem = f'there is no picture "{use.name}"'
+            problem = worded('there is no picture "%(name)s"', name=use.name)
             faults.append(Fault(name, use.line, "picture", problem, "Add it, or mend the name"))
             continue
         try:

@@ -22,6 +22,7 @@ from mailer.model.newsletter import Newsletter, StoredNewsletter
 from mailer.model.staff import BY_ITSELF, Actor
 from mailer.model.statement import Revision, StoredRevision
 from mailer.model.states import MailingState
+from mailer.model.worded import worded
 from mailer.schedule.cron import NotCron, Recurrence
 from mailer.statements.issues import item_of, make_issue
 from mailer.store import newsletters as store_newsletters
@@ -63,7 +64,10 @@ def load_newsletter(
     with workspace.store.write() as connection:
         if is_statement(connection, newsletter.slug):
             file = f"templates/newsletters/{newsletter.slug}/newsletter.toml"
-            problem = f'a statement "{newsletter.slug}" was loaded, and both would have one page'
+            problem = worded(
+                'a statement "%(slug)s" was loaded, and both would have one page',
+                slug=newsletter.slug,
+            )
             raise FaultsFound([Fault(file, 0, "slug", problem, "Give the newsletter another")])
         now = workspace.clock.now()
         write_audit(connection, actor, AuditAction.NEWSLETTER_LOADED, newsletter.slug, now)
@@ -153,11 +157,19 @@ def refuse_unreleased_revision(workspace: Workspace, revision_id: int, slug: str
     if found is None:
         return
     key, state = found
-    problem = f'the newest issue of the newsletter "{slug}" waits as a draft, {key}'
-    remedy = f"Release that: mailer schedule --draft {key}"
+    problem = worded(
+        'the newest issue of the newsletter "%(slug)s" waits as a draft, %(key)s',
+        slug=slug,
+        key=key,
+    )
+    remedy = worded("Release that: mailer schedule --draft %(key)s", key=key)
     if state is not MailingState.DRAFT:
-        problem = f'the newest issue of the newsletter "{slug}" was dropped with {key}'
-        remedy = f"Draft it anew: mailer newsletters draft {slug}"
+        problem = worded(
+            'the newest issue of the newsletter "%(slug)s" was dropped with %(key)s',
+            slug=slug,
+            key=key,
+        )
+        remedy = worded("Draft it anew: mailer newsletters draft %(slug)s", slug=slug)
     raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
 
 

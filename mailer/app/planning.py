@@ -32,6 +32,7 @@ from mailer.model.mailing import NO_CONCERN, Concern, Corrected, Design, Mailing
 from mailer.model.statement import Revision, StoredRevision, Visibility
 from mailer.model.states import ForbiddenTransition, MailingState
 from mailer.model.timing import AT_ONCE, LatePolicy
+from mailer.model.worded import worded
 from mailer.statements.checks import check_revision
 from mailer.store.archive import visibility_of
 from mailer.store.audience import sync_lists
@@ -72,7 +73,7 @@ def pinned_breaker(workspace: Workspace, canary: str | None, people: int) -> Bre
     try:
         wanted = parse_canary(section.canary if canary is None else canary)
     except ValueError as error:
-        problem = f'"{canary}" {error}'
+        problem = worded('"%(canary)s" %(error)s', canary=canary, error=error.args[0])
         remedy = "Write a number like 200, a share like 5%, or none"
         raise FaultsFound([Fault("", 0, "--canary", problem, remedy)]) from error
     return Breaker(section.limits, wanted.size(people), section.canary_wait_s)
@@ -157,8 +158,10 @@ def make_plan(workspace: Workspace, wish: Wish, *, counted: bool = True) -> Plan
                     "",
                     0,
                     "--statement",
-                    f'no statement "{wish.slug}" has been loaded',
-                    f"Run: mailer statements load templates/statements/{wish.slug}",
+                    worded('no statement "%(slug)s" has been loaded', slug=wish.slug),
+                    worded(
+                        "Run: mailer statements load templates/statements/%(slug)s", slug=wish.slug
+                    ),
                 )
             ]
         )
@@ -322,16 +325,14 @@ def topic_faults(revision: Revision, chosen: tuple[ListDefinition, ...]) -> Iter
     for topic in revision.topics:
         if topic not in known:
             yield Fault(
-                file, 0, "topics", f'"{topic}" is not a topic of {keys}',
-                f"There are: {', '.join(sorted(known)) or 'none'}. Declare it under [topics] in "
-                f"lists/{chosen[0].key}.toml, or take it out",
+                file, 0, "topics", worded('"%(topic)s" is not a topic of %(keys)s', topic=topic, keys=keys),
+                worded("There are: %(known)s. Declare it under [topics] in lists/%(key)s.toml, or take it out", known=', '.join(sorted(known)) or worded("none"), key=chosen[0].key),
             )  # fmt: skip
     for one in with_topics:
         if revision.topics and not set(revision.topics) & set(one.topics):
             yield Fault(
-                file, 0, "topics", f"holds none of the topics of {one.key}",
-                f"Add one of: {', '.join(one.topics)}; or declare one of its own in "
-                f"lists/{one.key}.toml",
+                file, 0, "topics", worded("holds none of the topics of %(key)s", key=one.key),
+                worded("Add one of: %(topics)s; or declare one of its own in lists/%(key)s.toml", topics=', '.join(one.topics), key=one.key),
             )  # fmt: skip
 
 
@@ -348,8 +349,10 @@ def refuse_withdrawn(workspace: Workspace, slug: str) -> None:
             # The first issue of a newsletter is none before it is drafted.
             is_withdrawn = False
     if is_withdrawn:
-        problem = f'"{slug}" was withdrawn: the page that its mails lead to would say so'
-        remedy = f"Take that back first: mailer statements relist {slug}"
+        problem = worded(
+            '"%(slug)s" was withdrawn: the page that its mails lead to would say so', slug=slug
+        )
+        remedy = worded("Take that back first: mailer statements relist %(slug)s", slug=slug)
         raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
 
 
@@ -362,7 +365,7 @@ def deadline_faults(revision: Revision, today: date) -> Iterator[Fault]:
             f"templates/statements/{revision.slug}/statement.toml",
             0,
             "deadline",
-            f"the last day of the appeal was {deadline}",
+            worded("the last day of the appeal was %(deadline)s", deadline=deadline),
             "Write a later one and load it again, or let it be",
             severity=Severity.WARNING,
         )
@@ -403,7 +406,7 @@ def chosen_lists(workspace: Workspace, keys: tuple[str, ...]) -> tuple[ListDefin
     definitions, list_faults = workspace.lists
     faults = [*errors_in(list_faults), *workspace.no_lists(keys)]
     faults.extend(
-        Fault("", 0, "--list", f'"{key}" is named twice', "Name each list once")
+        Fault("", 0, "--list", worded('"%(key)s" is named twice', key=key), "Name each list once")
         for key in sorted({key for key in keys if keys.count(key) > 1})
     )
     if faults:
@@ -425,7 +428,9 @@ def chosen_sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition,
                     "",
                     0,
                     "--sender",
-                    f"the lists have different senders: {', '.join(keys)}",
+                    worded(
+                        "the lists have different senders: %(senders)s", senders=", ".join(keys)
+                    ),
                     "Say which of them this mailing comes from",
                 )
             ]
@@ -435,7 +440,15 @@ def chosen_sender(workspace: Workspace, wish: Wish, lists: tuple[ListDefinition,
     if sender is None:
         known = ", ".join(one.key for one in workspace.config.senders)
         raise FaultsFound(
-            [Fault("", 0, "--sender", f'there is no sender "{key}"', f"There are: {known}")]
+            [
+                Fault(
+                    "",
+                    0,
+                    "--sender",
+                    worded('there is no sender "%(key)s"', key=key),
+                    worded("There are: %(known)s", known=known),
+                )
+            ]
         )
     return sender
 

@@ -30,6 +30,7 @@ from mailer.model.audience import LanguageChoice, LanguageProfile, ListDefinitio
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing, OutgoingDelivery
 from mailer.model.statement import Revision
+from mailer.model.worded import worded
 from mailer.statements.languages import normalize_tag
 from mailer.store.designs import load_design
 from mailer.store.statements import load_revision
@@ -112,11 +113,11 @@ def choice_for(revision: Revision, definition: ListDefinition, language: str) ->
     except ValueError:
         wanted = ""
     if not wanted or not is_language(wanted):
-        problem = f'"{language}" is no language'
+        problem = worded('"%(value)s" is no language', value=language)
         raise FaultsFound([Fault("", 0, "--language", problem, "Write a tag like uk or pt-BR")])
     choice = resolver(revision)(LanguageProfile((wanted,), ()), definition)
     if choice.language is None:
-        problem = f"nobody who reads only {wanted} would get this mailing"
+        problem = worded("nobody who reads only %(wanted)s would get this mailing", wanted=wanted)
         raise FaultsFound([Fault("", 0, "--language", problem, "Add an edition or a chain")])
     return choice
 

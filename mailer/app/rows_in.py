@@ -21,6 +21,7 @@ from mailer.audience.results import ImportResult, LineTold
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.staff import Actor
+from mailer.model.worded import worded
 
 #: Lines before the first row: the header.
 _HEAD = 2
@@ -90,13 +91,15 @@ def _refuse_undeclared(definition: ListDefinition, rows: Sequence[Mapping[str, A
     faults = [
         Fault(
             f"lists/{definition.key}.toml", 0, f"attributes.{name}", "is not declared by this list",
-            f"There are: {', '.join(sorted(known)) or 'none'}",
+            worded("There are: %(known)s", known=', '.join(sorted(known)) or worded("none")),
         )
         for name in unknown
     ]  # fmt: skip
     if any(row["topics"] for row in rows) and not definition.topics:
         file = f"lists/{definition.key}.toml"
-        faults.append(Fault(file, 0, "topics", "this list declares no topics", "Leave them out"))
+        faults.append(
+            Fault(file, 0, "topics", "this list declares no topics", "Leave the topics out")
+        )
     if faults:
         raise FaultsFound(faults)
 

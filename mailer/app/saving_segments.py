@@ -27,6 +27,7 @@ from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.staff import Actor
 from mailer.model.toml_lines import not_utf8
+from mailer.model.worded import worded
 from mailer.store.audit import write_audit
 
 _ALONE = "segments"
@@ -79,7 +80,7 @@ def remove_segment(workspace: Workspace, actor: Actor, key: str) -> None:
             one.key for one in saved.by_key.values() if one.key != key and _names(one.text, key)
         ]
         if naming:
-            problem = f"is named by {', '.join(sorted(naming))}"
+            problem = worded("is named by %(keys)s", keys=", ".join(sorted(naming)))
             raise FaultsFound([Fault("", 0, "key", problem, "Change that segment first")])
         _change(workspace, actor, AuditAction.SEGMENT_REMOVED, key,
                 lambda before, file: without_segment(before, key, file))  # fmt: skip
@@ -117,7 +118,7 @@ def _change(
             fresh.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
+        problem = worded("cannot be written: %(reason)s", reason=error.strerror)
         raise FaultsFound([Fault(file, 0, "", problem, "Check its owner")]) from error
     finally:
         fresh.unlink(missing_ok=True)

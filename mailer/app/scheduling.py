@@ -20,6 +20,7 @@ from mailer.model.mailing import Mailing
 from mailer.model.staff import Actor
 from mailer.model.states import MailingState
 from mailer.model.timing import AT_ONCE
+from mailer.model.worded import worded
 from mailer.store.approvals import note_maker
 from mailer.store.audit import write_audit
 from mailer.store.designs import save_design
@@ -197,9 +198,14 @@ def _refuse_unapproved(
         _note_override(connection, actor, key, override, workspace.clock.now())
         return
     if review.mailing.state is not MailingState.APPROVED or not review.standing.is_approved:
-        raise FaultsFound([Fault("", 0, "--draft", f"{key} is not approved", _REMEDY)])
+        raise FaultsFound(
+            [Fault("", 0, "--draft", worded("%(key)s is not approved", key=key), _REMEDY)]
+        )
     if digest_of_new(new) != review.digest:
-        problem = f"{key} is not what was approved any more: a file of the workspace was changed"
+        problem = worded(
+            "%(key)s is not what was approved any more: a file of the workspace was changed",
+            key=key,
+        )
         raise FaultsFound([Fault("", 0, "--draft", problem, _REMEDY)])
 
 

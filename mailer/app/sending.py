@@ -22,6 +22,7 @@ from mailer.delivery.retry import RetryPolicy
 from mailer.model.faults import Fault, FaultKind, FaultsFound
 from mailer.model.mailing import Mailing, Sender
 from mailer.model.relays import AS_IT_IS, RelayHandling
+from mailer.model.worded import worded
 from mailer.store.designs import load_design
 from mailer.store.mailings import load_mailing
 from mailer.store.relays import is_relay_verified
@@ -41,9 +42,13 @@ def unverified(workspace: Workspace, section: RelaySection) -> Fault | None:
         "config.toml",
         0,
         "workspace.live",
-        f'is true, but the relay "{section.key}" has not been verified as it stands',
-        f"Run: mailer relay verify {section.key}, or set live = false: "
-        "the sandbox takes everything until then",
+        worded(
+            'is true, but the relay "%(key)s" has not been verified as it stands', key=section.key
+        ),
+        worded(
+            "Run: mailer relay verify %(key)s, or set live = false: the sandbox takes everything until then",
+            key=section.key,
+        ),
         kind=FaultKind.UNVERIFIED,
     )
 
@@ -79,7 +84,10 @@ def check_relay(workspace: Workspace, section: RelaySection) -> None:
     with workspace.store.read() as connection:
         lost_since = read_setting(connection, LOST_SINCE)
     if lost_since is not None:
-        problem = f"is true, but unsubscriptions since {lost_since[:16]} UTC may be lost"
+        problem = worded(
+            "is true, but unsubscriptions since %(lost_since)s UTC may be lost",
+            lost_since=lost_since[:16],
+        )
         remedy = "See who may have left, then run: mailer restore --accept-lost-unsubscribes"
         raise FaultsFound([Fault("config.toml", 0, "workspace.live", problem, remedy)])
     fault = unverified(workspace, section)
@@ -108,8 +116,8 @@ def signers_for(sender: Sender, relay: RelaySection | None) -> tuple[Signer, ...
         return ()
     if relay is not None and not sender.dkim:
         # RFC 8058 §4: what is not signed has no one click. A relay is verified by one sender's mail.
-        problem = f'is missing, and the relay "{relay.key}" does not sign'
-        remedy = f"Run: mailer domain key {sender.key} --selector mail2026"
+        problem = worded('is missing, and the relay "%(key)s" does not sign', key=relay.key)
+        remedy = worded("Run: mailer domain key %(key)s --selector mail2026", key=sender.key)
         raise FaultsFound([Fault("config.toml", 0, f"senders.{sender.key}.dkim", problem, remedy)])
     return load_signers(sender)
 
@@ -171,7 +179,9 @@ def _check_may_go(workspace: Workspace, mailing: Mailing, relay: RelaySection | 
     if not config.workspace.live:
         return
     if config.sender(mailing.sender.key) is None:
-        problem = f'its sender "{mailing.sender.key}" is not in config.toml any more'
+        problem = worded(
+            'its sender "%(key)s" is not in config.toml any more', key=mailing.sender.key
+        )
         raise FaultsFound([Fault("", 0, mailing.key, problem, "Put it back, or cancel")])
     if relay is not None:
         check_relay(workspace, relay)

@@ -43,6 +43,7 @@ from mailer.model.service import ServiceMail, ServicePurpose
 from mailer.model.staff import Actor
 from mailer.model.statement import Revision
 from mailer.model.states import DeliveryState
+from mailer.model.worded import worded
 from mailer.store.audit import write_audit
 from mailer.store.designs import load_design
 from mailer.store.engine import StoreUnavailable
@@ -162,8 +163,11 @@ def _of_statement(
     with workspace.store.read() as connection:
         stored = latest_revision(connection, wish.statement)
     if stored is None or sender is None:
-        problem = f'no statement "{wish.statement}" has been loaded'
-        remedy = f"Run: mailer statements load templates/statements/{wish.statement}"
+        problem = worded('no statement "%(slug)s" has been loaded', slug=wish.statement)
+        remedy = worded(
+            "Run: mailer statements load templates/statements/%(slug)s",
+            slug=wish.statement,
+        )
         raise FaultsFound([Fault("", 0, "--statement", problem, remedy)])
     revision = stored.revision
     design = read_design(workspace.config.templates_dir, revision.kind, workspace.catalogs)
@@ -177,13 +181,24 @@ def _of_statement(
 
 
 def _list(definitions: dict[str, ListDefinition], key: str) -> ListDefinition:
-    known = ", ".join(sorted(definitions)) or "none yet"
+    known = ", ".join(sorted(definitions)) or worded("none yet")
     if key and key not in definitions:
         raise FaultsFound(
-            [Fault("", 0, "--list", f'there is no list "{key}"', f"There are: {known}")]
+            [
+                Fault(
+                    "",
+                    0,
+                    "--list",
+                    worded('there is no list "%(key)s"', key=key),
+                    worded("There are: %(known)s", known=known),
+                )
+            ]
         )
     if not definitions:
-        problem, remedy = "there is no list yet", "Write lists/<key>.toml first"
+        problem, remedy = (
+            "there is no list yet",
+            worded("Write lists/%(key)s.toml first", key="<key>"),
+        )
         raise FaultsFound([Fault("", 0, "--list", problem, remedy)])
     return definitions[key] if key else next(iter(definitions.values()))
 

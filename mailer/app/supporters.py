@@ -35,6 +35,7 @@ from mailer.model.audience import (
 from mailer.model.audit import AuditAction
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.staff import Actor
+from mailer.model.worded import worded
 from mailer.store import imports, undo
 from mailer.store import supporters as rows
 from mailer.store.audience import profile_id, sync_lists
@@ -133,7 +134,9 @@ def put_on_list(
     with workspace.store.read() as connection:
         person = _person(connection, supporter_id)
     if person.organisation != definition.owner:
-        problem = f"is of {definition.owner}, which does not know this person by this row"
+        problem = worded(
+            "is of %(owner)s, which does not know this person by this row", owner=definition.owner
+        )
         raise FaultsFound([Fault("", 0, "list", problem, "Add them to that list by their address")])
     address = workspace.seal_keys.unseal(person.address_sealed, TABLE, ADDRESS, supporter_id)
     row = _read(definition, address, {"consent": "yes", "consent_source": _source(source)})
@@ -165,10 +168,7 @@ def _read(definition: ListDefinition, address: str, said: Mapping[str, str]) -> 
         reader = RowReader(names, plain, "", "by hand", targets=names)
         return reader.read([address, *said.values()])
     except BadRow as error:
-        field, colon, problem = error.reason.partition(": ")
-        if not colon:
-            field, problem = "", error.reason
-        raise FaultsFound([Fault("", 0, field, problem)]) from error
+        raise FaultsFound([Fault("", 0, error.field, error.problem)]) from error
 
 
 def _put_on(
@@ -300,7 +300,7 @@ def _any_list(
     """Return a list that declares all that the organisation's lists do."""
     lists = [one for one in workspace.lists[0].values() if one.owner == organisation]
     if not lists:
-        problem = f"has no list any more: {organisation}"
+        problem = worded("has no list any more: %(organisation)s", organisation=organisation)
         raise FaultsFound([Fault("lists/", 0, "owner", problem, "Put its file back")])
     return replace(lists[0], attributes=dict(attributes), columns={}, topics={})
 

@@ -22,9 +22,10 @@ from mailer.audience.uploads import NAME, TABLE, FileInMemory, SealedFile, seale
 from mailer.events import warn
 from mailer.model.audit import AuditAction
 from mailer.model.characters import printable
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.faults import Fault, FaultsFound, kept_fault
 from mailer.model.staff import Actor
 from mailer.model.uploads import Upload, UploadState
+from mailer.model.worded import to_document, worded
 from mailer.store import uploads as rows
 from mailer.store.audit import write_audit
 from mailer.store.engine import take_ids
@@ -66,7 +67,7 @@ def receive(workspace: Workspace, actor: Actor, list_key: str, name: str, conten
     workspace.list_of(list_key)
     name = printable(name.replace("\\", "/").rpartition("/")[2])[:_LONGEST_NAME] or "people.csv"
     if len(content) > MOST_OCTETS:
-        problem = f"is larger than {MOST_OCTETS // 1024 // 1024} MB"
+        problem = worded("is larger than %(limit)s MB", limit=MOST_OCTETS // 1024 // 1024)
         raise FaultsFound([Fault(name, 0, "", problem, "Cut it in two, or use: mailer import")])
     definition = workspace.list_of(list_key)
     sample = look_at(FileInMemory(name, content), definition)
@@ -229,7 +230,10 @@ def _read(
             targets=upload.targets,
         )
     except FaultsFound as found:
-        document: dict[str, object] = {"faults": [str(one) for one in found.faults]}
+        document: dict[str, object] = {
+            "faults": [str(one) for one in found.faults],
+            "told": [kept_fault(one) for one in found.faults],
+        }
     except Exception:
         # Whatever it is, whoever waits for it is to see that it is over.
         _end(workspace, upload_id, reading, UploadState.FAILED, {"faults": []}, 0)
@@ -292,7 +296,13 @@ class _Told:
     def document(self) -> list[dict[str, object]]:
         """Return it as JSON can hold it, what occurs most first."""
         return [
-            {"what": what, "reason": reason, "lines": self.lines[what, reason], "count": count}
+            {
+                "what": what,
+                "reason": reason,
+                "words": to_document(reason),
+                "lines": self.lines[what, reason],
+                "count": count,
+            }
             for (what, reason), count in self.counts.most_common(_REASONS_NAMED)
         ]
 

@@ -18,6 +18,7 @@ from mailer.config import Config, load_config, share_dir
 from mailer.keys import SealKeys, ServiceKeys, load_seal_keys, load_service_keys
 from mailer.model.audience import Attribute, ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
+from mailer.model.worded import worded
 from mailer.statements.catalog import Catalog, load_catalogs
 from mailer.store.engine import (
     Store,
@@ -156,9 +157,11 @@ class Workspace:
         A list whose file has faults is there: what is wrong with it is told of that file alone.
         """
         known = {*self.lists[0], *self.faulty_lists}
-        remedy = f"There are: {', '.join(sorted(known)) or 'none yet'}"
+        remedy = worded(
+            "There are: %(known)s", known=", ".join(sorted(known)) or worded("none yet")
+        )
         return [
-            Fault("", 0, "--list", f'there is no list "{key}"', remedy)
+            Fault("", 0, "--list", worded('there is no list "%(key)s"', key=key), remedy)
             for key in keys
             if key not in known
         ]

@@ -22,6 +22,7 @@ from mailer.app.writing_rights import (
 )
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Edition, Revision, StatementKind
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.declaration import FILE_NAME, is_slug, parse_declaration
 from mailer.statements.drafts import (
@@ -148,7 +149,7 @@ def new_statement(
     if kind is StatementKind.NEWSLETTER:
         faults.append(Fault("", 0, "kind", "is newsletter", "Its files say what an issue is"))
     if not is_edition_tag(source_language):
-        problem = f'"{source_language}" is not a language'
+        problem = worded('"%(tag)s" is not a language', tag=source_language)
         faults.append(Fault("", 0, "source_language", problem, "Write a tag like en or sr-Latn"))
     if faults:
         raise FaultsFound(faults)
@@ -164,7 +165,7 @@ def new_statement(
 def begin(workspace: Workspace, slug: str, files: dict[str, bytes], writer: Writer) -> WorkingCopy:
     """Begin a working copy of a slug that nothing has yet; raises as `new_statement`."""
     if not is_slug(slug):
-        problem = f'"{slug}" cannot stand in an address'
+        problem = worded('"%(slug)s" cannot stand in an address', slug=slug)
         remedy = "Use lower-case letters, digits and single hyphens, at most 80"
         raise FaultsFound([Fault("", 0, "slug", problem, remedy)])
     # Both would have one page.

@@ -19,6 +19,7 @@ from mailer.app.writing_rights import Writer, require_edition, require_statement
 from mailer.model.characters import printable
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.statement import Picture
+from mailer.model.worded import worded
 from mailer.statements.declaration import FILE_NAME
 from mailer.statements.drafts import read_head_draft
 from mailer.statements.editions import edition_name
@@ -146,7 +147,9 @@ def add_picture(
         known = {one.name.lower(): one for one in working.file_facts(connection, slug)}
         there = known.get(name.lower())
         if there is not None and there.name != name:
-            raise UnusablePicture(f'there is "{there.name}" already', "Choose another name")
+            raise UnusablePicture(
+                worded('there is "%(name)s" already', name=there.name), "Choose another name"
+            )
         seen = there.version if there else None
         working.save_file(connection, slug, name, picture.content, seen, writer.actor, now)
     return picture
@@ -174,7 +177,9 @@ def remove_picture(workspace: Workspace, slug: str, name: str, seen: int, writer
     """
     require_statement(writer, "pictures")
     if not is_picture_name(name):
-        raise UnusablePicture(f'"{printable(name)}" is no picture', "Name one of the pictures")
+        raise UnusablePicture(
+            worded('"%(name)s" is no picture', name=printable(name)), "Name one of the pictures"
+        )
     now = workspace.clock.now()
     with workspace.store.write() as connection:
         working.delete_file(connection, slug, name, seen, writer.actor, now)
@@ -208,16 +213,21 @@ def _check_names(files: Mapping[str, bytes]) -> None:
     faults: list[Fault] = []
     if len(files) > MOST_FILES or sum(map(len, files.values())) > MAX_UPLOAD_BYTES:
         limit = MAX_UPLOAD_BYTES // 1_000_000
-        problem = f"has more than {MOST_FILES} files or {limit} MB"
+        problem = worded(
+            "has more than %(count)s files or %(limit)s MB", count=MOST_FILES, limit=limit
+        )
         faults.append(Fault("", 0, "upload", problem, "Send a part of them"))
     lower: dict[str, str] = {}
     for name in files:
         shown = printable(name)[:120]
         if not _is_name(name):
-            remedy = f"Send {FILE_NAME}, en.md and the like, and pictures: PNG, JPEG or WebP"
+            remedy = worded(
+                "Send %(file)s, en.md and the like, and pictures: PNG, JPEG or WebP",
+                file=FILE_NAME,
+            )
             faults.append(Fault(shown, 0, "", "is no file of a statement", remedy))
         elif lower.setdefault(name.lower(), name) != name:
-            faults.append(Fault(shown, 0, "", f"differs from {lower[name.lower()]} by case only",
+            faults.append(Fault(shown, 0, "", worded("differs from %(name)s by case only", name=lower[name.lower()]),
                                 "Keep one of them"))  # fmt: skip
     if faults:
         raise FaultsFound(faults)

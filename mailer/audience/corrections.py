@@ -20,6 +20,7 @@ from mailer.model.faults import Fault
 from mailer.model.mailing import NO_CONCERN, Concern, Corrected
 from mailer.model.states import MailingState, SkipReason
 from mailer.model.tags import MalformedTag
+from mailer.model.worded import worded
 from mailer.store import coverage as counts
 from mailer.store.corrections import (
     corrected_alike,
@@ -76,18 +77,25 @@ def corrected_faults(connection: Connection, corrects: Corrected, field: str) ->
     key = corrects.key
     gone = deliveries_gone_at(connection, corrects.row_id)
     if gone is not None:
-        problem = (
-            f"the deliveries of {key} were deleted on {gone:%Y-%m-%d}: "
-            "who received it is not known any more"
+        problem = worded(
+            "the deliveries of %(key)s were deleted on %(gone)s: who received it is not known any more",
+            key=key,
+            gone=f"{gone:%Y-%m-%d}",
         )
         return [Fault("", 0, field, problem, "Send the statement anew to the lists")]
     state = load_mailing(connection, corrects.row_id).state
     if state not in _OVER:
-        problem = f"{key} is {state.value.replace('_', ' ')}: whom it reaches is not known yet"
-        remedy = f"Wait until it is finished, or end it: mailer cancel {key}"
+        problem = worded(
+            "%(key)s is %(state)s: whom it reaches is not known yet",
+            key=key,
+            state=worded(state.value.replace("_", " ")),
+        )
+        remedy = worded("Wait until it is finished, or end it: mailer cancel %(key)s", key=key)
         return [Fault("", 0, field, problem, remedy)]
     if has_open_deliveries(connection, corrects.row_id):
-        problem = f"the last mails of {key} are being sent: whom they reach is not known yet"
+        problem = worded(
+            "the last mails of %(key)s are being sent: whom they reach is not known yet", key=key
+        )
         return [Fault("", 0, field, problem, "Try again in a minute, with `mailer run` running")]
     return []
 

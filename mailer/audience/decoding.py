@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.worded import worded
 
 #: UTF-8, with or without a byte order mark.
 UTF_8 = "utf-8-sig"
@@ -74,12 +75,16 @@ def detect_encoding(path: CsvFile) -> str:
     with path.open() as file:
         start = file.read(4096)
         for magic, what in (
-            (b"PK\x03\x04", "a workbook or an archive"),
-            (b"\xd0\xcf\x11\xe0", "an old workbook"),
-            (b"%PDF", "a PDF"),
+            (b"PK\x03\x04", worded("a workbook or an archive")),
+            (b"\xd0\xcf\x11\xe0", worded("an old workbook")),
+            (b"%PDF", worded("a PDF")),
         ):
             if start.startswith(magic):
-                raise _refused(path, f"is {what}, not a CSV file", "Open it and save it as CSV")
+                raise _refused(
+                    path,
+                    worded("is %(what)s, not a CSV file", what=what),
+                    "Open it and save it as CSV",
+                )
         if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
             return "utf-32"
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -37,6 +37,7 @@ from mailer.model.segments import (
 )
 from mailer.model.states import SkipReason
 from mailer.model.tags import normalize_tag
+from mailer.model.worded import with_values, worded
 
 #: Reasons for which a delivery can be skipped; of a duplicate there is no delivery.
 _REASONS = tuple(
@@ -87,7 +88,7 @@ class Bad(Exception):
         #: Counted from 1, over all lines.
         self.column = column_of(token) if token is not None else 1
         # Somebody may have typed an address; what is said of it may be kept.
-        self.problem = scrub(problem)
+        self.problem = with_values(problem, scrub)
         self.remedy = remedy
         super().__init__(self.problem)
 
@@ -137,10 +138,13 @@ class Builder(Transformer[Token, Segment]):
             clear = sorted(one.name for one in self._attributes.values() if one.clear)
             known = [*Field, *clear]
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f'Did you mean "{near[0]}"? ' if near else ""
-            raise Bad(token, f'"{token}" is not a field', f"{hint}There are: {', '.join(known)}")
+            raise Bad(
+                token,
+                worded('"%(token)s" is not a field', token=token),
+                there_are(", ".join(known), near),
+            )
         if not attribute.clear:
-            raise Bad(token, f'"{token}" is sealed and cannot be searched',
+            raise Bad(token, worded('"%(token)s" is sealed and cannot be searched', token=token),
                        "Only attributes with clear = true can")  # fmt: skip
         return attribute
 
@@ -151,7 +155,9 @@ class Builder(Transformer[Token, Segment]):
             return _language(token)
         if field is Field.COUNTRY:
             if not re.fullmatch(r"[A-Za-z]{2}", text):
-                raise Bad(token, f'"{text}" is no country', "Write two letters: MD")
+                raise Bad(
+                    token, worded('"%(value)s" is no country', value=text), "Write two letters: MD"
+                )
             return text.upper()
         if field is Field.JOINED or kind is AttributeType.DATE:
             return _day(token)
@@ -159,7 +165,7 @@ class Builder(Transformer[Token, Segment]):
             return _number(token)
         if kind is AttributeType.BOOLEAN:
             if text.lower() not in ("yes", "no"):
-                raise Bad(token, f'"{text}" is neither yes nor no')
+                raise Bad(token, worded('"%(value)s" is neither yes nor no', value=text))
             return text.lower() == "yes"
         return text
 
@@ -181,11 +187,15 @@ class Builder(Transformer[Token, Segment]):
         field = self._field(left)
         wanted = Operator(str(operator).replace("==", "="))
         if field in (Field.TAGS, Field.LANGUAGES):
-            raise Bad(left, f"{left} holds several", f'Write: "{_text(right)}" in {left}')
+            raise Bad(
+                left,
+                worded("%(left)s holds several", left=left),
+                worded('Write: "%(right)s" in %(left)s', right=_text(right), left=left),
+            )
         kind = field.type if isinstance(field, Attribute) else None
         ordered = field is Field.JOINED or kind in (AttributeType.NUMBER, AttributeType.DATE)
         if wanted not in (Operator.EQUAL, Operator.UNEQUAL) and not ordered:
-            raise Bad(operator, f"{left} has no order", "Use = or !=")
+            raise Bad(operator, worded("%(left)s has no order", left=left), "Use = or !=")
         return Compare(field, wanted, self._value(field, right))
 
     def one_of(self, tokens: list[Token]) -> Segment:
@@ -212,7 +222,11 @@ class Builder(Transformer[Token, Segment]):
         """Look for a value among tags or languages."""
         field = self._field(name)
         if field not in (Field.TAGS, Field.LANGUAGES):
-            raise Bad(name, f"{name} holds one value", f"Write: {name} = {_text(value)}")
+            raise Bad(
+                name,
+                worded("%(name)s holds one value", name=name),
+                worded("Write: %(name)s = %(value)s", name=name, value=_text(value)),
+            )
         return Holds(Field(field), self._held(field, value))
 
     @v_args(inline=True)
@@ -256,7 +270,9 @@ class Builder(Transformer[Token, Segment]):
 
 def _language(token: Token) -> str:
     if not is_language(_text(token)):
-        raise Bad(token, f'"{_text(token)}" is no language', "Write one like uk")
+        raise Bad(
+            token, worded('"%(value)s" is no language', value=_text(token)), "Write one like uk"
+        )
     return normalize_tag(_text(token))
 
 
@@ -266,7 +282,9 @@ def _number(token: Token) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise Bad(token, f'"{_text(token)}" is no number', "Write one like 4 or 2.5")
+        raise Bad(
+            token, worded('"%(value)s" is no number', value=_text(token)), "Write one like 4 or 2.5"
+        )
     return number
 
 
@@ -274,19 +292,34 @@ def _day(token: Token) -> str:
     try:
         return date.fromisoformat(_text(token)).isoformat()
     except ValueError:
-        raise Bad(token, f'"{_text(token)}" is no day', "Write one like 2025-01-31") from None
+        raise Bad(
+            token, worded('"%(value)s" is no day', value=_text(token)), "Write one like 2025-01-31"
+        ) from None
+
+
+def there_are(known: str, near: Sequence[str]) -> str:
+    """Return what to write instead, and which of it was meant, as it seems."""
+    if not near:
+        return worded("There are: %(known)s", known=known)
+    return worded('Did you mean "%(near)s"? There are: %(known)s', near=near[0], known=known)
 
 
 def _reason(token: Token) -> SkipReason:
     name = re.sub(r"[\s-]+", "_", _text(token).strip().lower())
     if name == SkipReason.DUPLICATE_ADDRESS:
-        problem = f'"{_text(token)}" leaves nobody out: the address was mailed by another list'
+        problem = worded(
+            '"%(token)s" leaves nobody out: the address was mailed by another list',
+            token=_text(token),
+        )
         raise Bad(token, problem, "Ask received(…)")
     if name not in _REASONS:
         near = difflib.get_close_matches(name, _REASONS, n=1)
-        hint = f'Did you mean "{near[0]}"? ' if near else ""
-        remedy = f"{hint}There are: {', '.join(_REASONS)}"
-        raise Bad(token, f'"{_text(token)}" is no reason why somebody is not mailed', remedy)
+        remedy = there_are(", ".join(_REASONS), near)
+        raise Bad(
+            token,
+            worded('"%(token)s" is no reason why somebody is not mailed', token=_text(token)),
+            remedy,
+        )
     return SkipReason(name)
 
 

@@ -31,6 +31,7 @@ from mailer.audience.rows import BadRow, ImportedRow, RowReader
 from mailer.audience.writing import ChangeWriter, Profiles
 from mailer.keys import SealKeys, ServiceKeys
 from mailer.model.audience import ListDefinition, SuppressionReason
+from mailer.model.worded import worded
 from mailer.store import imports as rows
 from mailer.store import undo
 from mailer.store.audience import (
@@ -333,6 +334,19 @@ class _Importer:
         writer.write(connection, changes)
 
 
+def _remarks(change: Change) -> str:
+    """Return what else is to be said of somebody who is on the list now."""
+    unwritten, kept = (
+        worded("without consent, so not mailed"),
+        worded("keeps the choices on record"),
+    )
+    if change.without_consent and change.keeps_choices:
+        return worded("%(first)s; %(second)s", first=unwritten, second=kept)
+    if change.without_consent:
+        return unwritten
+    return kept if change.keeps_choices else ""
+
+
 def _told(
     chunk: Sequence[Numbered],
     digests: Sequence[bytes],
@@ -344,12 +358,10 @@ def _told(
     before = set(repeated)
     for (line, _), digest in zip(chunk, digests, strict=True):
         if digest in before:
-            yield LineTold(line, "merged", "the address came earlier in this file")
+            yield LineTold(line, "merged", worded("the address came earlier in this file"))
         elif digest in suppressed:
-            yield LineTold(line, "suppressed", "the address is on the suppression list")
+            yield LineTold(line, "suppressed", worded("the address is on the suppression list"))
         else:
             change = changes[digest]
-            reasons = ["without consent, so not mailed"] if change.without_consent else []
-            reasons += ["keeps the choices on record"] if change.keeps_choices else []
-            yield LineTold(line, change.verdict.value, "; ".join(reasons))
+            yield LineTold(line, change.verdict.value, _remarks(change))
         before.add(digest)

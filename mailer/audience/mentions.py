@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from mailer.audience.expressions import there_are
 from mailer.audience.segments import Mention
 from mailer.events import scrub
 from mailer.model.faults import Fault
+from mailer.model.worded import worded
 from mailer.store.engine import Connection
 from mailer.store.history import gone_deliveries, known_slugs
 
@@ -34,14 +36,18 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
     faults = []
     for mention in dict.fromkeys(mentions):
         if mention.slug not in known:
-            problem = f'no statement "{scrub(mention.slug)}" has been loaded'
+            problem = worded('no statement "%(slug)s" has been loaded', slug=scrub(mention.slug))
             faults.append(mention.fault(problem, _nearest(mention.slug, known)))
         elif mention.slug in gone:
             one = gone[mention.slug]
             faults.append(
                 mention.fault(
-                    f"the deliveries of {one.key} were deleted on {one.at:%Y-%m-%d}: "
-                    f'who received "{one.slug}" is not known any more',
+                    worded(
+                        'the deliveries of %(key)s were deleted on %(at)s: who received "%(slug)s" is not known any more',
+                        key=one.key,
+                        at=f"{one.at:%Y-%m-%d}",
+                        slug=one.slug,
+                    ),
                     "Ask about another statement, or leave this out",
                 )
             )
@@ -50,6 +56,5 @@ def mention_faults(connection: Connection, mentions: Sequence[Mention]) -> list[
 
 def _nearest(slug: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(slug, known, n=1)
-    hint = f'Did you mean "{near[0]}"? ' if near else ""
     listed = ", ".join(known[:_LISTED]) + (", …" if len(known) > _LISTED else "")
-    return f"{hint}There are: {listed or 'none yet'}"
+    return there_are(listed or worded("none yet"), near)

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from mailer.audience.decoding import UTF_8, CsvFile, DiskFile, broken_line, detect_encoding
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.worded import worded
 
 #: Characters of one line; what is longer is no row of people.
 LONGEST_LINE = 64_000
@@ -80,12 +81,15 @@ def survey(path: CsvFile, encoding: str = "", separator: str = "") -> Survey:
         raise _refused(
             path.name,
             broken_line(path, encoding),
-            f"is not {name} near this line",
+            worded("is not %(name)s near this line", name=name),
             'Save it as "CSV UTF-8", or say what it is with --encoding',
         ) from error
     except OSError as error:
         raise _refused(
-            path.name, 0, f"cannot be read: {error.strerror}", "Check its path and owner"
+            path.name,
+            0,
+            worded("cannot be read: %(reason)s", reason=error.strerror),
+            "Check its path and owner",
         ) from error
     if not first.strip():
         raise _refused(path.name, 1, "has no header", "Name the columns in its first line")
@@ -94,7 +98,12 @@ def survey(path: CsvFile, encoding: str = "", separator: str = "") -> Survey:
     separator = separator or max(_SEPARATORS, key=bare.count)
     header = _read(_Source(iter([first])), separator)
     if header.problem:
-        raise _refused(path.name, 1, f"the header is no CSV: {header.problem}", "Mend that line")
+        raise _refused(
+            path.name,
+            1,
+            worded("the header is no CSV: %(problem)s", problem=worded(header.problem)),
+            "Mend that line",
+        )
     return Survey(encoding, separator, header.cells, lines)
 
 
@@ -161,7 +170,10 @@ def _limited_lines(file: TextIO, name: str) -> Iterator[str]:
         number += 1
         if len(line) > LONGEST_LINE:
             raise _refused(
-                name, number, f"is longer than {LONGEST_LINE} characters", "Is it a CSV file?"
+                name,
+                number,
+                worded("is longer than %(longest)s characters", longest=LONGEST_LINE),
+                "Is it a CSV file?",
             )
         yield line
 
@@ -171,7 +183,10 @@ def _the_same_lines(file: TextIO, name: str) -> Iterator[str]:
     try:
         yield from _limited_lines(file, name)
     except (OSError, UnicodeError) as error:
-        problem = f"cannot be read any more: {getattr(error, 'strerror', '') or 'it was changed'}"
+        problem = worded(
+            "cannot be read any more: %(reason)s",
+            reason=getattr(error, "strerror", "") or worded("it was changed"),
+        )
         raise _refused(
             name, 0, problem, "Import it again; nobody it brought is on the list"
         ) from error

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from mailer.audience.cells import disarmed
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.worded import worded
 
 #: Reasons that are kept for showing.
 _KEPT = 100
@@ -57,7 +58,7 @@ class Rejects:
         try:
             yield
         except OSError as error:
-            problem = f"cannot be written: {error.strerror}"
+            problem = worded("cannot be written: %(reason)s", reason=error.strerror)
             remedy = "Make room or mend its folder, then import the file again"
             name = f"rejects/{self._path.name}" if self._path else ""
             raise FaultsFound([Fault(name, 0, "", problem, remedy)]) from error

@@ -37,6 +37,7 @@ from mailer.model.audience import (
 )
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.tags import MalformedTag, normalize_tag
+from mailer.model.worded import worded
 
 _NO = frozenset({"no", "false", "0", "none", "нет", "ні", "nein", "nu"})
 _YES = frozenset({"yes", "true", "1", "on", "да", "так", "ja", "da"})
@@ -51,15 +52,27 @@ NOTHING_SAID = LanguageProfile((), ())
 _SPLIT = re.compile(r"[;,|\s]+")
 # How Go and Ruby print an instant: "2024-01-02 03:04:05.6 +0000 UTC", "2024-01-02 03:04:05 UTC".
 _ZONED = re.compile(r"(.*?\d)(?: UTC| ([+-]\d{4})(?: [A-Z]{3,5}| [+-]\d{2,4})?)")
-_UNKNOWN_LANGUAGE = "{}: one is no language known here; write tags like ru, uk"
+_UNKNOWN_LANGUAGE = "one is no language known here; write tags like ru, uk"
+
+_TYPES: Mapping[AttributeType, str] = {
+    AttributeType.NUMBER: worded("number"),
+    AttributeType.DATE: worded("date"),
+}
 
 
 class BadRow(Exception):
     """A row that cannot be taken; the reason quotes nothing of the person."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+    def __init__(self, problem: str, field: str = "") -> None:
+        #: The field as people know it: "country"; "" when the row as such is meant.
+        self.field = field
+        self.problem = problem
+        self.reason = (
+            worded("%(field)s: %(problem)s", field=field, problem=worded(problem))
+            if field
+            else problem
+        )
+        super().__init__(self.reason)
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,14 +268,22 @@ class RowReader:
 
     def _values(self, cells: Sequence[str]) -> dict[str, str]:
         if any(cell.strip() for cell in cells[len(self._columns) :]):
-            raise BadRow(f"it has {len(cells)} cells, the header {len(self._columns)}")
+            raise BadRow(
+                worded(
+                    "it has %(count)s cells, the header %(wanted)s",
+                    count=len(cells),
+                    wanted=len(self._columns),
+                )
+            )
         values: dict[str, str] = {}
         # Spreadsheets leave out empty cells at the end of a row.
         for name, cell in zip(self._columns, cells, strict=False):
             if name == LEFT_OUT:
                 continue
             if len(cell) > _LONGEST_VALUE:
-                raise BadRow(f"{name}: longer than {_LONGEST_VALUE} characters")
+                raise BadRow(
+                    worded("longer than %(longest)s characters", longest=_LONGEST_VALUE), name
+                )
             if not name and cell.strip():
                 raise BadRow("a cell stands under no column name")
             if name:
@@ -281,8 +302,8 @@ class RowReader:
             # It is stored in clear, so it may say nothing of the person: no sentence, no address.
             if not is_basis(said):
                 raise BadRow(
-                    "consent: write yes, no or one word in small letters like membership; "
-                    "a text belongs under consent_source"
+                    "write yes, no or one word in small letters like membership; a text belongs under consent_source",
+                    "consent",
                 )
             return Consent.GIVEN, said
         if "consent" in self._columns or evidence:
@@ -296,7 +317,12 @@ class RowReader:
         topics = frozenset(filter(None, _SPLIT.split(values.pop("topics", "").lower())))
         if not topics <= declared.keys():
             # By one that nobody declares, the person would hear of nothing.
-            raise BadRow(f"topics: one is no topic of this list; there are: {', '.join(declared)}")
+            raise BadRow(
+                worded(
+                    "one is no topic of this list; there are: %(known)s", known=", ".join(declared)
+                ),
+                "topics",
+            )
         return topics
 
     def _attributes(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -307,7 +333,7 @@ class RowReader:
         }
         for name, value in found.items():
             if self._definition.attributes[name].clear and _has_at_sign(value):
-                raise BadRow(f"{name}: holds an at sign; what stays readable may be no address")
+                raise BadRow("holds an at sign; what stays readable may be no address", name)
         return found
 
 
@@ -326,10 +352,12 @@ def canonical_value(attribute: Attribute, text: str) -> str:
         if attribute.type is AttributeType.DATE:
             return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise BadRow(f"{attribute.name}: not a {attribute.type.value}") from None
+        raise BadRow(
+            worded("not a %(type)s", type=_TYPES[attribute.type]), attribute.name
+        ) from None
     if attribute.type is AttributeType.BOOLEAN:
         if text.lower() not in _YES | _NO:
-            raise BadRow(f"{attribute.name}: neither yes nor no")
+            raise BadRow("neither yes nor no", attribute.name)
         return "yes" if text.lower() in _YES else "no"
     return text
 
@@ -344,19 +372,19 @@ def _address(text: str) -> NormalAddress:
 def _country(text: str) -> str:
     code = text.upper()
     if code and not is_country(code):
-        raise BadRow("country: not a two-letter country code")
+        raise BadRow("not a two-letter country code", "country")
     return code
 
 
 def _zone(text: str) -> str:
     if text and text not in _zones():
-        raise BadRow("time_zone: not a time zone like Europe/Chisinau")
+        raise BadRow("not a time zone like Europe/Chisinau", "time_zone")
     return text
 
 
 def _flag(name: str, text: str) -> bool:
     if text and text.lower() not in _YES | _NO:
-        raise BadRow(f"{name}: neither yes nor no")
+        raise BadRow("neither yes nor no", name)
     return text.lower() in _YES
 
 
@@ -365,11 +393,11 @@ def _language_tags(name: str, text: str) -> tuple[str, ...]:
     try:
         tags = tuple(dict.fromkeys(normalize_tag(part) for part in _SPLIT.split(text) if part))
     except MalformedTag:
-        raise BadRow(f"{name}: not language tags like ru;uk") from None
+        raise BadRow("not language tags like ru;uk", name) from None
     if len(",".join(tags)) > _LONGEST_LANGUAGES:
-        raise BadRow(f"{name}: more languages than anybody reads")
+        raise BadRow("more languages than anybody reads", name)
     if not all(map(is_language, tags)):
-        raise BadRow(_UNKNOWN_LANGUAGE.format(name))
+        raise BadRow(_UNKNOWN_LANGUAGE, name)
     return tags
 
 
@@ -377,17 +405,19 @@ def _never_tags(name: str, text: str) -> tuple[str, ...]:
     """Return tags of which every part is known: by another, no edition would be held back."""
     tags = _language_tags(name, text)
     if not all(map(is_understood, tags)):
-        raise BadRow(_UNKNOWN_LANGUAGE.format(name))
+        raise BadRow(_UNKNOWN_LANGUAGE, name)
     return tags
 
 
 def _split_tags(text: str) -> list[str]:
     tags = split_tags(text)
     if any(len(tag) > _LONGEST_TAG for tag in tags):
-        raise BadRow(f"tags: one is longer than {_LONGEST_TAG} characters")
+        raise BadRow(
+            worded("one is longer than %(longest)s characters", longest=_LONGEST_TAG), "tags"
+        )
     # Tags are stored in clear.
     if any(_has_at_sign(tag) for tag in tags):
-        raise BadRow("tags: one holds an at sign; an address is no tag")
+        raise BadRow("one holds an at sign; an address is no tag", "tags")
     return tags
 
 
@@ -404,7 +434,7 @@ def _instant(name: str, text: str) -> datetime | None:
         moment = datetime.fromisoformat(zoned[1] + (zoned[2] or "+00:00") if zoned else text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadRow(f"{name}: not a date like 2025-03-31") from None
+        raise BadRow("not a date like 2025-03-31", name) from None
 
 
 #: How the fields of `LENIENT` are read.

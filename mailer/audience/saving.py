@@ -17,6 +17,7 @@ from mailer.audience.segments import SEGMENT_KEY
 from mailer.model.characters import unwanted_character
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.toml_lines import not_toml
+from mailer.model.worded import worded
 
 #: Longest key and name.
 _LONGEST = 80
@@ -66,7 +67,11 @@ def _check(key: str, name: str, file: str) -> None:
         raise FaultsFound([Fault(file, 0, "key", "cannot be a segment's key", remedy)])
     unwanted = unwanted_character(name)
     if unwanted or len(name) > _LONGEST:
-        problem = f"holds {unwanted}" if unwanted else f"is longer than {_LONGEST} characters"
+        problem = (
+            worded("holds %(unwanted)s", unwanted=unwanted)
+            if unwanted
+            else worded("is longer than %(longest)s characters", longest=_LONGEST)
+        )
         raise FaultsFound([Fault(file, 0, "name", problem)])
 
 
@@ -127,6 +132,6 @@ def _checked(before: str, after: str, changed: dict[str, Any], gone: set[str], f
         found = {}
     if found != wanted:
         problem = "is written in a way that cannot be changed from here"
-        remedy = f"Edit lists/{SEGMENTS_FILE} by hand"
+        remedy = worded("Edit lists/%(file)s by hand", file=SEGMENTS_FILE)
         raise FaultsFound([Fault(file, 0, "", problem, remedy)])
     return after

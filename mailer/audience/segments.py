@@ -25,6 +25,7 @@ from mailer.model.audience import Attribute
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.segments import And, Not, OneOf, Or, Segment, walk
 from mailer.model.toml_lines import TomlLines, not_toml, not_utf8
+from mailer.model.worded import worded
 
 #: Longest expression and deepest nesting that are read: bounds on work, far above any use.
 LONGEST = 4_000
@@ -153,17 +154,24 @@ class _Reader:
         for start, end, words in sorted(builder.written_out, reverse=True):
             written_out = written_out[:start] + words + written_out[end:]
         if builder.written_out:
-            _check_size(written_out, place, " with the saved segments it names")
+            _check_size(written_out, place, worded(" with the saved segments it names"))
         _check_tree(segment, place)
         return Expression(written_out, segment, tuple(mentions))
 
     def _named(self, token: Token | None, key: str, chain: tuple[str, ...]) -> Expression:
         if key in chain:
             circle = " → ".join((*chain[chain.index(key) :], key))
-            remedy = f"Write out one of them in lists/{SEGMENTS_FILE}"
-            raise Bad(token, f"the saved segments go round in a circle: {circle}", remedy)
+            remedy = worded("Write out one of them in lists/%(file)s", file=SEGMENTS_FILE)
+            raise Bad(
+                token,
+                worded("the saved segments go round in a circle: %(circle)s", circle=circle),
+                remedy,
+            )
         if len(chain) >= DEEPEST:
-            raise Bad(token, f"more than {DEEPEST} saved segments name one another")
+            raise Bad(
+                token,
+                worded("more than %(most)s saved segments name one another", most=DEEPEST),
+            )
         if key not in self._read:
             found = self._saved.by_key.get(key)
             own = [
@@ -174,10 +182,23 @@ class _Reader:
             if own:
                 raise FaultsFound(own)
             if found is None:
-                known = ", ".join(sorted(self._saved.by_key)) or "none yet"
-                way = f", which {' → '.join(chain)} names" if chain else ""
-                problem = f'no saved segment is called "{key}"{way}'
-                raise Bad(token, problem, f"There are: {known}. Or write an expression. {_EXAMPLE}")
+                known = ", ".join(sorted(self._saved.by_key)) or worded("none yet")
+                problem = worded('no saved segment is called "%(key)s"', key=key)
+                if chain:
+                    problem = worded(
+                        'no saved segment is called "%(key)s", which %(chain)s names',
+                        key=key,
+                        chain=" → ".join(chain),
+                    )
+                raise Bad(
+                    token,
+                    problem,
+                    worded(
+                        "There are: %(known)s. Or write an expression. %(example)s",
+                        known=known,
+                        example=worded(_EXAMPLE),
+                    ),
+                )
             self._read[key] = self.read(found.text, found.place, (*chain, key))
         return self._read[key]
 
@@ -202,16 +223,26 @@ def _check_size(text: str, place: Place, what: str = "") -> None:
     if len(text) > LONGEST:
         column = 1 if what else LONGEST
         remedy = "Give those people a tag by an import, and ask for it"
-        raise FaultsFound([place.fault(column, f"longer than {LONGEST} characters{what}", remedy)])
+        raise FaultsFound(
+            [
+                place.fault(
+                    column,
+                    worded(
+                        "longer than %(longest)s characters%(what)s", longest=LONGEST, what=what
+                    ),
+                    remedy,
+                )
+            ]
+        )
     if max(text.count("("), len(re.findall(r"\bnot\b", text, re.IGNORECASE))) > DEEPEST:
-        problem = f"more than {DEEPEST} brackets or nots{what}"
+        problem = worded("more than %(most)s brackets or nots%(what)s", most=DEEPEST, what=what)
         raise FaultsFound([place.fault(1, problem, "Split it into two lists")])
 
 
 def _check_tree(segment: Segment, place: Place) -> None:
     """Refuse what a database would not take."""
     if _levels(segment) > MOST_LEVELS:
-        problem = f"has brackets in brackets more than {MOST_LEVELS} deep"
+        problem = worded("has brackets in brackets more than %(most)s deep", most=MOST_LEVELS)
         raise FaultsFound([place.fault(1, problem, "Write it with fewer")])
     values = sum(
         len(part.values) if isinstance(part, OneOf) else 1
@@ -219,7 +250,11 @@ def _check_tree(segment: Segment, place: Place) -> None:
         if not isinstance(part, And | Or | Not)
     )
     if values > MOST_VALUES:
-        problem = f"compares with {values} values, and {MOST_VALUES} are the most"
+        problem = worded(
+            "compares with %(values)s values, and %(most)s are the most",
+            values=values,
+            most=MOST_VALUES,
+        )
         raise FaultsFound([place.fault(1, problem, "Give these people a tag and ask for the tag")])
 
 

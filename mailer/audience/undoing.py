@@ -18,6 +18,7 @@ from mailer.audience.merging import sealed_fields
 from mailer.audience.preimages import opened_before
 from mailer.keys import SealKeys
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.worded import worded
 from mailer.store import suppressions, undo
 from mailer.store.engine import Connection, Store
 from mailer.store.imports import write_consent
@@ -104,15 +105,18 @@ def check_undo(connection: Connection, batch_id: int) -> Any:  # noqa: ANN401  (
     """
     found = [one for one in undo.batches(connection) if one.id == batch_id]
     if not found:
-        raise _refused(f"there is no import {batch_id}", "mailer import --list-batches shows them")
+        raise _refused(
+            worded("there is no import %(batch_id)s", batch_id=batch_id),
+            "mailer import --list-batches shows them",
+        )
     if not found[0].can_be_undone:
         raise _refused("what this import found was not kept, or is kept no more", "")
     later = undo.later_batches(connection, batch_id)
     if later:
         numbers = ", ".join(map(str, later))
         raise _refused(
-            f"later imports changed the same people: {numbers}",
-            f"Undo {'it' if len(later) == 1 else 'them'} first, in this order",
+            worded("later imports changed the same people: %(numbers)s", numbers=numbers),
+            "Undo it first, in this order" if len(later) == 1 else "Undo them first, in this order",
         )
     return found[0]
 

@@ -33,6 +33,7 @@ from mailer.compose.rendering import EditionTemplates
 from mailer.model.faults import Fault, FaultKind, FaultsFound, Severity
 from mailer.model.mailing import Design
 from mailer.model.statement import Revision, edition_file
+from mailer.model.worded import worded
 from mailer.statements.catalog import find_catalog, required_phrases
 
 #: Gmail clips a mail whose HTML is longer, and the unsubscribe link with it.
@@ -91,7 +92,9 @@ def _unfit_characters(design: Design) -> Iterator[Fault]:
     for source in (*sources_of(design, html=True), *sources_of(design, html=False)):
         for number, line in enumerate(source.text.split("\n"), 1):
             for character in unfit_characters(line):
-                problem = f"U+{ord(character):04X} is a character that no mail may hold"
+                problem = worded(
+                    "U+%(code)s is a character that no mail may hold", code=f"{ord(character):04X}"
+                )
                 remedy = "Delete it: it came along when the text was copied"
                 yield Fault(source.file, number, "", problem, remedy)
 
@@ -136,7 +139,15 @@ def check_revision_with_design(
             if not any(fault.file.startswith(_TEMPLATES) for fault in own):
                 file = edition_file(revision, language)
                 remedy = "Look for characters nobody sees"
-                found.add(Fault(file, 0, "body", f"cannot be made a mail: {error}", remedy))
+                found.add(
+                    Fault(
+                        file,
+                        0,
+                        "body",
+                        worded("cannot be made a mail: %(error)s", error=error),
+                        remedy,
+                    )
+                )
     said = {(fault.file, fault.field) for fault in own if fault.file.startswith(_TEMPLATES)}
     return sorted(
         fault for fault in found - own if not fault.field or (fault.file, fault.field) not in said
@@ -178,7 +189,7 @@ def _check_edition(
             file,
             0,
             "body",
-            f"the conditions come to more than 64 different mails: {error}",
+            worded("the conditions come to more than 64 different mails: %(error)s", error=error),
             "Ask fewer different things of supporters",
         )
         return
@@ -189,7 +200,7 @@ def _check_edition(
     for page in pages.values():
         # What an edition may hold was sanitized; anything else comes from the template.
         for tag, what in remote_parts(parse_document(page)):
-            problem = f"{what} makes readers' programs fetch or run something"
+            problem = worded("%(what)s makes readers' programs fetch or run something", what=what)
             template, line = where_named(design, f"<{tag}", html=True)
             yield Fault(template, line, "", problem, "Take it out")
     # Templates can ask for the language, so that the design's own check may not have met this one.
@@ -206,7 +217,10 @@ def _check_edition(
             file,
             0,
             "body",
-            f"the mail's HTML has {size / 1000:.0f} kB, and mail programs clip it at 102 kB",
+            worded(
+                "the mail's HTML has %(size)s kB, and mail programs clip it at 102 kB",
+                size=f"{size / 1000:.0f}",
+            ),
             "Shorten it, and link to the whole text",
             severity=Severity.WARNING,
             kind=FaultKind.CLIPPED,
@@ -222,7 +236,10 @@ def _empty_places(ledger: Ledger) -> Iterator[Fault]:
             place.line,
             str(slot),
             "leaves a gap in the mails of people for whom it is not known",
-            f'Write {{{{ {slot} | default("…") }}}}, or put the words around it into '
-            f"{{% if {slot} %}}",
+            worded(
+                "Write %(default)s, or put the words around it into %(condition)s",
+                default=f'{{{{ {slot} | default("…") }}}}',
+                condition=f"{{% if {slot} %}}",
+            ),
             severity=Severity.WARNING,
         )

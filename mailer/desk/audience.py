@@ -21,13 +21,14 @@ from mailer.audience.building import problems_of as row_problems
 from mailer.audience.building import read_form, write_expression
 from mailer.audience.segments import Place, SavedSegments, read_expression, saved_segments
 from mailer.desk import segment_rows
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import problems_of
 from mailer.desk.routes import ALL_STAFF, SENDERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.words import skip_reason
 from mailer.model.audience import Attribute
-from mailer.model.faults import FaultsFound
+from mailer.model.faults import Fault, FaultsFound
 from mailer.model.segment_forms import RowProblem, SegmentForm
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
@@ -64,7 +65,7 @@ class Audience:
     def show(self, visit: Visit) -> Response:
         """Show lists and saved segments."""
         workspace = self._desk.workspace.reread()
-        saved, problem = _saved(workspace)
+        saved, broken = _saved(workspace)
         with self._desk.store.read() as connection:
             unfinished = unfinished_imports(connection)
         definitions, faults = workspace.lists
@@ -81,7 +82,7 @@ class Audience:
                 for key, one in sorted(definitions.items())
             ],
             segments=list(saved.by_key.values()),
-            faults=[str(one) for one in (*faults, *saved.faults)] + ([problem] if problem else []),
+            faults=[visit.fault(one).whole for one in (*faults, *saved.faults, *broken)],
         )
 
     def members(self, visit: Visit) -> Response:
@@ -128,7 +129,7 @@ class Audience:
                 workspace, list(dict.fromkeys(chosen)), visit.query(SEGMENT), visit.query(EXCLUDE)
             )
         except FaultsFound as error:
-            problem = " ".join(problems_of(error.faults, {}).values())
+            problem = joined(problems_of(visit, error.faults, {}).values())
         template = "_audience_counts.html" if visit.query("part") else "audience_counted.html"
         return visit.page(
             template, problem=problem, counted=_figures(visit, found) if found else None
@@ -184,7 +185,7 @@ class Audience:
         try:
             read_expression(text, _attributes(workspace), Place("expression"), saved)
         except FaultsFound as error:
-            told = problems_of(error.faults, {"expression": "expression"})
+            told = problems_of(visit, error.faults, {"expression": "expression"})
             return self._page(visit, workspace, key, name, text, None, told)
         form = read_form(text)
         if action == "save":
@@ -213,6 +214,7 @@ class Audience:
                 save_segment(workspace, visit.actor, key, name, text, visit.form.text("seen"))
             except FaultsFound as error:
                 told = problems_of(
+                    visit,
                     error.faults,
                     {
                         "key": "key",
@@ -265,17 +267,17 @@ class Audience:
         try:
             remove_segment(workspace, visit.actor, key)
         except FaultsFound as error:
-            told = {"": " ".join(problems_of(error.faults, {}).values())}
+            told = {"": joined(problems_of(visit, error.faults, {}).values())}
             return self._page(visit, workspace, key, one.name, one.text, read_form(one.text), told)
         return visit.go("audience", said="segment-removed")
 
 
-def _saved(workspace: Workspace) -> tuple[SavedSegments, str]:
+def _saved(workspace: Workspace) -> tuple[SavedSegments, tuple[Fault, ...]]:
     """Return the saved segments, and what keeps their file from being read."""
     try:
-        return saved_segments(workspace.config.lists_dir), ""
+        return saved_segments(workspace.config.lists_dir), ()
     except FaultsFound as error:
-        return SavedSegments(), str(error)
+        return SavedSegments(), error.faults
 
 
 def _attributes(workspace: Workspace) -> dict[str, Attribute]:

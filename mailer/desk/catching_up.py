@@ -14,6 +14,7 @@ from starlette.responses import Response
 from mailer.app.catching_up import CatchingUp, catching_up
 from mailer.app.planning import make_plan
 from mailer.app.scheduling import make_draft
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of, problems_of
 from mailer.desk.routes import MAKERS, Method, Route
@@ -47,7 +48,7 @@ class CatchUp:
         try:
             found = catching_up(self._desk.workspace.reread(), mailing)
         except FaultsFound as error:
-            problem = " ".join(problems_of(error.faults, {}).values())
+            problem = joined(problems_of(visit, error.faults, {}).values())
         return visit.page(
             "catch_up.html",
             HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
@@ -66,5 +67,5 @@ class CatchUp:
             plan = make_plan(workspace, found.wish, counted=False)
             made = make_draft(workspace, visit.actor, plan)
         except FaultsFound as error:
-            return self._page(visit, {"": " ".join(problems_of(error.faults, {}).values())})
+            return self._page(visit, {"": joined(problems_of(visit, error.faults, {}).values())})
         return visit.go("mailing", key=made.key)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from markupsafe import escape
 from starlette.responses import Response
 
 from mailer.app.preflight import Finding, Place, Weight, ask_domain, ask_links, preflight
@@ -16,12 +18,14 @@ from mailer.app.preflight.findings import FindingCode
 from mailer.app.preflight.subject import subject_of
 from mailer.app.preflight.words import Said
 from mailer.app.preflight.words import say as say_finding
+from mailer.desk.faults import is_known, marked, spoken
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.words import mailing_state
 from mailer.model.faults import FaultsFound
+from mailer.model.worded import Worded
 from mailer.statements.catalog import Catalog
 
 
@@ -43,7 +47,15 @@ class _Speaker:
 
 def in_words(visit: Visit, finding: Finding) -> Said:
     """Return a finding in the page's language."""
-    return say_finding(finding, _Speaker(visit.catalog))
+    catalog = visit.catalog
+    told = {name: one for name, one in finding.values.items() if isinstance(one, Worded)}
+    values = {**finding.values, **{name: spoken(catalog, one) for name, one in told.items()}}
+    said = say_finding(replace(finding, values=values), _Speaker(catalog))
+    texts = [escape(said.text), escape(said.remedy)]
+    for one in told.values():
+        if not is_known(catalog, one):
+            texts = [text.replace(escape(one), marked(one)) for text in texts]
+    return Said(*texts)
 
 
 class Checks:

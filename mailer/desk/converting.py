@@ -17,6 +17,7 @@ from mailer.app.draft_preview import preview_draft
 from mailer.app.holding import HeldByAnother
 from mailer.app.writing import read_edition, save_edition
 from mailer.app.writing_rights import may_write_edition
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.previews import FRAME_POLICY, framed, taken_apart
 from mailer.desk.routes import ALL_STAFF, WRITERS, Method, Route, Upload
@@ -72,9 +73,9 @@ class Converting:
         try:
             pasted = from_html(html)
         except NotReadable as error:
-            words = f"{error.problem}. {error.remedy}."
+            words = visit.told(error.problem, error.remedy).text
             return JSONResponse({"problem": words}, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return JSONResponse({"markdown": pasted.markdown, "losses": _losses(pasted)})
+        return JSONResponse({"markdown": pasted.markdown, "losses": _losses(visit, pasted)})
 
     def ask(self, visit: Visit) -> Response:
         """Ask for a Word document."""
@@ -100,10 +101,12 @@ class Converting:
         try:
             pasted = from_word(sent.content)
         except NotReadable as error:
-            return self._ask(visit, f"{error.problem}. {error.remedy}.")
+            return self._ask(visit, visit.told(error.problem, error.remedy).html)
         with refusing(visit):
             opened = read_edition(self._desk.workspace, slug, language)
-        return self._take_page(visit, pasted.markdown, opened.version, losses=_losses(pasted))
+        return self._take_page(
+            visit, pasted.markdown, opened.version, losses=_losses(visit, pasted)
+        )
 
     def _take_page(
         self,
@@ -145,7 +148,7 @@ class Converting:
                     writer_of(visit),
                 )  # fmt: skip
         except FaultsFound as error:
-            problem = " ".join(f"{one.problem}. {one.remedy}." for one in error.faults)
+            problem = joined(visit.fault(one).html for one in error.faults)
         except HeldByAnother as error:
             problem = said_of_lock(visit, error.lock)
         except Clash:
@@ -171,7 +174,7 @@ class Converting:
             with refusing(visit):
                 mail = taken_apart(preview_draft(self._desk.workspace.reread(), slug, language))
         except FaultsFound as error:
-            problem = " ".join(f"{one.problem}. {one.remedy}" for one in error.faults)
+            problem = joined(visit.fault(one).html for one in error.faults)
         return visit.page(
             "edition_preview.html",
             slug=slug,
@@ -201,13 +204,13 @@ class Converting:
             return _frame_of_faults(visit, error)
 
 
-def _losses(pasted: Pasted) -> list[str]:
-    return [f"{one}." for one in pasted.losses]
+def _losses(visit: Visit, pasted: Pasted) -> list[str]:
+    return [visit.told(one.words).text for one in pasted.losses]
 
 
 def _frame_of_faults(visit: Visit, error: FaultsFound) -> Response:
     """Return what keeps a mail from being made, for the frame that it would stand in."""
-    told = "".join(f"<li>{escape(f'{one.problem}. {one.remedy}')}</li>" for one in error.faults)
+    told = "".join(f"<li>{visit.fault(one).html}</li>" for one in error.faults)
     words = escape(visit.say("No mail can be made of it as it is:"))
     return HTMLResponse(
         f'<!DOCTYPE html><html lang="{visit.language}" dir="{direction(visit.language)}">'

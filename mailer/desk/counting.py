@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from mailer.app.planning import Plan, plan_draft
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.routes import ALL_STAFF, Method, Route
@@ -38,7 +39,7 @@ class Counting:
         try:
             plan = plan_draft(self._desk.workspace.reread(), mailing)
         except FaultsFound as error:
-            problem = " ".join(f"{one.problem}. {one.remedy}" for one in error.faults)
+            problem = joined(visit.fault(one).html for one in error.faults)
         except ForbiddenTransition:
             return visit.go("mailing", key=mailing.key)
         template = "_count.html" if visit.query("part") else "mailing_count.html"

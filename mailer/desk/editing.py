@@ -17,6 +17,7 @@ from mailer.app.translating import mark_translated, source_changes
 from mailer.app.workspace import Workspace
 from mailer.app.writing import OpenEdition, read_edition, read_head, save_edition, text_of
 from mailer.app.writing_rights import may_write_edition
+from mailer.desk.faults import plain
 from mailer.desk.ground import Desk
 from mailer.desk.routes import ADMINISTRATORS, WRITERS, Method, Route
 from mailer.desk.visit import Visit
@@ -88,7 +89,7 @@ class Editing:
         """Save an edition while it is being written; answer with its version, or why it was not."""
         saved = self._save(visit)
         if isinstance(saved, Refused):
-            words = " ".join(saved.problems.values())
+            words = " ".join(map(plain, saved.problems.values()))
             return JSONResponse({"problem": words}, HTTPStatus.CONFLICT)
         return JSONResponse({"version": saved.version})
 
@@ -101,9 +102,9 @@ class Editing:
                     writer_of(visit),
                 )  # fmt: skip
         except CannotBeWritten as error:
-            return Refused({error.field: f"{error.problem}. {error.remedy}."})
+            return Refused({error.field: visit.told(error.problem, error.remedy).html})
         except FaultsFound as error:
-            return Refused(dict(by_field(error.faults)))
+            return Refused(dict(by_field(visit, error.faults)))
         except HeldByAnother as error:
             words = said_of_lock(visit, error.lock)
             return Refused({"": words + " " + visit.say("What you wrote is not saved.")})
@@ -166,7 +167,7 @@ class Editing:
             edition_language=language,
             edition_name=language_name(language, visit.language),
             problems=refused.problems if refused else {},
-            notes=refused.problems if refused else by_field(opened.faults),
+            notes=refused.problems if refused else by_field(visit, opened.faults),
             seen=seen if seen is not None else "",
             **values,
             **self._source(slug, language),

@@ -16,13 +16,14 @@ from mailer.app.holding import HEAD, HeldByAnother, let_go
 from mailer.app.writing import read_head, save_head
 from mailer.app.writing_overview import look_at_statement
 from mailer.app.writing_rights import may_write_statement
+from mailer.desk.faults import errors_beside, joined
 from mailer.desk.ground import Desk
 from mailer.desk.phrases import mark
 from mailer.desk.routes import ADMINISTRATORS, AUTHORS, Method, Route
 from mailer.desk.statements import KINDS
 from mailer.desk.visit import Visit
 from mailer.desk.writers import field_id, refusing, said_of_lock, version_of, writer_of
-from mailer.model.faults import Fault, FaultsFound, Severity
+from mailer.model.faults import FaultsFound
 from mailer.model.statement import RelatedKind, StatementKind, SupportedKind
 from mailer.statements.drafts import HeadDraft, RowDraft
 from mailer.statements.editions import is_edition_tag
@@ -74,7 +75,9 @@ class Heads:
             with refusing(visit):
                 save_head(self._desk.workspace, slug, draft, version_of(visit), writer_of(visit))
         except FaultsFound as error:
-            return self._page(visit, draft, {"": str(error)})
+            return self._page(
+                visit, draft, {"": joined(visit.fault(one).whole for one in error.faults)}
+            )
         except HeldByAnother as error:
             return self._page(visit, draft, {"": said_of_lock(visit, error.lock)})
         except Clash as error:
@@ -115,7 +118,11 @@ class Heads:
             HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
             slug=slug,
             problems=problems or {},
-            notes={} if draft else _beside(opened.faults),
+            notes={}
+            if draft
+            else errors_beside(
+                visit.catalog, ((field_id(one.field), one) for one in opened.faults)
+            ),
             head=shown,
             seen=opened.version,
             broken=opened.file.content.decode("utf-8", "replace")
@@ -152,17 +159,6 @@ def _languages(head: HeadDraft, editions: Iterable[str]) -> list[str]:
 
 def _with_spare(name: str, rows: Sequence[RowDraft]) -> list[RowDraft]:
     return [*rows, *[RowDraft()] * _SPARE[name]]
-
-
-def _beside(faults: Iterable[Fault]) -> dict[str, str]:
-    """Return the errors of the file beside the controls they are about."""
-    beside: dict[str, str] = {}
-    for one in faults:
-        if one.severity is Severity.ERROR:
-            words = f"{one.problem}. {one.remedy}." if one.remedy else f"{one.problem}."
-            name = field_id(one.field)
-            beside[name] = f"{beside[name]} {words}" if name in beside else words
-    return beside
 
 
 def head_of(visit: Visit) -> HeadDraft:

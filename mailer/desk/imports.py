@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
@@ -19,17 +20,19 @@ from mailer.app.importing import undo_import
 from mailer.audience.columns import KEPT, LEFT_OUT
 from mailer.audience.mapping import Sample, targets_of
 from mailer.audience.undoing import check_undo
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import problems_of
 from mailer.desk.phrases import mark
 from mailer.desk.routes import SENDERS, Method, Route, Upload
 from mailer.desk.visit import Visit
 from mailer.events import warn
-from mailer.model.faults import FaultsFound
+from mailer.model.faults import FaultsFound, told_fault
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
 from mailer.model.uploads import Upload as Uploaded
 from mailer.model.uploads import UploadState
+from mailer.model.worded import from_document
 from mailer.store.undo import batches
 
 #: Who looks at imports; only senders make them.
@@ -144,7 +147,7 @@ class Imports:
                 workspace, visit.actor, visit.form.text("list"), sent.name, sent.content
             )
         except FaultsFound as error:
-            told = problems_of(error.faults, {"--list": "list"})
+            told = problems_of(visit, error.faults, {"--list": "list"})
             return self._all(visit, {name or "file": text for name, text in told.items()})
         return visit.go("import", upload=upload.upload_id)
 
@@ -179,7 +182,7 @@ class Imports:
             try:
                 sample = uploading.sample_of(workspace, upload)
             except FaultsFound as error:
-                problems = problems_of(error.faults, {})
+                problems = problems_of(visit, error.faults, {})
         result = upload.result or {}
         return visit.page(
             "import.html",
@@ -195,7 +198,7 @@ class Imports:
             counts=_counts(visit, result.get("result")),
             reasons=_reasons(visit, result.get("reasons")),
             result=result.get("result") or {},
-            faults=result.get("faults") or [],
+            faults=_faults(visit, result),
         )
 
     def _columns(
@@ -229,7 +232,7 @@ class Imports:
         except uploading.UploadGone:
             return visit.go("import", said="not-any-more", upload=upload.upload_id)
         except FaultsFound as error:
-            told = problems_of(error.faults, {})
+            told = problems_of(visit, error.faults, {})
             known = len(chosen) == count and all(chosen)
             return self._step(visit, upload, told, chosen if known else None)
         if uploading.begin_check(workspace, upload.upload_id):
@@ -314,7 +317,7 @@ class Imports:
             with self._desk.store.read() as connection:
                 check_undo(connection, number)
         except FaultsFound as error:
-            return self._batch(visit, {"": " ".join(problems_of(error.faults, {}).values())})
+            return self._batch(visit, {"": joined(problems_of(visit, error.faults, {}).values())})
         _beside(lambda: undo_import(workspace, actor, number))
         return visit.go("imported", said="undo-begun", batch=number)
 
@@ -342,10 +345,28 @@ def _counts(visit: Visit, found: object) -> list[tuple[str, int]]:
     return [(visit.say(words), counts[name]) for name, words in LINES.items() if counts.get(name)]
 
 
+def _faults(visit: Visit, result: Mapping[str, Any]) -> list[str]:
+    """Return what kept a file from being imported."""
+    if "told" in result:
+        return [visit.fault(told_fault(one)).whole for one in result["told"]]
+    # A file that was read by the program as it was before.
+    return list(result.get("faults") or [])
+
+
+def _reason(visit: Visit, one: Mapping[str, Any]) -> str:
+    """Return why a line needs a look; one that was read before the program knew other languages, too."""
+    told = from_document(one["words"]) if "words" in one else one["reason"]
+    return visit.told(told).html
+
+
 def _reasons(visit: Visit, found: object) -> list[dict[str, object]]:
     reasons = found if isinstance(found, list) else []
     return [
-        {**one, "words": visit.say(LINES.get(one["what"], mark("Cannot be taken")))}
+        {
+            **one,
+            "reason": _reason(visit, one),
+            "words": visit.say(LINES.get(one["what"], mark("Cannot be taken"))),
+        }
         for one in reasons
         if one["reason"]
     ]

@@ -6,7 +6,7 @@ are is fetched apart, see `mailer.desk.counting`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from mailer.app import stopping
 from mailer.app.approving import is_approval_wanted, review_of
 from mailer.app.planning import Wish, make_plan
 from mailer.app.scheduling import change_draft, make_draft
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
@@ -76,15 +77,15 @@ def filled_from(visit: Visit) -> Filled:
     )
 
 
-def problems_of(faults: Iterable[Fault], fields: dict[str, str]) -> dict[str, str]:
+def problems_of(visit: Visit, faults: Iterable[Fault], fields: Mapping[str, str]) -> dict[str, str]:
     """Return what is told beside which field, by its name; "" takes what belongs to none."""
-    told: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     for one in faults:
         name = fields.get(one.field, "")
-        place = f"{one.file}: " if one.file else ""
-        said = f"{place}{one.problem}. {one.remedy}".strip()
-        told[name] = f"{told[name]} {said}" if name in told else said
-    return told
+        # The control says which field is meant.
+        said = visit.fault(one).html if name else visit.fault(one).whole
+        told.setdefault(name, []).append(said)
+    return {name: joined(said) for name, said in told.items()}
 
 
 def mailing_of(visit: Visit) -> Mailing:
@@ -157,7 +158,7 @@ class Mailings:
             )
             made = make_draft(self._desk.workspace, visit.actor, plan)
         except FaultsFound as error:
-            return self._form(visit, filled, problems_of(error.faults, _FIELDS))
+            return self._form(visit, filled, problems_of(visit, error.faults, _FIELDS))
         return visit.go("mailing", key=made.key)
 
     def ask_change(self, visit: Visit) -> Response:
@@ -176,7 +177,7 @@ class Mailings:
             )
             change_draft(self._desk.workspace, visit.actor, mailing.key, plan)
         except FaultsFound as error:
-            return self._form(visit, kept, problems_of(error.faults, _FIELDS), mailing)
+            return self._form(visit, kept, problems_of(visit, error.faults, _FIELDS), mailing)
         except ForbiddenTransition:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
         return visit.go("mailing", said="saved", key=mailing.key)

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 
 from mailer.app.preview import Preview, preview_mail
 from mailer.app.staff_sends import StaffWish, leave_to_senders, plan_staff_send
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import mailing_of
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
@@ -129,7 +130,7 @@ class Previews:
             preview = preview_mail(self._desk.workspace, mailing, wanted)
             mail = taken_apart(preview)
         except FaultsFound as error:
-            problem = " ".join(f"{one.problem}. {one.remedy}" for one in error.faults)
+            problem = joined(visit.fault(one).html for one in error.faults)
         return visit.page(
             "mailing_preview.html",
             HTTPStatus.UNPROCESSABLE_ENTITY if problem or problems else HTTPStatus.OK,
@@ -166,7 +167,9 @@ class Previews:
             plan = plan_staff_send(self._desk.workspace, wish)
             leave_to_senders(self._desk.workspace, visit.actor, plan)
         except FaultsFound as error:
-            return self._page(visit, {"to": " ".join(str(one) for one in error.faults)}, language)
+            return self._page(
+                visit, {"to": joined(visit.fault(one).whole for one in error.faults)}, language
+            )
         return visit.go("mailing-preview", said="test-sent", key=mailing.key)
 
     def _mail(self, visit: Visit, mailing: Mailing) -> ShownMail:

@@ -21,6 +21,7 @@ from mailer.app.scheduling import schedule_draft
 from mailer.app.sending import check_ready
 from mailer.desk.checks import in_words
 from mailer.desk.counting import counted
+from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import clashing, mailing_of, problems_of
 from mailer.desk.routes import ALL_STAFF, SENDERS, Method, Route
@@ -157,7 +158,7 @@ class Scheduling:
             chosen.grace_s(config.schedule.grace_s)
             pinned_breaker(self._desk.workspace, chosen.canary or None, 1)
         except FaultsFound as error:
-            return self._form(visit, mailing, chosen, problems_of(error.faults, _FIELDS))
+            return self._form(visit, mailing, chosen, problems_of(visit, error.faults, _FIELDS))
         query = urlencode({name: value for name, value in vars(chosen).items() if value})
         address = self._desk.path_to("confirm-schedule", key=mailing.key)
         return RedirectResponse(f"{address}?{query}", HTTPStatus.SEE_OTHER)
@@ -174,7 +175,7 @@ class Scheduling:
         try:
             proposal = self._proposal(mailing, chosen)
         except FaultsFound as error:
-            return self._form(visit, mailing, chosen, problems_of(error.faults, _FIELDS))
+            return self._form(visit, mailing, chosen, problems_of(visit, error.faults, _FIELDS))
         except ForbiddenTransition:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
         problem = self._why_not(visit, proposal, chosen)
@@ -191,12 +192,12 @@ class Scheduling:
                 grace_s=proposal.grace_s,
             )
         except FaultsFound as error:
-            told = " ".join(f"{one.problem}. {one.remedy}" for one in error.faults)
+            told = joined(visit.fault(one).html for one in error.faults)
             return self._confirming(visit, mailing, chosen, {"": told})
         except (KeyFileError, WrongKeys) as error:
             return self._confirming(visit, mailing, chosen, {"": str(error)})
         except PreflightBlocks as error:
-            told = " ".join(in_words(visit, one).text for one in error.findings)
+            told = joined(in_words(visit, one).text for one in error.findings)
             return self._confirming(visit, mailing, chosen, {"": told})
         except ForbiddenTransition:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
@@ -255,7 +256,7 @@ class Scheduling:
         try:
             proposal = self._proposal(mailing, chosen)
         except FaultsFound as error:
-            return self._form(visit, mailing, chosen, problems_of(error.faults, _FIELDS))
+            return self._form(visit, mailing, chosen, problems_of(visit, error.faults, _FIELDS))
         except ForbiddenTransition:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
         clocks = proposal.clocks

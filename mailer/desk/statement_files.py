@@ -21,6 +21,7 @@ from mailer.app.writing_files import (
     pictures_of,
     remove_picture,
 )
+from mailer.desk.faults import plain
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import problems_of
 from mailer.desk.routes import ALL_STAFF, AUTHORS, WRITERS, Method, Route, Upload
@@ -94,7 +95,7 @@ class StatementFiles:
                     replace=visit.form.has("replace"),
                 )  # fmt: skip
         except FaultsFound as error:
-            problem = problems_of(error.faults, {})[""]
+            problem = problems_of(visit, error.faults, {})[""]
         except FilesThere as error:
             problem = visit.say(
                 "These are there and say something else: %(names)s. Nothing was taken.",
@@ -147,12 +148,12 @@ class StatementFiles:
                 with refusing(visit):
                     add_picture(self._desk.workspace, slug, name, sent.content, writer_of(visit))
             except UnusablePicture as error:
-                problems["picture"] = f"{error.problem}. {error.remedy}."
+                problems["picture"] = visit.told(error.problem, error.remedy).html
             except Clash:
                 problems["picture"] = visit.say("Somebody replaced it meanwhile. Send it again.")
         line = f"![{alt_text(alt)}]({name})"
         if visit.form.text("as") == "json":
-            words = " ".join(problems.values())
+            words = " ".join(map(plain, problems.values()))
             status = HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK
             return JSONResponse({"problem": words} if problems else {"markdown": line}, status)
         return self._page(visit, problems, "" if problems else line)

@@ -140,9 +140,11 @@ class Statements:
                 )  # fmt: skip
         except FaultsFound as error:
             fields = {name: name for name in vars(filled)}
-            return self._new_page(visit, filled, problems_of(error.faults, fields))
+            return self._new_page(visit, filled, problems_of(visit, error.faults, fields))
         except CannotBeWritten as error:
-            return self._new_page(visit, filled, {"title": f"{error.problem}. {error.remedy}."})
+            return self._new_page(
+                visit, filled, {"title": visit.told(error.problem, error.remedy).html}
+            )
         except SlugTaken:
             return self._new_page(visit, filled, {"slug": _taken(visit)})
         return visit.go("edition", slug=filled.slug, language=filled.source_language)
@@ -158,7 +160,7 @@ class Statements:
                 files = {one.name: one.content for one in sent}
                 copy = import_statement(self._desk.workspace, files, writer_of(visit))
         except FaultsFound as error:
-            return self._new_page(visit, blank, problems_of(error.faults, {"slug": "files"}))
+            return self._new_page(visit, blank, problems_of(visit, error.faults, {"slug": "files"}))
         except SlugTaken:
             return self._new_page(visit, blank, {"files": _taken(visit)})
         return visit.go("statement", said="brought-in", slug=copy.slug)

@@ -116,7 +116,7 @@ class Supporters:
         return visit.page(
             "supporters.html",
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            problems={"address": error.problem},
+            problems={"address": visit.told(error.problem).html},
             may=visit.may(StaffRole.SENDER),
             typed=typed,
         )
@@ -212,9 +212,9 @@ class Supporters:
                 form.text("address"), said, form.text("source"),
             )  # fmt: skip
         except BadAddress as error:
-            return self._new(visit, {"address": error.problem})
+            return self._new(visit, {"address": visit.told(error.problem).html})
         except FaultsFound as error:
-            return self._new(visit, _told(error, {"--list": "list", "source": "source"}))
+            return self._new(visit, _told(visit, error, {"--list": "list", "source": "source"}))
         return visit.go("supporter", said=JOINED[joined], supporter=who)
 
     def ask_correct(self, visit: Visit) -> Response:
@@ -263,7 +263,7 @@ class Supporters:
         try:
             supporters.correct_person(workspace, visit.actor, row.supporter_id, said)
         except FaultsFound as error:
-            return self._correct(visit, _told(error, {name: name for name in names}))
+            return self._correct(visit, _told(visit, error, {name: name for name in names}))
         return visit.go("supporter", said="saved", supporter=row.supporter_id)
 
     def join(self, visit: Visit) -> Response:
@@ -276,7 +276,7 @@ class Supporters:
                 returns=visit.form.has("returns"),
             )  # fmt: skip
         except FaultsFound as error:
-            return self._show(visit, _told(error, {"--list": "list", "source": "source"}))
+            return self._show(visit, _told(visit, error, {"--list": "list", "source": "source"}))
         return visit.go("supporter", said=JOINED[joined], supporter=row.supporter_id)
 
     def leave(self, visit: Visit) -> Response:
@@ -372,9 +372,9 @@ class Supporters:
         return visit.go("supporters", said="erased")
 
 
-def _told(error: FaultsFound, fields: dict[str, str]) -> dict[str, str]:
+def _told(visit: Visit, error: FaultsFound, fields: dict[str, str]) -> dict[str, str]:
     known = {**{name: name for name in FIELDS}, **fields}
-    return problems_of(error.faults, known)
+    return problems_of(visit, error.faults, known)
 
 
 def _outcome(visit: Visit, outcome: str) -> str:

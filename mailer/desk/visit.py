@@ -17,8 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from mailer.desk.faults import FaultSaid, say_both, say_fault
 from mailer.desk.forms import Form
 from mailer.desk.ground import Desk
+from mailer.model.faults import Fault
 from mailer.model.staff import Actor, StaffRole, StaffSession, StaffUser
 from mailer.statements.catalog import Catalog
 
@@ -81,6 +83,14 @@ class Visit:
     def say(self, phrase: str, /, **values: object) -> str:
         """Return a phrase in the page's language."""
         return self.catalog.phrase(phrase, **values)
+
+    def fault(self, fault: Fault) -> FaultSaid:
+        """Return a fault in the page's language."""
+        return say_fault(self.catalog, fault)
+
+    def told(self, problem: str, remedy: str = "") -> FaultSaid:
+        """Return what an error says is wrong, and what to do, in the page's language."""
+        return say_both(self.catalog, problem, remedy)
 
     def query(self, name: str) -> str:
         """Return what the address asks for behind its question mark."""

@@ -7,12 +7,13 @@ the address of the field that each is about.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mailer.app.writing_overview import WrittenStatement, look_at_statement
 from mailer.app.writing_rights import MayNotWrite, Writer
+from mailer.desk.faults import errors_beside, joined
 from mailer.desk.ground import Desk
 from mailer.desk.visit import Visit
 from mailer.model.faults import Fault, FaultsFound, Severity
@@ -135,7 +136,7 @@ def told(visit: Visit, slug: str, faults: Iterable[Fault]) -> list[ToldFault]:
 
 
 def _told(visit: Visit, slug: str, fault: Fault) -> ToldFault:
-    words = f"{fault.problem}. {fault.remedy}." if fault.remedy else f"{fault.problem}."
+    words: str = visit.fault(fault).html
     is_error = fault.severity is Severity.ERROR
     name = fault.file.removesuffix(".md")
     go = visit.desk.path_to
@@ -145,7 +146,7 @@ def _told(visit: Visit, slug: str, fault: Fault) -> ToldFault:
     if name != fault.file and is_edition_tag(name):
         field = field_of(fault)
         if field == "body" and fault.line:
-            words = visit.say("Line %(line)s:", line=fault.line) + f" {words}"
+            words = joined([visit.say("Line %(line)s:", line=fault.line), words])
         address = go("edition", slug=slug, language=name) + f"#{field}"
         return ToldFault(language_name(name, visit.language), words, address, is_error)
     if is_picture_name(fault.file):
@@ -161,15 +162,9 @@ def field_of(fault: Fault) -> str:
     return fault.field if fault.field in _FIELDS else "body"
 
 
-def by_field(faults: Iterable[Fault]) -> Mapping[str, str]:
+def by_field(visit: Visit, faults: Iterable[Fault]) -> dict[str, str]:
     """Return the errors of an edition beside the controls of its editor."""
-    beside: dict[str, str] = {}
-    for fault in faults:
-        if fault.severity is Severity.ERROR:
-            field = field_of(fault)
-            words = f"{fault.problem}. {fault.remedy}." if fault.remedy else f"{fault.problem}."
-            beside[field] = f"{beside[field]} {words}" if field in beside else words
-    return beside
+    return errors_beside(visit.catalog, ((field_of(one), one) for one in faults))
 
 
 __all__ = [

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from mailer.model.worded import worded
+
 #: A canary of fewer mails tells nothing about the rest.
 SMALLEST_CANARY = 50
 #: Of mail domains that belong to no large provider, see `mailer.audience.addresses`.
@@ -74,14 +76,19 @@ def parse_canary(text: str) -> Canary:
         return Canary()
     found = re.fullmatch(r"\s*(\d{1,7}|\d{1,2}\.\d{1,3})\s*(%?)\s*", text, re.ASCII)
     if not found or ("." in found[1] and not found[2]):
-        raise ValueError("is neither a number of mails like 200 nor a share like 5%")
+        raise ValueError(worded("is neither a number of mails like 200 nor a share like 5%"))
     if found[2]:
         percent = float(found[1])
         if not 0 < percent <= 50:
-            raise ValueError("is no share from above 0% to 50%")
+            raise ValueError(worded("is no share from above 0% to 50%"))
         return Canary(percent=percent)
     if int(found[1]) < SMALLEST_CANARY:
-        raise ValueError(f"is fewer than {SMALLEST_CANARY} mails, which tell nothing of the rest")
+        raise ValueError(
+            worded(
+                "is fewer than %(least)s mails, which tell nothing of the rest",
+                least=SMALLEST_CANARY,
+            )
+        )
     return Canary(count=int(found[1]))
 
 

@@ -6,9 +6,12 @@ raises with all of them at once. A fault never holds a supporter's address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from mailer.model.worded import from_document, to_document
 
 
 class Severity(StrEnum):
@@ -87,6 +90,23 @@ class FaultsFound(Exception):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults: tuple[Fault, ...] = tuple(sorted(faults))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def kept_fault(fault: Fault) -> dict[str, object]:
+    """Return a fault as JSON can hold it, to be told in any language later on."""
+    return {
+        "file": fault.file,
+        "line": fault.line,
+        "field": fault.field,
+        "problem": to_document(fault.problem),
+        "remedy": to_document(fault.remedy),
+    }
+
+
+def told_fault(document: Mapping[str, Any]) -> Fault:
+    """Return the fault that `kept_fault` was asked of."""
+    problem, remedy = from_document(document["problem"]), from_document(document["remedy"])
+    return Fault(document["file"], document["line"], document["field"], problem, remedy)
 
 
 def errors_in(faults: Iterable[Fault]) -> tuple[Fault, ...]:

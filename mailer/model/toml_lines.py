@@ -11,6 +11,7 @@ import re
 import tomllib
 
 from mailer.model.faults import Fault
+from mailer.model.worded import worded
 
 Path = tuple[str | int, ...]
 
@@ -95,8 +96,8 @@ def not_toml(file: str, text: str, error: tomllib.TOMLDecodeError) -> Fault:
     line, column = (text.rstrip().count("\n") + 1, 0) if found else (0, 0)
     if found and found[1]:
         line, column = int(found[1]), int(found[2])
-    problem = _NAME.sub(_bracketed, _PLACE.sub("", said))
-    problem = f"is not TOML: {problem[:1].lower()}{problem[1:]}"
+    said = _NAME.sub(_bracketed, _PLACE.sub("", said))
+    problem = worded("is not TOML: %(problem)s", problem=f"{said[:1].lower()}{said[1:]}")
     return Fault(file, line, "", problem, "Mend that line", column)
 
 

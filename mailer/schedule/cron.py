@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
+from mailer.model.worded import worded
 from mailer.schedule.hours import instant_at
 
 _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -56,7 +57,12 @@ class _Field:
         if text.isdecimal() and self.lowest <= int(text) <= self.highest:
             return int(text)
         raise NotCron(
-            f'"{text}" is no {self.name}', f"Write {self.lowest} to {self.highest} or an asterisk"
+            worded('"%(text)s" is no %(name)s', text=text, name=worded(self.name)),
+            worded(
+                "Write %(lowest)s to %(highest)s or an asterisk",
+                lowest=self.lowest,
+                highest=self.highest,
+            ),
         )
 
     def read(self, text: str) -> frozenset[int]:
@@ -65,7 +71,10 @@ class _Field:
         for part in text.split(","):
             taken = _PART.fullmatch(part)
             if taken is None:
-                raise NotCron(f'"{part}" is no {self.name}', "Write it like 9, 1-5, 1,15 or */2")
+                raise NotCron(
+                    worded('"%(part)s" is no %(name)s', part=part, name=worded(self.name)),
+                    "Write it like 9, 1-5, 1,15 or */2",
+                )
             first, last, step = taken.groups()
             if first is None:
                 low, high = self.lowest, self.highest
@@ -73,11 +82,18 @@ class _Field:
                 low = self.number(first)
                 high = self.number(last) if last else low
                 if step and not last:
-                    raise NotCron(f'"{part}" has a step and no range', "Write it like 1-12/2")
+                    raise NotCron(
+                        worded('"%(part)s" has a step and no range', part=part),
+                        "Write it like 1-12/2",
+                    )
             if low > high:
-                raise NotCron(f'"{part}" runs backward', "Write the smaller number first")
+                raise NotCron(
+                    worded('"%(part)s" runs backward', part=part), "Write the smaller number first"
+                )
             if step and not int(step):
-                raise NotCron(f'"{part}" has a step of 0', "Write a step of 1 or more")
+                raise NotCron(
+                    worded('"%(part)s" has a step of 0', part=part), "Write a step of 1 or more"
+                )
             found.update(range(low, high + 1, int(step or 1)))
         return frozenset(found)
 
@@ -103,7 +119,7 @@ class Recurrence:
         parts = expression.lower().split()
         if len(parts) != len(_FIELDS):
             raise NotCron(
-                f"has {len(parts)} fields and not five",
+                worded("has %(count)s fields and not five", count=len(parts)),
                 "Write minute, hour, day of the month, month, day of the week: 0 9 * * 1",
             )
         numbers = [field.read(part) for field, part in zip(_FIELDS, parts, strict=True)]

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from mailer.model.faults import Fault, FaultsFound
+from mailer.model.worded import worded
 
 _HOUR = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([+-]\d\d:?\d\d|Z)?")
 #: Nothing is scheduled outside of these; days are counted on from an hour without running out.
@@ -46,11 +47,23 @@ def local_hour(text: str, zone: str) -> datetime:
         pass
     if local is None:
         faults.append(
-            Fault("", 0, "--at", f'"{text}" is not a date and hour', "Write 2026-12-01T09:00")
+            Fault(
+                "",
+                0,
+                "--at",
+                worded('"%(text)s" is not a date and hour', text=text),
+                "Write 2026-12-01T09:00",
+            )
         )
     if local is not None and not _FIRST_YEAR <= local.year <= _LAST_YEAR:
         faults.append(
-            Fault("", 0, "--at", f"the year {local.year} is too far off", "Write 2026-12-01T09:00")
+            Fault(
+                "",
+                0,
+                "--at",
+                worded("the year %(year)s is too far off", year=local.year),
+                "Write 2026-12-01T09:00",
+            )
         )
     if local is not None and local.tzinfo is not None:
         faults.append(
@@ -58,7 +71,13 @@ def local_hour(text: str, zone: str) -> datetime:
         )
     if zone not in available_timezones():
         faults.append(
-            Fault("", 0, "--timezone", f'"{zone}" is no time zone', "Write one like Europe/Kyiv")
+            Fault(
+                "",
+                0,
+                "--timezone",
+                worded('"%(zone)s" is no time zone', zone=zone),
+                "Write one like Europe/Kyiv",
+            )
         )
     if faults or local is None:
         raise FaultsFound(faults)

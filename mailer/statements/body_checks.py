@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from mailer.cldr import is_language
 from mailer.model.faults import FaultKind
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem, shown_address
 from mailer.statements.languages import normalize_tag
@@ -90,7 +91,12 @@ def _check_blocks(
             name = token.type.removeprefix("container_").removesuffix("_open")
             _check_closed(token, name, lines, line, found)
             if tokens[position + 1].type == f"container_{name}_close":
-                found.error(line, name, f"the {name} is empty", "Write it, or take it out")
+                found.error(
+                    line,
+                    name,
+                    worded("the %(name)s is empty", name=name),
+                    "Write it, or take it out",
+                )
             if name == "quote":
                 _check_quote(token, first_line, line, found)
 
@@ -102,7 +108,12 @@ def _check_heading(level: int, before: int, line: int, found: FaultCollector) ->
         return before
     if level > before + 1:
         right = "#" * (before + 1)
-        found.warning(line, "heading", f"skips from level {before} to {level}", f"Write {right}")
+        found.warning(
+            line,
+            "heading",
+            worded("skips from level %(before)s to %(level)s", before=before, level=level),
+            worded("Write %(right)s", right=right),
+        )
     return level
 
 
@@ -113,7 +124,10 @@ def _check_closed(
     last = lines[end].strip() if end < len(lines) else ""
     if len(last) < len(token.markup) or last.strip(":"):
         found.error(
-            line, name, f"the {name} is never closed", f"Close it with a line {token.markup}"
+            line,
+            name,
+            worded("the %(name)s is never closed", name=name),
+            worded("Close it with a line %(markup)s", markup=token.markup),
         )
 
 
@@ -124,7 +138,9 @@ def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector
         name = f"quote.{field.name}"
         if field.name not in QUOTE_FIELDS:
             known = ", ".join(QUOTE_FIELDS)
-            found.error(at, name, "is not a field of a quote", f"There are: {known}")
+            found.error(
+                at, name, "is not a field of a quote", worded("There are: %(known)s", known=known)
+            )
         elif field.name in seen:
             found.error(at, name, "is given twice", "Keep one of them")
         elif not field.value:
@@ -136,7 +152,7 @@ def _check_quote(token: Token, first_line: int, line: int, found: FaultCollector
         elif field.name == "language" and (
             not is_language(field.value) or normalize_tag(field.value) != field.value
         ):
-            problem_text = f'"{field.value}" is not a language'
+            problem_text = worded('"%(tag)s" is not a language', tag=field.value)
             found.error(at, name, problem_text, "Write a tag like en, ru or sr-Latn")
         seen.add(field.name)
     if "attribution" not in seen:
@@ -165,8 +181,8 @@ def _check_inline(
                 found.error(
                     line,
                     "picture",
-                    f'"{name}" has no alternative text',
-                    f"Say what it shows: ![a harbor at dawn]({name})",
+                    worded('"%(name)s" has no alternative text', name=name),
+                    worded("Say what it shows: ![a harbor at dawn](%(name)s)", name=name),
                     kind=FaultKind.PICTURE,
                 )
             yield PictureUse(name, line, alternative)
@@ -182,8 +198,13 @@ def _check_link(address: str, following: Token, line: int, found: FaultCollector
     if problem is not None:
         mail = address.lower().startswith("mailto:")
         # A person's address has no place in an error, and a link may hold one.
-        shown = "the mail link" if mail else f'"{shown_address(address)}"'
-        found.error(line, "link", f"{shown} {problem.problem}", problem.remedy)
+        shown = worded("the mail link") if mail else f'"{shown_address(address)}"'
+        found.error(
+            line,
+            "link",
+            worded("%(shown)s %(problem)s", shown=shown, problem=worded(problem.problem)),
+            problem.remedy,
+        )
     if following.type == "link_close":
         found.error(line, "link", "a link without words", "Write the words between [ and ]")
 
@@ -193,7 +214,12 @@ def _check_text(text: str, line: int, found: FaultCollector) -> None:
     if block:
         known = ", ".join(BLOCKS)
         if block[1] and block[1] not in BLOCKS:
-            found.error(line, block[1], "is not a block known here", f"There are: {known}")
+            found.error(
+                line,
+                block[1],
+                "is not a block known here",
+                worded("There are: %(known)s", known=known),
+            )
         else:
             remedy = "Give ::: a line of its own, as many colons at the end as at the beginning"
             found.error(line, "block", "a line of ::: opens or closes nothing", remedy)
@@ -220,10 +246,22 @@ def _check_bare_addresses(text: str, target: str, line: int, found: FaultCollect
         problem = host_problem(address if "://" in address else f"https://{address}")
         # Of a link to the same host it was said already.
         if problem is not None and not (target and host_problem(target)):
-            found.error(line, "link", f'"{address}" {problem.problem}', problem.remedy)
+            found.error(
+                line,
+                "link",
+                worded(
+                    "%(shown)s %(problem)s", shown=f'"{address}"', problem=worded(problem.problem)
+                ),
+                problem.remedy,
+            )
         elif not target:
-            remedy = "Write [words](https://…), or <https://…>"
-            found.warning(line, "link", f'the address "{address}" is no link', remedy)
+            remedy = worded("Write [words](https://…), or %(form)s", form="<https://…>")
+            found.warning(
+                line,
+                "link",
+                worded('the address "%(address)s" is no link', address=address),
+                remedy,
+            )
 
 
 def _check_letters(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mailer.model.faults import Fault
 from mailer.model.statement import Revision, edition_file
+from mailer.model.worded import worded
 from mailer.statements.catalog import Catalog, catalog_file, find_catalog, missing_phrases
 from mailer.statements.collecting import by_place
 from mailer.statements.languages import language_name
@@ -49,11 +50,19 @@ def _catalog_faults(files: Mapping[str, str], catalogs: Mapping[str, Catalog]) -
         missing = missing_phrases(catalogs, language)
         listed = "; ".join(f'"{msgid}"' for msgid in missing)
         if catalog is None:
-            problem = f"there is no catalog for {name}"
+            problem = worded("there is no catalog for %(name)s", name=name)
             if missing:
-                problem += f"; it needs the phrases {listed}"
-            faults.append(Fault(file, 0, "language", problem, f"Add {path}"))
+                problem = worded(
+                    "there is no catalog for %(name)s; it needs the phrases %(phrases)s",
+                    name=name,
+                    phrases=listed,
+                )
+            faults.append(Fault(file, 0, "language", problem, worded("Add %(path)s", path=path)))
         elif missing:
-            problem = f"the catalog for {name} lacks the phrases {listed}"
-            faults.append(Fault(file, 0, "language", problem, f"Translate them in {path}"))
+            problem = worded(
+                "the catalog for %(name)s lacks the phrases %(phrases)s", name=name, phrases=listed
+            )
+            faults.append(
+                Fault(file, 0, "language", problem, worded("Translate them in %(path)s", path=path))
+            )
     return faults

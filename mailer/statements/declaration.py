@@ -63,6 +63,7 @@ from mailer.model.statement import (
 )
 from mailer.model.toml_lines import TomlLines, not_toml
 from mailer.model.topics import is_topic
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.hosts import host_problem
 from mailer.statements.languages import MalformedTag, normalize_tag
@@ -161,7 +162,7 @@ class _Table:
         value = self._values.get(key)
         if value is None or isinstance(value, kind):
             return value
-        self.fault(key, f"is not {what}", remedy)
+        self.fault(key, worded("is not %(what)s", what=worded(what)), remedy)
         return None
 
     def text(self, key: str, remedy: str, *, required: bool = True) -> str:
@@ -175,14 +176,20 @@ class _Table:
 
     def flag(self, key: str) -> bool:
         """Return a yes or no; False when it is missing."""
-        return self.value(key, bool, "true or false", f"Write {key} = true") or False
+        return (
+            self.value(key, bool, "true or false", worded("Write %(key)s = true", key=key)) or False
+        )
 
     def choice(self, key: str, kind: type[Member]) -> Member | None:
         """Return the member of an enum."""
         words = ", ".join(member.value for member in kind)
-        text = self.text(key, f"Write one of: {words}")
+        text = self.text(key, worded("Write one of: %(known)s", known=words))
         if text and text not in list(kind):
-            self.fault(key, f'is "{text}"', f"Write one of: {words}")
+            self.fault(
+                key,
+                worded('is "%(text)s"', text=text),
+                worded("Write one of: %(known)s", known=words),
+            )
             return None
         return kind(text) if text else None
 
@@ -197,7 +204,11 @@ class _Table:
 
     def localized(self, key: str, source_language: str) -> LocalizedText:
         """Return a text per language, tags normalised."""
-        remedy = f'Write {key} = {{ {source_language or "en"} = "…" }}'
+        remedy = worded(
+            'Write %(key)s = { %(source_language)s = "…" }',
+            key=key,
+            source_language=source_language or "en",
+        )
         values = self.value(key, dict, "a text per language", remedy)
         if values is None:
             if key not in self._values:
@@ -207,7 +218,9 @@ class _Table:
         for tag, value in values.items():
             text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
             if not is_language(tag) or normalize_tag(tag) != tag:
-                self.fault(key, f'"{tag}" is not a language', _tag_remedy(tag), below=tag)
+                self.fault(
+                    key, worded('"%(tag)s" is not a language', tag=tag), _tag_remedy(tag), below=tag
+                )
             elif not text:
                 self.fault(key, "is empty or not a text", remedy, below=tag)
             else:
@@ -215,7 +228,14 @@ class _Table:
                 line = self._lines.of(*self._path, key, tag)
                 self.look_at_letters(NamedText(line, f"{self.field(key)}.{tag}", tag, text))
         if source_language and source_language not in values:
-            self.fault(key, f'has no "{source_language}", the source language', remedy)
+            self.fault(
+                key,
+                worded(
+                    'has no "%(source_language)s", the source language',
+                    source_language=source_language,
+                ),
+                remedy,
+            )
         return texts
 
     def look_at_letters(self, text: NamedText) -> None:
@@ -224,12 +244,12 @@ class _Table:
 
     def tables(self, key: str, read: Callable[[_Table], Item | None]) -> tuple[Item, ...]:
         """Return what `read` makes of every `[[key]]`; faulty ones are left out."""
-        remedy = f"Write a block that begins with [[{key}]]"
-        rows = self.value(key, list, f"a row of [[{key}]]", remedy) or []
+        remedy = worded("Write a block that begins with [[%(key)s]]", key=key)
+        rows = self.value(key, list, worded("a row of [[%(key)s]]", key=key), remedy) or []
         items: list[Item] = []
         for index, row in enumerate(rows):
             if not isinstance(row, dict):
-                self.fault(key, f"is not a row of [[{key}]]", remedy)
+                self.fault(key, worded("is not a row of [[%(key)s]]", key=key), remedy)
                 continue
             table = _Table(row, (*self._path, key, index), self._lines, self._found, self._texts)
             item = read(table)
@@ -245,7 +265,7 @@ class _Table:
 
     def day(self, key: str) -> date | None:
         """Return a day without an hour; None when it is missing or faulty."""
-        remedy = f"Write a day: {key} = 2026-12-10"
+        remedy = worded("Write a day: %(key)s = 2026-12-10", key=key)
         value = self.value(key, date, "a day", remedy)
         if isinstance(value, datetime):
             self.fault(key, "has an hour; it is a day", remedy)
@@ -254,7 +274,7 @@ class _Table:
 
     def table(self, key: str, remedy: str) -> _Table | None:
         """Return the table `[key]`, which must be there."""
-        values = self.value(key, dict, f"a block [{key}]", remedy)
+        values = self.value(key, dict, worded("a block [%(key)s]", key=key), remedy)
         if values is None:
             if key not in self._values:
                 self.fault(key, "is missing", remedy)
@@ -266,7 +286,9 @@ class _Table:
         known = ", ".join(sorted(self._asked))
         for key in self._values:
             if key not in self._asked:
-                self.fault(key, "is not a key known here", f"There are: {known}")
+                self.fault(
+                    key, "is not a key known here", worded("There are: %(known)s", known=known)
+                )
 
 
 def _tag_remedy(tag: str) -> str:
@@ -275,7 +297,9 @@ def _tag_remedy(tag: str) -> str:
     except MalformedTag:
         right = ""
     return (
-        f"Write {right}" if right and is_language(right) else "Write a tag like en, ru or sr-Latn"
+        worded("Write %(right)s", right=right)
+        if right and is_language(right)
+        else "Write a tag like en, ru or sr-Latn"
     )
 
 
@@ -302,7 +326,11 @@ def parse_declaration(text: str, folder: str, found: FaultCollector) -> Declarat
     kind = table.choice("kind", StatementKind)
     source = table.text("source_language", 'Write source_language = "en"')
     if source and (not is_language(source) or normalize_tag(source) != source):
-        table.fault("source_language", f'"{source}" is not a language', _tag_remedy(source))
+        table.fault(
+            "source_language",
+            worded('"%(tag)s" is not a language', tag=source),
+            _tag_remedy(source),
+        )
         source = ""
     declaration = Declaration(
         slug=slug,
@@ -331,13 +359,20 @@ def is_slug(text: str) -> bool:
 
 
 def _read_slug(table: _Table, folder: str) -> str:
-    slug = table.text("slug", f'Write slug = "{folder}"')
+    slug = table.text("slug", worded('Write slug = "%(folder)s"', folder=folder))
     if slug and not is_slug(slug):
-        remedy = f"Use lower-case letters, digits and single hyphens, at most {_LONGEST_SLUG}"
-        table.fault("slug", f'"{slug}" cannot stand in an address', remedy)
+        remedy = worded(
+            "Use lower-case letters, digits and single hyphens, at most %(longest)s",
+            longest=_LONGEST_SLUG,
+        )
+        table.fault("slug", worded('"%(slug)s" cannot stand in an address', slug=slug), remedy)
         return ""
     if slug and slug != folder:
-        table.fault("slug", f'is "{slug}" in the folder "{folder}"', "Let both be the same")
+        table.fault(
+            "slug",
+            worded('is "%(slug)s" in the folder "%(folder)s"', slug=slug, folder=folder),
+            "Let both be the same",
+        )
         return ""
     return slug
 
@@ -358,7 +393,7 @@ def _read_topics(table: _Table) -> tuple[str, ...]:
     if len(topics) < len(values):
         table.fault("topics", "holds what is no key of a topic", remedy)
     for one in sorted({one for one in topics if topics.count(one) > 1}):
-        table.fault("topics", f'names "{one}" twice', "Name each topic once")
+        table.fault("topics", worded('names "%(name)s" twice', name=one), "Name each topic once")
     return tuple(dict.fromkeys(topics))
 
 
@@ -399,7 +434,7 @@ def _hashtag(row: _Table, source: str) -> Hashtag | None:
     tag = row.text("tag", 'Write tag = "#HerRights"')
     if tag and not _HASHTAG.fullmatch(tag):
         remedy = 'Write a number sign, then letters and digits only: "#HerRights"'
-        row.fault("tag", f'"{tag}" is not a hashtag', remedy)
+        row.fault("tag", worded('"%(tag)s" is not a hashtag', tag=tag), remedy)
         tag = ""
     if tag:
         # One hashtag serves all editions: where scripts tie, that of the source decides.
@@ -422,7 +457,7 @@ def _signatory(row: _Table, source: str) -> Signatory | None:
     country = row.text("country", 'Write a code of two letters: country = "MD"')
     if country and not is_country(country):
         remedy = 'Write its code of two capital letters (ISO 3166-1): "MD"'
-        row.fault("country", f'"{country}" is not a country', remedy)
+        row.fault("country", worded('"%(country)s" is not a country', country=country), remedy)
         country = ""
     address = row.address("address", required=False)
     return Signatory(name, country, address) if name and country else None

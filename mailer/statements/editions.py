@@ -16,6 +16,7 @@ from mailer.model.characters import printable
 from mailer.model.faults import Fault, FaultKind, FaultsFound
 from mailer.model.statement import Edition
 from mailer.model.tags import MalformedTag, normalize_tag
+from mailer.model.worded import worded
 from mailer.statements.body_checks import PictureUse, check_body
 from mailer.statements.collecting import FaultCollector
 from mailer.statements.front_matter import FrontMatter, parse_front_matter
@@ -64,7 +65,10 @@ def edition_name(language: str) -> str:
         FaultsFound: when that is no language as its tag is written.
     """
     if not is_edition_tag(language):
-        problem = f'"{printable(language)[:LONGEST_TAG]}" is not a language as its tag is written'
+        problem = worded(
+            '"%(tag)s" is not a language as its tag is written',
+            tag=printable(language)[:LONGEST_TAG],
+        )
         raise FaultsFound([Fault("", 0, "language", problem, "Write a tag like en or sr-Latn")])
     return f"{language}.md"
 
@@ -128,7 +132,12 @@ def _check_fields(front: FrontMatter, language: str, found: FaultCollector) -> N
     for name in ("title", "subject"):
         if not front.values.get(name):
             problem = "is empty" if name in front.values else "is missing"
-            found.error(front.line_of(name), name, problem, f"Write {name}: … in the front matter")
+            found.error(
+                front.line_of(name),
+                name,
+                problem,
+                worded("Write %(name)s: … in the front matter", name=name),
+            )
     if not front.values.get("preheader"):
         found.warning(
             front.line_of("preheader"),
@@ -142,12 +151,19 @@ def _check_fields(front: FrontMatter, language: str, found: FaultCollector) -> N
                 front.line_of(name),
                 name,
                 "is missing: who is marked discreet cannot be sent this edition",
-                f"Write {name}: … with words that a stranger may read on a locked screen",
+                worded(
+                    "Write %(name)s: … with words that a stranger may read on a locked screen",
+                    name=name,
+                ),
             )
     for name, longest in (("subject", LONG_SUBJECT), ("preheader", LONG_PREHEADER)):
         length = len(front.values.get(name, ""))
         if length > longest:
-            problem = f"has {length} characters; mail programs cut it at about {longest}"
+            problem = worded(
+                "has %(length)s characters; mail programs cut it at about %(longest)s",
+                length=length,
+                longest=longest,
+            )
             found.warning(front.line_of(name), name, problem, "Say it shorter")
     for name, value in front.values.items():
         line = front.line_of(name)
@@ -167,23 +183,37 @@ def check_translation(
     """Check that an edition was translated from the source as it is now."""
     said = read.edition.translated_from
     line = read.front_matter.line_of("translated_from")
-    write = f"write translated_from: {source.content_hash[:SHORT_HASH]}"
+    write = worded("write translated_from: %(hash)s", hash=source.content_hash[:SHORT_HASH])
     language = read.edition.language
     if language == source.language:
         if said:
             problem = "this is the source edition, translated from nothing"
             found.error(line, "translated_from", problem, "Take the line out")
     elif not said:
-        remedy = f"See that it says what {source_file} says, then {write}"
+        remedy = worded(
+            "See that it says what %(source_file)s says, then %(write)s",
+            source_file=source_file,
+            write=write,
+        )
         found.error(line, "translated_from", "is missing", remedy)
     elif not _HASH.fullmatch(said):
-        remedy = f"See that it says what {source_file} says, then {write}"
+        remedy = worded(
+            "See that it says what %(source_file)s says, then %(write)s",
+            source_file=source_file,
+            write=write,
+        )
         found.error(line, "translated_from", "is not the hash of an edition", remedy)
     elif not source.content_hash.startswith(said):
         found.error(
             line,
             "translated_from",
-            f"{source_file} has changed since this was translated",
-            f"See what changed with `mailer statements changes {slug} {language}`, "
-            f"mend the translation, then {write}",
+            worded(
+                "%(source_file)s has changed since this was translated", source_file=source_file
+            ),
+            worded(
+                "See what changed with `mailer statements changes %(slug)s %(language)s`, mend the translation, then %(write)s",
+                slug=slug,
+                language=language,
+                write=write,
+            ),
         )

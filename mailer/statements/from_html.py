@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
+from mailer.model.worded import worded
 from mailer.statements.inline_markdown import usable_address
 from mailer.statements.pasted import (
     Block,
@@ -113,7 +114,10 @@ def _parsed(html: str) -> etree._Element | None:
     content = html.encode("utf-8", "ignore")
     if len(content) > MAX_HTML_BYTES:
         limit = MAX_HTML_BYTES // 1_000_000
-        raise NotReadable(f"It has more than {limit} MB", "Take a part of it, without pictures")
+        raise NotReadable(
+            worded("It has more than %(limit)s MB", limit=limit),
+            "Take a part of it, without pictures",
+        )
     content = _CONTROL.sub("", content.decode()).encode()
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False

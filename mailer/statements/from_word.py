@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 import mammoth
 
+from mailer.model.worded import worded
 from mailer.statements.from_html import NotReadable, from_html
 from mailer.statements.pasted import Losses, LossKind, Pasted
 
@@ -49,7 +50,9 @@ def from_word(content: bytes) -> Pasted:
     """
     if len(content) > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1_000_000
-        raise NotReadable(f"The file has more than {limit} MB", "Take the pictures out")
+        raise NotReadable(
+            worded("The file has more than %(limit)s MB", limit=limit), "Take the pictures out"
+        )
     losses = Losses()
     _bounded(content, losses)
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector
 
 #: The fields there are, in the order they are best written in.
@@ -93,14 +94,30 @@ def _read_line(
         return
     parts = _LINE.fullmatch(line)
     if parts is None:
-        problem = "goes on from the line above" if line[0].isspace() else "is not `field: value`"
-        found.error(number, "", f"the line {problem}", "Write each field on one line: subject: …")
+        problem = (
+            "the line goes on from the line above"
+            if line[0].isspace()
+            else "the line is not `field: value`"
+        )
+        found.error(
+            number,
+            "",
+            problem,
+            "Write each field on one line: subject: …",
+        )
         return
     key = parts[1]
     if key not in FIELDS:
-        found.error(number, key, "is not a field known here", f"There are: {_LIST}")
+        found.error(
+            number, key, "is not a field known here", worded("There are: %(known)s", known=_LIST)
+        )
     elif key in values:
-        found.error(number, key, "is given twice", f"Line {places[key]} has it already")
+        found.error(
+            number,
+            key,
+            "is given twice",
+            worded("Line %(line)s has it already", line=places[key]),
+        )
     else:
         values[key] = unquote(parts[2] or "")
         places[key] = number

@@ -12,8 +12,11 @@ import unicodedata
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
+from mailer.model.worded import worded
 from mailer.statements.letters import (
+    CYRILLIC,
     CYRILLIC_TO_LATIN,
+    LATIN,
     LATIN_TO_CYRILLIC,
     said_places,
 )
@@ -44,6 +47,8 @@ _LOOK_ALIKES = {
     (_CYRILLIC, _LATIN): CYRILLIC_TO_LATIN,
     (_LATIN, _CYRILLIC): LATIN_TO_CYRILLIC,
 }
+#: What scripts are called, where a phrase knows it.
+_NAMES = {str(one): one for one in (LATIN, CYRILLIC, worded("Greek"))}
 _COPY = "Copy the address from the site itself"
 
 
@@ -107,7 +112,9 @@ def _unseen(label: str) -> LinkProblem | None:
             continue
         if unicodedata.category(character) in ("Cc", "Cf"):
             said = f"U+{ord(character):04X}"
-            return LinkProblem(f"has a character that nobody sees in its host: {said}", _COPY)
+            return LinkProblem(
+                worded("has a character that nobody sees in its host: %(code)s", code=said), _COPY
+            )
     return None
 
 
@@ -123,10 +130,18 @@ def _mixed(label: str) -> LinkProblem | None:
         if _script(letter) not in ("", right)
     ]
     foreign = sorted({_script(letter) for _, letter in places})
-    verb = "is" if len(places) == 1 else "are"
     return LinkProblem(
-        f'mixes alphabets in its host: in "{label}" {said_places(places)} {verb} '
-        f"{' and '.join(foreign)} and the others {right}",
+        worded(
+            'mixes alphabets in its host: in "%(label)s" %(places)s is %(foreign)s and the others %(right)s'
+            if len(places) == 1
+            else 'mixes alphabets in its host: in "%(label)s" %(places)s are %(foreign)s and the others %(right)s',
+            label=label,
+            places=said_places(places),
+            foreign=_NAMES.get(foreign[0], foreign[0])
+            if len(foreign) == 1
+            else " and ".join(foreign),
+            right=_NAMES.get(right, right),
+        ),
         _remedy(label, places, right),
     )
 
@@ -136,10 +151,14 @@ def _disguised(label: str) -> LinkProblem | None:
     places = [(position, letter) for position, letter in enumerate(label, 1) if _script(letter)]
     if not places or any(letter not in CYRILLIC_TO_LATIN for _, letter in places):
         return None
-    verb = "is" if len(places) == 1 else "are"
     return LinkProblem(
-        f'has a host that looks Latin and is not: in "{label}" {said_places(places)} {verb} '
-        "Cyrillic",
+        worded(
+            'has a host that looks Latin and is not: in "%(label)s" %(places)s is Cyrillic'
+            if len(places) == 1
+            else 'has a host that looks Latin and is not: in "%(label)s" %(places)s are Cyrillic',
+            label=label,
+            places=said_places(places),
+        ),
         _remedy(label, places, _LATIN),
     )
 
@@ -152,4 +171,8 @@ def _remedy(label: str, places: Sequence[tuple[int, str]], right: str) -> str:
             return _COPY
         meant[letter] = same
     mended = "".join(meant.get(letter, letter) for letter in label)
-    return f'Write it anew in {right} letters only: "{mended}"'
+    return worded(
+        'Write it anew in %(right)s letters only: "%(mended)s"',
+        right=_NAMES.get(right, right),
+        mended=mended,
+    )

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 from mailer.cldr import script_of
 from mailer.model.tags import MalformedTag, parse_tag
+from mailer.model.worded import worded
 
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")
 
+LATIN = worded("Latin")
+CYRILLIC = worded("Cyrillic")
 #: Latin letters that look like Cyrillic ones of the alphabets we meet, and what was meant.
 LATIN_TO_CYRILLIC = dict(
     zip(
@@ -82,11 +85,15 @@ def _word_faults(text: str, language: str) -> Iterator[LetterFault]:
         yield from _mixed(word, found.start(), script, tag.language)
         if tag.language == "ro":
             yield from _replaced(
-                word, found.start(), _cedilla(word), "a cedilla", "Romanian has a comma below"
+                word,
+                found.start(),
+                _cedilla(word),
+                worded("a cedilla"),
+                worded("Romanian has a comma below"),
             )
         if tag.language in _PERSIAN:
             yield from _replaced(
-                word, found.start(), _ARABIC_TO_PERSIAN, "the Arabic form", "Persian has its own",
+                word, found.start(), _ARABIC_TO_PERSIAN, worded("the Arabic form"), worded("Persian has its own"),
                 doubtful=True,
             )  # fmt: skip
 
@@ -94,14 +101,14 @@ def _word_faults(text: str, language: str) -> Iterator[LetterFault]:
 def unseen_faults(text: str) -> Iterator[LetterFault]:
     """Yield every character that nobody sees and that changes what is shown."""
     for pattern, problem, doubtful in (
-        (_CONTROL, "is a control character", False),
-        (_TURNING, "turns the direction of text unseen", False),
-        (_UNSEEN, "is an unseen character inside the text", True),
+        (_CONTROL, worded("is a control character"), False),
+        (_TURNING, worded("turns the direction of text unseen"), False),
+        (_UNSEEN, worded("is an unseen character inside the text"), True),
     ):
         for found in pattern.finditer(text):
             yield LetterFault(
                 found.start(),
-                f"U+{ord(found[0]):04X} {problem}",
+                worded("U+%(code)s %(problem)s", code=f"{ord(found[0]):04X}", problem=problem),
                 "Delete it: it came along when the text was copied",
                 doubtful,
             )
@@ -126,9 +133,9 @@ def _mixed(word: str, start: int, script: str, language: str) -> Iterator[Letter
         # Both could be the slip: the script of the language decides, else the larger part.
         latin_is_foreign = script == "Cyrl" or (script != "Latn" and len(latin) <= len(cyrillic))
     if latin_is_foreign:
-        yield _mixed_fault(word, start, "Latn", "Latin", "Cyrillic", to_cyrillic)
+        yield _mixed_fault(word, start, "Latn", LATIN, CYRILLIC, to_cyrillic)
     elif cyrillic_is_foreign:
-        yield _mixed_fault(word, start, "Cyrl", "Cyrillic", "Latin", CYRILLIC_TO_LATIN)
+        yield _mixed_fault(word, start, "Cyrl", CYRILLIC, LATIN, CYRILLIC_TO_LATIN)
 
 
 def _is_acronym_with_ending(word: str) -> bool:
@@ -148,12 +155,23 @@ def _mixed_fault(
         for position, letter in enumerate(_letters(word), 1)
         if _script(letter) == foreign
     ]
-    verb = "is" if len(places) == 1 else "are"
     mended = "".join(meant[letter] if _script(letter) == foreign else letter for letter in word)
     return LetterFault(
         start,
-        f'in the word "{word}" {said_places(places)} {verb} {foreign_name} and the others {right_name}',
-        f'Write it anew in {right_name} letters only: "{mended}"',
+        worded(
+            'in the word "%(word)s" %(places)s is %(foreign)s and the others %(right)s'
+            if len(places) == 1
+            else 'in the word "%(word)s" %(places)s are %(foreign)s and the others %(right)s',
+            word=word,
+            places=said_places(places),
+            foreign=foreign_name,
+            right=right_name,
+        ),
+        worded(
+            'Write it anew in %(right)s letters only: "%(mended)s"',
+            right=right_name,
+            mended=mended,
+        ),
     )
 
 
@@ -161,8 +179,8 @@ def said_places(places: Sequence[tuple[int, str]]) -> str:
     """Return the places for a person: "letter 1 (M)", "letters 7 (c) and 9 (a)"."""
     named = [f"{position} ({letter})" for position, letter in places]
     if len(named) == 1:
-        return f"letter {named[0]}"
-    return f"letters {', '.join(named[:-1])} and {named[-1]}"
+        return worded("letter %(place)s", place=named[0])
+    return worded("letters %(places)s and %(last)s", places=", ".join(named[:-1]), last=named[-1])
 
 
 def _letters(word: str) -> list[str]:
@@ -185,7 +203,14 @@ def _replaced(
         mended = "".join(meant.get(letter, letter) for letter in word)
         yield LetterFault(
             start,
-            f'in the word "{word}" {said_places(places)} {"has" if len(places) == 1 else "have"} {what}',
-            f'{why}: write "{mended}"',
+            worded(
+                'in the word "%(word)s" %(places)s has %(what)s'
+                if len(places) == 1
+                else 'in the word "%(word)s" %(places)s have %(what)s',
+                word=word,
+                places=said_places(places),
+                what=what,
+            ),
+            worded('%(why)s: write "%(mended)s"', why=why, mended=mended),
             doubtful,
         )

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailer.model.worded import worded
+
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _NEITHER_SPACE_NOR_CONTROL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]*")
@@ -37,7 +39,10 @@ def web_address_problem(address: str) -> LinkProblem | None:
     if not _NEITHER_SPACE_NOR_CONTROL.fullmatch(address):
         return LinkProblem("has a space in it", "Write %20 for it, or take it out")
     if len(address) > LONGEST_ADDRESS:
-        return LinkProblem(f"is longer than {LONGEST_ADDRESS} characters", "Use a shorter one")
+        return LinkProblem(
+            worded("is longer than %(longest)s characters", longest=LONGEST_ADDRESS),
+            "Use a shorter one",
+        )
     try:
         parts = urlsplit(address)
         host = (parts.hostname or "").rstrip(".")
@@ -49,7 +54,10 @@ def web_address_problem(address: str) -> LinkProblem | None:
     if not parts.scheme and not _SCHEME.match(address):
         return LinkProblem("is relative: a mail belongs to no site", _WRITE_WHOLE)
     if parts.scheme != "https":
-        return LinkProblem(f"begins with {parts.scheme or 'no'}: and not with https:", _WRITE_WHOLE)
+        return LinkProblem(
+            worded("begins with %(scheme)s: and not with https:", scheme=parts.scheme or "no"),
+            _WRITE_WHOLE,
+        )
     if parts.username is not None or parts.password is not None:
         return LinkProblem("has a user name before the host", "Take everything up to the @ out")
     return None if _is_host(host) else LinkProblem("has no host like example.org", _WRITE_WHOLE)

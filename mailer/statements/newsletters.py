@@ -31,6 +31,7 @@ from mailer.model.faults import Fault, errors_in
 from mailer.model.newsletter import DATE_MARK, NUMBER_MARK, Newsletter
 from mailer.model.statement import Edition, StatementKind
 from mailer.model.toml_lines import TomlLines, not_toml
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector, by_place
 from mailer.statements.editions import ReadEdition, parse_edition
 from mailer.statements.languages import MalformedTag, normalize_tag
@@ -86,7 +87,9 @@ def read_newsletter(folder: Path, root: Path) -> NewsletterFolder:
     if newsletter is not None:
         source = newsletter.source_language
         if source not in intros:
-            problem = f"{source}.md, in the source language, is missing or cannot be read"
+            problem = worded(
+                "%(source)s.md, in the source language, is missing or cannot be read", source=source
+            )
             remedy = "Write it: title, subject and preheader, and words to begin with if you like"
             line = reader.lines.of("source_language")
             faults.append(Fault(found.file, line, "source_language", problem, remedy))
@@ -114,8 +117,17 @@ def _check_intro(read: ReadEdition, found: FaultCollector) -> None:
     for name, value in front.values.items():
         for mark in _MARK.findall(value):
             if mark not in _MARKS:
-                remedy = f"There are {DATE_MARK} and {NUMBER_MARK}"
-                found.error(front.line_of(name), name, f"{mark} stands for nothing here", remedy)
+                remedy = worded(
+                    "There are %(date)s and %(number)s",
+                    date=DATE_MARK,
+                    number=NUMBER_MARK,
+                )
+                found.error(
+                    front.line_of(name),
+                    name,
+                    worded("%(mark)s stands for nothing here", mark=mark),
+                    remedy,
+                )
     if "translated_from" in front.values:
         problem = "is for statements: each language of a newsletter has words of its own"
         found.error(front.line_of("translated_from"), "translated_from", problem, "Take it out")
@@ -144,12 +156,20 @@ class _Reader:
             return None
         for key in self._values:
             if key not in _KNOWN:
-                self._fault(key, "is not a key known here", f"There are: {', '.join(_KNOWN)}")
+                self._fault(
+                    key,
+                    "is not a key known here",
+                    worded("There are: %(known)s", known=", ".join(_KNOWN)),
+                )
         slug = self._slug(folder)
         source = self._language("source_language")
         zone = self._word("time_zone", 'Write time_zone = "Europe/Chisinau"')
         if zone and zone not in available_timezones():
-            self._fault("time_zone", f'"{zone}" is no time zone', "Write one like Europe/Chisinau")
+            self._fault(
+                "time_zone",
+                worded('"%(zone)s" is no time zone', zone=zone),
+                "Write one like Europe/Chisinau",
+            )
         newsletter = Newsletter(
             slug=slug,
             cron=self._word("cron", 'Write cron = "0 9 * * 1" for every Monday at nine'),
@@ -177,27 +197,36 @@ class _Reader:
         return value.strip()
 
     def _slug(self, folder: str) -> str:
-        slug = self._word("slug", f'Write slug = "{folder}"')
+        slug = self._word("slug", worded('Write slug = "%(folder)s"', folder=folder))
         if slug and (not _SLUG.fullmatch(slug) or len(slug) > _LONGEST_SLUG):
-            remedy = f"Use lower-case letters, digits and single hyphens, at most {_LONGEST_SLUG}"
-            self._fault("slug", f'"{slug}" cannot stand in an address', remedy)
+            remedy = worded(
+                "Use lower-case letters, digits and single hyphens, at most %(longest)s",
+                longest=_LONGEST_SLUG,
+            )
+            self._fault("slug", worded('"%(slug)s" cannot stand in an address', slug=slug), remedy)
             return ""
         if slug and slug != folder:
-            self._fault("slug", f'is "{slug}" in the folder "{folder}"', "Let both be the same")
+            self._fault(
+                "slug",
+                worded('is "%(slug)s" in the folder "%(folder)s"', slug=slug, folder=folder),
+                "Let both be the same",
+            )
             return ""
         return slug
 
     def _language(self, key: str) -> str:
-        text = self._word(key, f'Write {key} = "en"')
+        text = self._word(key, worded('Write %(key)s = "en"', key=key))
         try:
             right = normalize_tag(text) if text else ""
         except MalformedTag:
             right = ""
         if text and (not right or not is_language(text) or right != text):
             remedy = (
-                f"Write {right}" if right and is_language(text) else "Write a tag like en or ru"
+                worded("Write %(right)s", right=right)
+                if right and is_language(text)
+                else "Write a tag like en or ru"
             )
-            self._fault(key, f'"{text}" is not a language', remedy)
+            self._fault(key, worded('"%(tag)s" is not a language', tag=text), remedy)
             return ""
         return text
 
@@ -210,7 +239,7 @@ class _Reader:
             self._fault(key, "holds something that is no text in quotes", remedy)
             return ()
         for one in sorted({one for one in value if value.count(one) > 1}):
-            self._fault(key, f'names "{one}" twice', "Name each once")
+            self._fault(key, worded('names "%(name)s" twice', name=one), "Name each once")
         return tuple(value)
 
     def _lists(self) -> tuple[str, ...]:
@@ -221,11 +250,15 @@ class _Reader:
             return KINDS
         words = ", ".join(f'"{one.value}"' for one in KINDS)
         kinds = []
-        for text in self._words("kinds", f"Write kinds = [{words}]"):
+        for text in self._words("kinds", worded("Write kinds = [%(words)s]", words=words)):
             if text in list(KINDS):
                 kinds.append(StatementKind(text))
             else:
-                self._fault("kinds", f'"{text}" cannot be told of', f"There are: {words}")
+                self._fault(
+                    "kinds",
+                    worded('"%(text)s" cannot be told of', text=text),
+                    worded("There are: %(known)s", known=words),
+                )
         return tuple(kinds)
 
     def _since(self) -> date | None:

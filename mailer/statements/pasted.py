@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mailer.model.worded import worded
+
 
 class LossKind(StrEnum):
     """What of a text did not come along, or came along otherwise."""
@@ -75,8 +77,20 @@ class Loss:
 
     def __str__(self) -> str:
         """Return what to tell a person, in one sentence without a full stop."""
-        example = f' ("{self.example}")' if self.example else ""
-        return f"{self.count}× {_TEXTS[self.kind]}{example}"
+        return self.words
+
+    @property
+    def words(self) -> str:
+        """Return the same, for who says it in another language."""
+        what = worded(_TEXTS[self.kind])
+        if not self.example:
+            return worded("%(count)s× %(what)s", count=self.count, what=what)
+        return worded(
+            '%(count)s× %(what)s ("%(example)s")',
+            count=self.count,
+            what=what,
+            example=self.example,
+        )
 
 
 class Losses:

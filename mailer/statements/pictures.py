@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from mailer.model.statement import Picture
+from mailer.model.worded import worded
 
 MAX_WIDTH_PX = 1_200
 MAX_BYTES = 100_000
@@ -52,7 +53,8 @@ def read_picture(folder: Path, name: str) -> Picture:
     # A link could lead out of the folder, to a file that is nobody's to send.
     if path.is_symlink() or not path.is_file():
         raise UnusablePicture(
-            f'there is no picture "{name}" in the folder', "Put it there or mend the name"
+            worded('there is no picture "%(name)s" in the folder', name=name),
+            "Put it there or mend the name",
         )
     _check_size(name, path.stat().st_size)
     return _encode(name, _decode(name, path.read_bytes()))
@@ -84,16 +86,19 @@ def known_picture(name: str, content: bytes) -> Picture:
             media_type = f"image/{(picture.format or '').lower()}"
             width, height = picture.size
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UnusablePicture(f'"{name}" is damaged', "Add it anew") from error
+        raise UnusablePicture(worded('"%(name)s" is damaged', name=name), "Add it anew") from error
     if len(content) > MAX_BYTES or width > MAX_WIDTH_PX:
-        raise UnusablePicture(f'"{name}" was not made to fit', "Add it anew")
+        raise UnusablePicture(worded('"%(name)s" was not made to fit', name=name), "Add it anew")
     return Picture(name, media_type, width, height, content)
 
 
 def _check_name(name: str) -> None:
     if not is_picture_name(name):
         raise UnusablePicture(
-            f'"{name}" is not the plain name of a picture in the statement\'s folder',
+            worded(
+                '"%(name)s" is not the plain name of a picture in the statement\'s folder',
+                name=name,
+            ),
             "Put a PNG, JPEG or WebP file there and name it in Latin letters, digits and hyphens",
         )
 
@@ -101,7 +106,12 @@ def _check_name(name: str) -> None:
 def _check_size(name: str, size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise UnusablePicture(
-            f'"{name}" is larger than {MAX_FILE_BYTES // 1_000_000} MB', "Make it smaller"
+            worded(
+                '"%(name)s" is larger than %(limit)s MB',
+                name=name,
+                limit=MAX_FILE_BYTES // 1000000,
+            ),
+            "Make it smaller",
         )
 
 
@@ -113,20 +123,30 @@ def _decode(name: str, content: bytes) -> Image.Image:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             if getattr(picture, "n_frames", 1) > 1:
-                raise UnusablePicture(f'"{name}" moves', "Save one frame of it as PNG or JPEG")
+                raise UnusablePicture(
+                    worded('"%(name)s" moves', name=name), "Save one frame of it as PNG or JPEG"
+                )
             # JPEG: decode at a fraction of the size, which is all that will be kept.
             picture.draft("RGB", (MAX_WIDTH_PX * 2, MAX_WIDTH_PX * 2))
             picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnusablePicture(
-            f'"{name}" has more than {MAX_PIXELS // 1_000_000} million pixels', "Make it smaller"
+            worded(
+                '"%(name)s" has more than %(limit)s million pixels',
+                name=name,
+                limit=MAX_PIXELS // 1000000,
+            ),
+            "Make it smaller",
         ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UnusablePicture(
-            f'"{name}" is not a PNG, JPEG or WebP picture, or it is damaged', "Save it anew"
+            worded('"%(name)s" is not a PNG, JPEG or WebP picture, or it is damaged', name=name),
+            "Save it anew",
         ) from error
     if picture.mode[0] in "IF":
-        raise UnusablePicture(f'"{name}" has more than 8 bits a color', "Save it with 8 bits")
+        raise UnusablePicture(
+            worded('"%(name)s" has more than 8 bits a color', name=name), "Save it with 8 bits"
+        )
     # A camera turns the picture by a mark in the metadata, which will be gone.
     upright = ImageOps.exif_transpose(picture)
     colored = _to_srgb(upright)
@@ -170,7 +190,8 @@ def _encode(name: str, picture: Image.Image) -> Picture:
             if len(content) <= MAX_BYTES:
                 return Picture(name, media_type, smaller.width, smaller.height, content)
     raise UnusablePicture(
-        f'"{name}" stays larger than {MAX_BYTES // 1_000} kB', "Use a simpler picture"
+        worded('"%(name)s" stays larger than %(limit)s kB', name=name, limit=MAX_BYTES // 1000),
+        "Use a simpler picture",
     )
 
 

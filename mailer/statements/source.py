@@ -16,6 +16,7 @@ from mailer.cldr import is_language
 from mailer.model.faults import Fault, errors_in
 from mailer.model.statement import Edition, Picture, Revision, localized
 from mailer.model.tags import MalformedTag
+from mailer.model.worded import worded
 from mailer.statements.collecting import FaultCollector, by_place
 from mailer.statements.declaration import FILE_NAME, Declaration, parse_declaration
 from mailer.statements.document import with_digest
@@ -132,8 +133,13 @@ def _read_edition(path: Path, place: str) -> _EditionFile:
 
 def _refuse_second(second: _EditionFile, first: str) -> None:
     names = [file.rsplit("/", 1)[-1] for file in (second.found.file, first)]
-    problem = f'{names[0]} and {names[1]} are both the edition in "{second.language}"'
-    remedy = f"Keep one of them, named {second.language}.md"
+    problem = worded(
+        '%(first)s and %(second)s are both the edition in "%(language)s"',
+        first=names[0],
+        second=names[1],
+        language=second.language,
+    )
+    remedy = worded("Keep one of them, named %(language)s.md", language=second.language)
     second.found.error(0, "", problem, remedy)
 
 
@@ -156,7 +162,10 @@ def read_text(path: Path, found: FaultCollector) -> str | None:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         found.error(
-            0, "", "is missing", f"Write it: see docs/statements.md for what {path.name} says"
+            0,
+            "",
+            "is missing",
+            worded("Write it: see docs/statements.md for what %(name)s says", name=path.name),
         )
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -190,10 +199,15 @@ def language_of(path: Path, found: FaultCollector) -> str:
         language = ""
     if not language or not is_language(language):
         remedy = "Name an edition by its language: en.md, sr-Latn.md; keep other texts elsewhere"
-        found.error(0, "", f'"{path.stem}" is not a language', remedy)
+        found.error(0, "", worded('"%(tag)s" is not a language', tag=path.stem), remedy)
         return ""
     if language != path.stem:
-        found.error(0, "", f'"{path.stem}" is not how the tag is written', f"Name it {language}.md")
+        found.error(
+            0,
+            "",
+            worded('"%(tag)s" is not how the tag is written', tag=path.stem),
+            worded("Name it %(language)s.md", language=language),
+        )
     return language
 
 
@@ -212,7 +226,7 @@ def _check_languages(declaration: Declaration, languages: Sequence[str], place: 
     source = declaration.source_language
     found = FaultCollector(f"{place}/{FILE_NAME}")
     if source not in languages:
-        problem = f"the source edition {source}.md is missing"
+        problem = worded("the source edition %(source)s.md is missing", source=source)
         found.error(0, "source_language", problem, "Write it, or name the language it is in")
     for item in declaration.titles:
         shown = localized(item.title, source, source)
@@ -221,14 +235,27 @@ def _check_languages(declaration: Declaration, languages: Sequence[str], place: 
             if language == source or {language, language.split("-")[0]} & set(item.title):
                 continue
             if item.needed:
-                problem = f'has no text in "{language}", in which there is an edition'
-                found.error(item.line, item.field, problem, f'Add {language} = "…"')
+                problem = worded(
+                    'has no text in "%(language)s", in which there is an edition', language=language
+                )
+                found.error(
+                    item.line,
+                    item.field,
+                    problem,
+                    worded('Add %(language)s = "…"', language=language),
+                )
                 continue
             found.warning(
                 item.line,
                 item.field,
-                f'"{shown}" has no title in "{language}"',
-                f'Add {language} = "…", or its readers see the title in "{source}"',
+                worded(
+                    '"%(shown)s" has no title in "%(language)s"', shown=shown, language=language
+                ),
+                worded(
+                    'Add %(language)s = "…", or its readers see the title in "%(source)s"',
+                    language=language,
+                    source=source,
+                ),
             )
     return found.faults
 

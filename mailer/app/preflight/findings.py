@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from mailer.audience.coverage import Coverage
 from mailer.model.faults import Fault, Severity
+from mailer.model.worded import worded
 
 
 class Weight(StrEnum):
@@ -182,10 +183,12 @@ def from_fault(code: FindingCode, fault: Fault, place: Place | None = None) -> F
         place: where it belongs; file, line and field are the fault's own.
     """
     around = place or Place()
-    said = f"{fault.field}: {fault.problem}" if fault.field else fault.problem
+    said: str = worded(fault.problem)
+    if fault.field:
+        said = worded("%(field)s: %(problem)s", field=fault.field, problem=said)
     weight = Weight.BLOCKING if fault.severity is Severity.ERROR else Weight.ADVISORY
     own = Place(
         around.statement, around.language, fault.file, fault.line, fault.field,
         around.list, around.sender, around.relay, around.domain, around.mailing,
     )  # fmt: skip
-    return Finding(code, weight, own, {"problem": said, "remedy": fault.remedy}, fault)
+    return Finding(code, weight, own, {"problem": said, "remedy": worded(fault.remedy)}, fault)
