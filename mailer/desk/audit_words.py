@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from mailer.desk.phrases import mark
 from mailer.model.audit import AuditAction as Did
-from mailer.model.audit import AuditFlaw, Fact
+from mailer.model.audit import AuditFlaw
 from mailer.model.staff import ActorKind
 
 ACTIONS: Mapping[Did, str] = {
@@ -105,13 +105,3 @@ FLAWS: Mapping[AuditFlaw, str] = {
         "The log does not go on from what was noted: around entry %(entry)s it is another one."
     ),
 }
-
-
-def fact_words(fact: Fact) -> str:
-    """Return a fact as it is shown; facts are in the words of the program, in every language."""
-    if isinstance(fact, bool):
-        return "yes" if fact else "no"
-    if isinstance(fact, int):
-        return str(fact)
-    words = fact if isinstance(fact, str) else ", ".join(fact or ())
-    return words or "–"

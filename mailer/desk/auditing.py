@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response, StreamingResponse
 
 from mailer.app.audit_log import exported, note_export
-from mailer.desk.audit_words import ACTIONS, FLAWS, WAYS, fact_words
+from mailer.desk.audit_words import ACTIONS, FLAWS, WAYS
+from mailer.desk.fact_words import say_fact
 from mailer.desk.ground import Desk
 from mailer.desk.proofs import reauthenticate
 from mailer.desk.routes import ADMINISTRATORS, Method, Route
@@ -199,5 +200,5 @@ def _line(visit: Visit, one: AuditEntry) -> dict[str, object]:
         "way": way,
         "what": visit.say(phrase) if phrase else one.action.value,
         "about": one.subject,
-        "facts": [(name.replace("_", " "), fact_words(fact)) for name, fact in one.facts.items()],
+        "facts": [say_fact(visit, name, fact) for name, fact in one.facts.items()],
     }

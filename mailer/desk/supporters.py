@@ -24,6 +24,7 @@ from mailer.app.people import NobodyThere, Person, PersonRow, find_person, perso
 from mailer.app.supporters import Joined
 from mailer.audience.addresses import BadAddress
 from mailer.audience.cells import joined_tags
+from mailer.desk import evidence_words
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import problems_of
 from mailer.desk.phrases import mark
@@ -32,6 +33,7 @@ from mailer.desk.visit import Visit
 from mailer.desk.words import DELIVERY_STATES, SKIP_REASONS
 from mailer.model.audience import SuppressionReason
 from mailer.model.faults import FaultsFound
+from mailer.model.feedback import FeedbackReason
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
 from mailer.store.suppression_log import LogNotWritten
@@ -161,9 +163,9 @@ class Supporters:
                 if one.owner == row.organisation and key not in on
             ],
             evidence=[
-                {"at": visit.shown(one.happened_at), "kind": one.kind.value.replace("_", " "),
-                 "reason": one.reason.value.replace("_", " "), "status": one.status,
-                 "diagnostic": one.diagnostic, "effect": one.effect.value.replace("_", " "),
+                {"at": visit.shown(one.happened_at), "kind": visit.say(evidence_words.KINDS[one.kind]),
+                 "reason": _evidence_reason(visit, one.reason), "status": one.status,
+                 "diagnostic": one.diagnostic, "effect": visit.say(evidence_words.EFFECTS[one.effect]),
                  "source": one.source}
                 for one in person.evidence
             ],
@@ -375,6 +377,11 @@ class Supporters:
 def _told(visit: Visit, error: FaultsFound, fields: dict[str, str]) -> dict[str, str]:
     known = {**{name: name for name in FIELDS}, **fields}
     return problems_of(visit, error.faults, known)
+
+
+def _evidence_reason(visit: Visit, reason: FeedbackReason) -> str:
+    words = evidence_words.REASONS[reason]
+    return visit.say(words) if words else ""
 
 
 def _outcome(visit: Visit, outcome: str) -> str:
