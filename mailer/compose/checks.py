@@ -8,12 +8,11 @@ anything remote, mails so long that programs clip them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mailer.compose.conditions import TooManyVectors, possible_vectors
 from mailer.compose.context import Reading
-from mailer.compose.design import catalogs_of, phrases_in, sources_of, where_named
+from mailer.compose.design import Look, catalogs_of, look_at, phrases_in, sources_of, where_named
 from mailer.compose.essentials import (
     SOMEONE,
     Essential,
@@ -53,32 +52,12 @@ def check_design(design: Design, fields: frozenset[str] | None) -> list[Fault]:
         design: As `mailer.compose.design.read_design` gives it.
         fields: Attributes that the lists declare; None where that cannot be told.
     """
-    return list(_design_faults(_Look(design, _texts(design), fields)))
-
-
-@dataclass(frozen=True)
-class _Look:
-    """A look at a design; two are the same when all that decides what is found is the same."""
-
-    design: Design = field(compare=False)
-    texts: tuple[str, ...]
-    fields: frozenset[str] | None
-
-
-def _texts(design: Design) -> tuple[str, ...]:
-    return (
-        design.kind,
-        design.message_html,
-        design.message_text,
-        design.style_css,
-        design.layout_html,
-        design.layout_text,
-    )
+    return list(_design_faults(look_at(design, fields)))
 
 
 # Every statement of a workspace is held against the same few designs, which takes long to look at.
 @lru_cache(maxsize=8)
-def _design_faults(look: _Look) -> tuple[Fault, ...]:
+def _design_faults(look: Look) -> tuple[Fault, ...]:
     design, fields, phrases = look.design, look.fields, _phrases(look)
     faults = list(_unfit_characters(design))
     try:
@@ -100,7 +79,7 @@ def _unfit_characters(design: Design) -> Iterator[Fault]:
 
 
 @lru_cache(maxsize=8)
-def _phrases(look: _Look) -> frozenset[Phrase]:
+def _phrases(look: Look) -> frozenset[Phrase]:
     try:
         return phrases_in(look.design)
     except FaultsFound:
@@ -120,7 +99,7 @@ def check_revision_with_design(
         design: How its mails look.
         fields: Attributes that the lists declare; None where that cannot be told.
     """
-    look = _Look(design, _texts(design), fields)
+    look = look_at(design, fields)
     phrases = _phrases(look)
     own = set(_design_faults(look))
     found = set(_check_catalogs(revision, design, phrases))

@@ -8,7 +8,7 @@ stored is `mailer.store.designs`'). Templates write their phrases `{{ _("…") }
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -128,6 +128,29 @@ def sources_of(design: Design, *, html: bool) -> Iterator[Source]:
         yield Source(layout, f"{BASE}/layout.{ending}", f"{_FOLDER}/{BASE}/layout.{ending}")
     name = f"{design.kind}/message.{ending}"
     yield Source(message, name, f"{_FOLDER}/{name}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a design; two are the same when all that decides what is found is the same."""
+
+    design: Design = field(compare=False)
+    texts: tuple[str, ...]
+    #: Attributes that lists declare; None where that cannot be told.
+    fields: frozenset[str] | None
+
+
+def look_at(design: Design, fields: frozenset[str] | None) -> Look:
+    """Return a look at a design, by which what was found is found again."""
+    texts = (
+        design.kind,
+        design.message_html,
+        design.message_text,
+        design.style_css,
+        design.layout_html,
+        design.layout_text,
+    )
+    return Look(design, texts, fields)
 
 
 def where_named(design: Design, name: str, *, html: bool) -> tuple[str, int]:

@@ -89,6 +89,10 @@ class Ledger:
     def __post_init__(self) -> None:
         self._marker = re.compile(rf"{self.prefix}(\d+)z")
 
+    def copy(self) -> Ledger:
+        """Return a ledger that goes on from what this one holds."""
+        return Ledger(list(self.places), list(self.conditions), list(self.bare), self.prefix)
+
     @property
     def slots(self) -> list[Slot]:
         """Return the slots there are, each once, in the order met."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
@@ -20,7 +21,9 @@ from mailer.compose.context import SCHEMA, Reading, Value, make_context
 from mailer.compose.design import (
     LAYOUT_HTML,
     LAYOUT_TEXT,
+    Look,
     catalogs_of,
+    look_at,
     sources_of,
     where_named,
 )
@@ -101,18 +104,13 @@ class EditionTemplates:
         self.revision = revision
         self.sender = sender
         self.language = language
-        self.ledger = Ledger()
         self._design = design
         self._corrects = corrects
         self._catalogs = catalogs_of(design)
-        faults: list[Fault] = []
-        lifted: dict[str, Lifted] = {}
         self._message_name = f"{design.kind}/message"
-        for html in (True, False):
-            try:
-                lifted |= lift_design(design, fields, self.ledger, html=html)
-            except FaultsFound as error:
-                faults.extend(error.faults)
+        lifted, ledger, found = _lift_parts(look_at(design, fields))
+        self.ledger = ledger.copy()
+        faults = list(found)
         try:
             self._body = lift_body(revision, language, fields, self.ledger)
         except FaultsFound as error:
@@ -283,6 +281,22 @@ class EditionTemplates:
             )
         if faults:
             raise FaultsFound(faults)
+
+
+# Editions are looked at, previewed and compiled one by one, in the same few designs: lifting one takes
+# longer than all else that is done for an edition.
+@lru_cache(maxsize=16)
+def _lift_parts(look: Look) -> tuple[Mapping[str, Lifted], Ledger, tuple[Fault, ...]]:
+    """Return a design's templates, what they note in a ledger, and what is wrong with them."""
+    ledger = Ledger()
+    lifted: dict[str, Lifted] = {}
+    faults: list[Fault] = []
+    for html in (True, False):
+        try:
+            lifted |= lift_design(look.design, look.fields, ledger, html=html)
+        except FaultsFound as error:
+            faults.extend(error.faults)
+    return lifted, ledger, tuple(faults)
 
 
 def lift_design(

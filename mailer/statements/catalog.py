@@ -184,7 +184,19 @@ def load_catalogs(locale_dir: Path) -> dict[str, Catalog]:
 
 
 def _read_catalog(path: Path, name: str, language: str) -> Catalog:
-    text = _read_text(path, name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FaultsFound([Fault(name, 0, "", "is not UTF-8", "Save it so")]) from error
+    except OSError as error:
+        raise FaultsFound([Fault(name, 0, "", "cannot be read", "Check its owner")]) from error
+    return _catalog_of(text, name, language)
+
+
+# Whoever shows pages reads the files each time, and hardly ever finds them changed.
+@lru_cache(maxsize=64)
+def _catalog_of(text: str, name: str, language: str) -> Catalog:
+    _check_lines(text, name)
     try:
         read = read_po(BytesIO(text.encode()), abort_invalid=True)
         # A rule that gettext does not understand is found here and not while sending.
@@ -212,14 +224,8 @@ def _read_catalog(path: Path, name: str, language: str) -> Catalog:
     return Catalog(language, read.plural_expr, forms, tuple(untranslated))
 
 
-def _read_text(path: Path, name: str) -> str:
-    """Return the text of a catalog; the parser would pass over lines that are none in silence."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise FaultsFound([Fault(name, 0, "", "is not UTF-8", "Save it so")]) from error
-    except OSError as error:
-        raise FaultsFound([Fault(name, 0, "", "cannot be read", "Check its owner")]) from error
+def _check_lines(text: str, name: str) -> None:
+    """Refuse lines that are none of a catalog: the parser would pass over them in silence."""
     faults = [
         Fault(name, number, "", "is not a line of a catalog", 'Write msgid "…" or msgstr "…"')
         for number, line in enumerate(text.split("\n"), 1)
@@ -227,7 +233,6 @@ def _read_text(path: Path, name: str) -> str:
     ]
     if faults:
         raise FaultsFound(faults)
-    return text
 
 
 def _forms(message: Message) -> tuple[str, ...]:
