@@ -161,9 +161,9 @@ class _Timed(Store):
     """A database that notes how long each writing holds its lock, the commit included."""
 
     @contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
+    def writing(self, connection: Connection, *, patient: bool = False) -> Iterator[None]:
         """Make a transaction of a connection that may write; committed at the end."""
-        with super().writing(connection):
+        with super().writing(connection, patient=patient):
             begun = time.perf_counter()
             yield
         held_ms.append((time.perf_counter() - begun) * 1000)
