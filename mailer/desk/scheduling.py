@@ -195,7 +195,7 @@ class Scheduling:
             told = joined(visit.fault(one).html for one in error.faults)
             return self._confirming(visit, mailing, chosen, {"": told})
         except (KeyFileError, WrongKeys) as error:
-            return self._confirming(visit, mailing, chosen, {"": str(error)})
+            return self._confirming(visit, mailing, chosen, {"": visit.told(str(error)).html})
         except PreflightBlocks as error:
             told = joined(in_words(visit, one).text for one in error.findings)
             return self._confirming(visit, mailing, chosen, {"": told})

@@ -298,5 +298,5 @@ class Watching:
         except NotInDoubt:
             return visit.go("mailing-doubts", said="not-any-more", key=mailing.key)
         except CannotResend as error:
-            return self._doubts_page(visit, mailing, {"decision": str(error)})
+            return self._doubts_page(visit, mailing, {"decision": visit.told(str(error)).html})
         return visit.go("mailing-watch", said="settled", key=mailing.key)
