@@ -36,7 +36,7 @@ bench: $(VENV)/.dev
 bench-leaving: $(VENV)/.dev
 	@$(BIN)/python -m bench.leaving $(ARGS)
 
-## make bench-desk  how long the figures of the desk's pages take, over a mailing to a million
+## make bench-desk  how long each page of the desk takes, with a million supporters (ARGS="--people 100000")
 bench-desk: $(VENV)/.dev
 	@$(BIN)/python -m bench.desk_pages $(ARGS)
 
