@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -134,6 +135,8 @@ class Heads:
             may_let_go=_may_let_go(visit, opened.lock.holder.user_id if opened.lock else 0),
             languages=[(tag, language_name(tag, visit.language)) for tag in languages],
             sources=[(tag, language_name(tag, visit.language)) for tag in languages],
+            title=lambda row: _title(row, (visit.language, shown.source_language)),
+            appeals=_has_appeal(shown),
             rows={name: _with_spare(name, getattr(shown, name)) for name in _SPARE},
             kinds=[
                 (one.value, visit.say(words))
@@ -155,6 +158,30 @@ def _languages(head: HeadDraft, editions: Iterable[str]) -> list[str]:
     named = (head.why_now, head.action_label, *(one.names for one in rows))
     tags = dict.fromkeys([head.source_language, *editions, *(tag for one in named for tag in one)])
     return [tag for tag in tags if is_edition_tag(tag)]
+
+
+def _has_appeal(head: HeadDraft) -> bool:
+    """Tell whether the fields of an appeal are shown: what stands in them must be seen wherever it is."""
+    written = (head.deadline, head.why_now, head.action_label, head.action_address)
+    return head.kind == StatementKind.APPEAL or any(written)
+
+
+@dataclass(frozen=True)
+class _Title:
+    """What a row is called while it is shut."""
+
+    words: str
+    #: The language of the words; "" where they are in none.
+    tag: str = ""
+
+
+def _title(row: RowDraft, languages: Sequence[str]) -> _Title | None:
+    """Return the name of a row in the first of these languages it has one in; None for an empty row."""
+    for tag in (*languages, *row.names):
+        if tag in row.names:
+            return _Title(row.names[tag], tag)
+    words = row.tag or row.address or row.country
+    return _Title(words) if words else None
 
 
 def _with_spare(name: str, rows: Sequence[RowDraft]) -> list[RowDraft]:

@@ -267,6 +267,27 @@ def test_a_short_name_that_is_taken_or_unfit_is_told_beside_its_field(ana):
     assert "cannot stand in an address" in page.text
 
 
+def test_the_head_asks_for_what_belongs_to_the_kind(ana):
+    """A statement has no button or last day; what stands there all the same is shown, to be emptied."""
+    begin(ana, "kinds")
+    at = "/desk/statements/kinds/head"
+    page = ana.get(at)
+    assert 'id="deadline"' not in page.text
+    fields = {
+        "kind": "appeal", "source_language": "en", "deadline": "2026-12-10",
+        "signatories-0-name-en": "Harbor", "signatories-0-name-ru": "Гавань",
+        "signatories-1-address": "https://b.example.org",
+    }  # fmt: skip
+    page = ana.post(at, {"seen": seen_on(page), **fields})
+    assert 'id="deadline"' in page.text
+    assert '<summary><bdi lang="en">Harbor</bdi>' in page.text
+    assert "<summary><bdi>https://b.example.org</bdi>" in page.text
+    page = ana.post(at, {"seen": seen_on(page), **fields, "kind": "statement"})
+    assert "These belong to an appeal only" in page.text
+    page = ana.post(at, {"seen": seen_on(page), **fields, "kind": "statement", "deadline": ""})
+    assert 'id="deadline"' not in page.text
+
+
 def test_scripts_in_fields_are_shown_as_text(ana):
     """Title, text, names and the alternative text come back escaped on every page."""
     begin(ana, "evil", f"Title {EVIL}")
