@@ -46,6 +46,7 @@ from mailer.desk.staff import Staff
 from mailer.desk.statement_files import StatementFiles
 from mailer.desk.statements import Statements
 from mailer.desk.supporters import Supporters
+from mailer.desk.tokens import Tokens
 from mailer.desk.watching import Watching
 from mailer.desk.welcome import Welcome
 from mailer.events import warn
@@ -79,6 +80,7 @@ def areas() -> Sequence[Area]:
         lambda desk: Welcome(desk).routes(),
         lambda desk: OwnAccount(desk).routes(),
         lambda desk: Staff(desk).routes(),
+        lambda desk: Tokens(desk).routes(),
         lambda desk: Auditing(desk).routes(),
         lambda desk: Home(desk).routes(),
         lambda desk: Statements(desk).routes(),

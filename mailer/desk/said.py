@@ -35,6 +35,7 @@ SAID: Mapping[str, str] = {
     "sessions-ended": mark("The sessions have ended"),
     "shut-out": mark("They are shut out, and their sessions have ended"),
     "let-in": mark("They may sign in again. Who never used their link needs a new one."),
+    "token-ended": mark("The token opens nothing any more"),
     "link-ended": mark("The link leads nowhere any more"),
     "brought-in": mark("The files are taken"),
     "edition-removed": mark("The edition is taken away. Revisions keep it."),

@@ -10,9 +10,12 @@ import re
 import pytest
 from sqlalchemy import update
 
+from mailer.app.api_tokens import ApiTokens
 from mailer.desk.audit_words import ACTIONS, FLAWS, WAYS
 from mailer.desk.proofs import PASSWORD_FAULTS
+from mailer.desk.tokens import PURPOSES
 from mailer.desk.words import ROLE_HINTS, ROLES
+from mailer.model.api_token import Purpose
 from mailer.model.audit import AuditAction, AuditFlaw
 from mailer.model.passwords import PasswordFault
 from mailer.model.staff import Actor, ActorKind, StaffRole
@@ -55,6 +58,7 @@ def proof(member: Member) -> dict[str, str]:
         (FLAWS, AuditFlaw),
         (ROLES, StaffRole),
         (ROLE_HINTS, StaffRole),
+        (PURPOSES, Purpose),
         (PASSWORD_FAULTS, PasswordFault),
     ],
 )
@@ -252,6 +256,54 @@ def test_the_log_is_taken_as_a_file_with_a_password(place, boss):
     entries = [json.loads(line) for line in taken.text.splitlines()]
     assert entries[-1]["facts"] == {"format": "jsonl"}
     assert len(entries) > len(rows)
+
+
+def test_a_token_is_made_shown_once_and_ended(place):
+    """An administrator makes it with password and code; it opens what it is for until it is ended."""
+    member, browser = place.member("tess", ADMINISTRATOR)
+    with browser:
+        assert "No token yet" in browser.get("/desk/tokens").text
+        browser.get("/desk/tokens-new")
+        asked = {"name": "website", "purposes": Purpose.REPORTS_READ.value, "days": "30"}
+        page = browser.post("/desk/tokens-new", {**asked, **proof(member)})
+        secret = re.search(r'<pre class="mono">(mailer_[^<]+)</pre>', page.text)[1]
+        tokens = ApiTokens(place.desk.workspace)
+        found = tokens.whose(secret)
+        assert found is not None
+        assert (frozenset({Purpose.REPORTS_READ}), "staff:tess") == (found.purposes, found.made_by)
+        page = browser.get("/desk/tokens")
+        assert secret not in page.text
+        assert "See reports" in page.text
+        page = browser.post("/desk/tokens/website/end")
+        assert "The token opens nothing any more" in page.text
+        assert tokens.whose(secret) is None
+        assert browser.post("/desk/tokens/nothing/end", follow=False).status_code == 404
+    with place.desk.workspace.store.read() as connection:
+        did = [
+            one.action
+            for one in entries_before(connection, None, 10_000)
+            if one.subject == "website"
+        ]
+    assert {AuditAction.TOKEN_MADE, AuditAction.TOKEN_ENDED} == set(did)
+
+
+def test_what_a_token_cannot_be_is_told_beside_the_field(place):
+    """Nothing is made of a wrong name, no purpose, a wrong number of days, or without a password."""
+    _, browser = place.member("theo", ADMINISTRATOR)
+    good = {"name": "partner", "purposes": Purpose.REPORTS_READ.value, "days": "30"}
+    with browser:
+        browser.get("/desk/tokens-new")
+        for wrong, field in (
+            ({"name": "Not a name"}, "name"), ({"name": ""}, "name"), ({"purposes": "x"}, "purposes"),
+            ({"days": "0"}, "days"), ({"days": "366"}, "days"), ({"days": "10000000000"}, "days"),
+            ({"days": "½"}, "days"), ({"password": "wrong"}, "password"),
+        ):  # fmt: skip
+            page = browser.post("/desk/tokens-new", {**good, "code": "000000", **wrong})
+            assert page.status_code == 422, wrong
+            assert f'id="{field}-problem"' in page.text, wrong
+        assert [] == [
+            one for one in ApiTokens(place.desk.workspace).list() if one.name == "partner"
+        ]
 
 
 def test_a_whole_log_is_told_from_one_that_was_changed(place, boss):
