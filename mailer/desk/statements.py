@@ -213,7 +213,9 @@ class Statements:
                     "number": one.number,
                     "at": visit.shown(one.loaded_at),
                     "by": found.saved_by[one.number].name if one.number in found.saved_by else "",
-                    "languages": ", ".join(one.languages),
+                    "languages": ", ".join(
+                        language_name(tag, visit.language) for tag in one.languages
+                    ),
                 }
                 for one in found.revisions
             ],
