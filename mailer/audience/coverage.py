@@ -18,8 +18,11 @@ from mailer.model.segments import Segment
 from mailer.model.states import SkipReason
 from mailer.model.tags import LanguageTag, parse_tag
 from mailer.store import coverage as counts
+from mailer.store.audience import all_profiles
+from mailer.store.counting import slices
+from mailer.store.coverage_counts import KnownTwice, covered_people, known_twice_by
 from mailer.store.engine import Connection
-from mailer.store.routes import Rules, make_rules
+from mailer.store.routes import RouteList, Rules, make_rules
 
 #: Chooses the edition for a profile on a list.
 Resolve = Callable[[LanguageProfile, ListDefinition], LanguageChoice]
@@ -108,7 +111,7 @@ class _Tally:
 
     def count(self, connection: Connection) -> None:
         """Count everyone on the lists."""
-        profiles = counts.profiles_on(connection, list(self._definitions))
+        profiles = all_profiles(connection)
         unacceptable = {
             list_id: [
                 profile_id
@@ -117,27 +120,54 @@ class _Tally:
             ]
             for list_id in self._definitions
         }
+        twice = known_twice_by(connection, self._rules)
+        several = len(twice.by_address) > len(twice.joint)
         for route in self._rules.lists:
-            mailed = counts.count_mailed(connection, self._rules, route, unacceptable)
-            for (profile_id, time_zone), people in mailed.items():
-                self._zones[route.list_id, time_zone] += people
-                self._mailed(self._choose(route.list_id, profiles[profile_id]), people)
-            others = counts.count_not_mailed(connection, self._rules, route, unacceptable)
-            for (reason, profile_id), people in others.items():
-                choice = self._choose(route.list_id, profiles[profile_id])
-                self._skipped(reason, choice, people)
-        self._count_joint(connection)
+            for one in covered_people(connection, self._rules, route, unacceptable, twice):
+                choice = self._choose(route.list_id, profiles[one.profile_id])
+                if one.reason is not None:
+                    self._skipped(one.reason, choice, one.people)
+                    continue
+                self._zones[route.list_id, one.time_zone] += one.people
+                self._mailed(choice, one.people)
+            if several:
+                self._count_by_address(connection, route, unacceptable, profiles, twice)
+        self._count_joint(connection, twice.joint)
         people = self._steps.total() + self._not_mailed.total()
         duplicates = counts.count_memberships(connection, self._rules) - people
         if duplicates:
             self._not_mailed[SkipReason.DUPLICATE_ADDRESS] = duplicates
 
-    def _count_joint(self, connection: Connection) -> None:
+    def _count_by_address(
+        self,
+        connection: Connection,
+        route: RouteList,
+        unacceptable: counts.Unacceptable,
+        profiles: Mapping[int, LanguageProfile],
+        twice: KnownTwice,
+    ) -> None:
+        """Count those of a list whom several organisations know, but for those who are joint."""
+        for ids in slices(twice.by_address):
+            mailed = counts.count_mailed(connection, self._rules, route, unacceptable, ids)
+            for (profile_id, time_zone), people in mailed.items():
+                self._zones[route.list_id, time_zone] += people
+                self._mailed(self._choose(route.list_id, profiles[profile_id]), people)
+            others = counts.count_not_mailed(connection, self._rules, route, unacceptable, ids)
+            for (reason, profile_id), people in others.items():
+                choice = self._choose(route.list_id, profiles[profile_id])
+                self._skipped(reason, choice, people)
+
+    def _count_joint(self, connection: Connection, joint: Sequence[int]) -> None:
         """Count those whose never-languages stand on rows of several organisations."""
         mailed: dict[bytes, tuple[LanguageChoice, int, str]] = {}
         skipped: dict[bytes, tuple[SkipReason, LanguageChoice]] = {}
         for route in self._rules.lists:
-            for one in counts.joint_routes(connection, self._rules, route):
+            found = (
+                one
+                for ids in slices(joint)
+                for one in counts.joint_routes(connection, self._rules, route, ids)
+            )
+            for one in found:
                 if one.address_digest in mailed:
                     continue
                 choice = self._choose(route.list_id, one.profile)

@@ -1,48 +1,45 @@
 """Count an audience by everything that staff look at: language, country, time zone, list, reason.
 
 In: the rules of a mailing to be. Out: how many people have what in common. Nobody is named, nothing is
-written. Lists of one organisation, as most audiences are, take one pass over its people.
+written.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Text,
-    bindparam,
-    case,
-    exists,
-    false,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    type_coerce,
-)
-from sqlalchemy.sql.elements import Grouping
+from sqlalchemy import Connection, Select, case, exists, false, literal, not_, or_, select
 
 from mailer.model.states import SkipReason
-from mailer.store.audience import is_live, scopes_for
+from mailer.store.audience import is_live
+from mailer.store.counting import (
+    BARRED,
+    BY_ADDRESS,
+    CODES,
+    MARKED,
+    Counted,
+    among,
+    barred_by,
+    code_of,
+    counted_part,
+    is_excluded,
+    known_twice,
+    mark_code,
+    members,
+    of_these,
+    parts,
+    reason_of,
+    slices,
+)
 from mailer.store.coverage import on_list, routed
 from mailer.store.engine import Store
-from mailer.store.routes import (
-    RouteList,
-    Rules,
-    mark_of,
-    reason_not_mailed,
-)
-from mailer.store.segments import Clause, compile_segment
-from mailer.store.tables import membership, supporter, suppression
+from mailer.store.routes import RouteList, Rules, mark_of, reason_not_mailed
+from mailer.store.segments import Clause
+from mailer.store.tables import membership, supporter
 
 
 @dataclass(frozen=True)
@@ -61,21 +58,8 @@ class PeopleAlike:
     people: int
 
 
-#: Columns of a row, and how many rows are the same.
-Counted = tuple[tuple[Any, ...], int]
-#: Where there are more than a few, people are counted in so many parts, and so many parts at once: the
-#: lines of one part are in memory together.
-_PARTS = 8
+#: So many parts are counted at once.
 _HANDS = 2
-_FEW = 50_000
-#: Reasons as numbers.
-_MARKS = (SkipReason.SUPPORTER_PAUSED, SkipReason.ONLY_URGENT, SkipReason.DISCREET_NOT_READY)
-_REASONS = (None, SkipReason.SUPPRESSED, SkipReason.NO_CONSENT, SkipReason.EXCLUDED, *_MARKS)
-_CODES = len(_REASONS)
-#: Names by which a query knows ids: suppressed, marked by another row, looked at by their address.
-_BARRED, _MARKED, _BY_ADDRESS = "barred", "marked", "by_address"
-#: Between the values of a row, and between rows: no value has them.
-_BETWEEN, _END = "\x1f", "\x1e"
 #: What people have in common beside list and reason.
 _ALIKE = (supporter.c.profile_id, supporter.c.country, supporter.c.time_zone)
 
@@ -108,40 +92,37 @@ class _Apart:
 def _to_look_at_together(connection: Connection, rules: Rules) -> _Apart:
     if not rules.shared:
         return _Apart()
-    one, other = supporter.alias(), supporter.alias()
-    doubled = select(one.c.address_digest).group_by(one.c.address_digest).having(func.count() > 1)
-    twins = select(other.c.id).where(other.c.address_digest.in_(doubled))
+    twins = known_twice(connection)
     if len({route.organisation_id for route in rules.lists}) > 1:
-        return _Apart(by_address=_ids(connection, twins))
+        return _Apart(by_address=twins)
     # Hardly anybody has a mark at another organisation: these are found first, not looked for of each.
-    return _Apart(marked=_ids(connection, twins.where(mark_of(other, rules).is_not(None))))
-
-
-def _ids(connection: Connection, query: Select[Any]) -> list[int]:
-    return sorted(connection.execute(query).scalars())
+    return _Apart(marked=of_these(connection, twins, mark_of(supporter, rules).is_not(None)))
 
 
 def _by_their_row(
     store: Store, rules: Rules, route: RouteList, apart: _Apart
 ) -> Iterator[PeopleAlike]:
     """Count those of a list of whom one row tells all, but for marks."""
-    barred = (
-        select(supporter.c.id)
-        .join(suppression, suppression.c.address_digest == supporter.c.address_digest)
-        .where(suppression.c.scope.in_(scopes_for(route.organisation_id)))
-    )
     with store.read() as connection:
         found = {
-            _BARRED: _ids(connection, barred),
-            _MARKED: apart.marked,
-            _BY_ADDRESS: apart.by_address,
+            BARRED: barred_by(connection, route.organisation_id),
+            MARKED: apart.marked,
+            BY_ADDRESS: apart.by_address,
         }
-        last = connection.execute(select(func.max(supporter.c.id))).scalar() or 0
+        ranges = list(parts(connection))
     query = _people_by_their_row(rules, route, apart)
-    for (number, country, time_zone), people in _in_parts(store, query, last, found):
-        profile_id, code = divmod(int(number), _CODES)
-        reason = _REASONS[code]
-        yield PeopleAlike(route.list_id, reason, profile_id, country, time_zone, people)
+
+    def count(part: tuple[int, int]) -> list[Counted]:
+        with store.read() as connection:
+            return list(counted_part(connection, query, found, part))
+
+    with ThreadPoolExecutor(_HANDS, "counting") as threads:
+        for rows in threads.map(count, ranges):
+            for (number, country, time_zone), people in rows:
+                profile_id, code = divmod(int(number), CODES)
+                yield PeopleAlike(
+                    route.list_id, reason_of(code), profile_id, country, time_zone, people
+                )
 
 
 def _people_by_their_row(rules: Rules, route: RouteList, apart: _Apart) -> Select[Any]:
@@ -155,38 +136,18 @@ def _people_by_their_row(rules: Rules, route: RouteList, apart: _Apart) -> Selec
     )
     own = mark_of(supporter, replace(rules, shared=False))
     # Nobody is looked for among nobody: that would take as long as the rest.
-    mark = case((_among(_MARKED), mark_of(supporter, rules)), else_=own) if apart.marked else own
-    others = [not_(_among(_BY_ADDRESS))] if apart.by_address else []
+    mark = case((among(MARKED), mark_of(supporter, rules)), else_=own) if apart.marked else own
+    others = [not_(among(BY_ADDRESS))] if apart.by_address else []
     reason = case(
-        (_among(_BARRED), _code_of(SkipReason.SUPPRESSED)),
-        (not_(has_consent), _code_of(SkipReason.NO_CONSENT)),
-        (_is_excluded(rules), _code_of(SkipReason.EXCLUDED)),
-        else_=case({one: _code_of(one) for one in _MARKS}, value=mark, else_=_code_of(None)),
+        (among(BARRED), code_of(SkipReason.SUPPRESSED)),
+        (not_(has_consent), code_of(SkipReason.NO_CONSENT)),
+        (is_excluded(rules), code_of(SkipReason.EXCLUDED)),
+        else_=mark_code(mark, code_of(None)),
     )
-    return (
-        # One number for two, since each value costs SQLite as much as finding the person.
-        select(supporter.c.profile_id * _CODES + reason, supporter.c.country, supporter.c.time_zone)
-        .select_from(membership)
-        # The sum is what it was, and keeps SQLite from going through the people and looking each up on
-        # the list: members in their order find people in their order, which is five times as fast.
-        .join(supporter, supporter.c.id == membership.c.supporter_id + 0)
-        .where(
-            membership.c.list_id == route.list_id,
-            is_live(membership),
-            not_(counts_elsewhere),
-            *others,
-        )
-    )
-
-
-def _code_of(reason: SkipReason | None) -> int:
-    return _REASONS.index(reason)
-
-
-def _among(name: str) -> Clause:
-    """Tell whether somebody is among those whose ids are given by a name."""
-    # Written into the statement: there may be more of them than a statement takes parameters.
-    return supporter.c.id.in_(bindparam(name, expanding=True, literal_execute=True))
+    # One number for two, since each value costs SQLite as much as finding the person.
+    number = supporter.c.profile_id * CODES + reason
+    query = select(number, supporter.c.country, supporter.c.time_zone)
+    return members(query, route).where(not_(counts_elsewhere), *others)
 
 
 def _on_one_of(list_ids: Sequence[int], *, with_consent: bool) -> Clause:
@@ -204,73 +165,6 @@ def _on_one_of(list_ids: Sequence[int], *, with_consent: bool) -> Clause:
     return exists(query.correlate(membership))
 
 
-def _in_parts(
-    store: Store, query: Select[Any], last: int, found: Mapping[str, Sequence[int]]
-) -> Iterator[Counted]:
-    """Count the rows of a query over members of a list, on SQLite with both hands.
-
-    Args:
-        store: the database.
-        query: over `membership` and `supporter`.
-        last: the highest id of a supporter.
-        found: ids that the query knows by name, in order.
-    """
-
-    def part(since: int, until: int) -> list[Counted]:
-        """Count those whose ids are after `since`, up to `until`."""
-        of_these = {
-            name: ids[bisect_right(ids, since) : bisect_right(ids, until)]
-            for name, ids in found.items()
-        }
-        range_ = (membership.c.supporter_id > since, membership.c.supporter_id <= until)
-        with store.read() as connection:
-            return list(_counted(connection, query.where(*range_), of_these))
-
-    if not store.is_sqlite or last < _FEW:
-        yield from part(0, last)
-        return
-    size = last // _PARTS + 1
-    starts = range(0, last, size)
-    with ThreadPoolExecutor(_HANDS, "counting") as threads:
-        for one in threads.map(part, starts, (start + size for start in starts)):
-            yield from one
-
-
-def _counted(
-    connection: Connection, query: Select[Any], values: Mapping[str, Sequence[int]]
-) -> Iterator[Counted]:
-    """Yield how often each row of a query comes; its values may come as text."""
-    if connection.dialect.name != "sqlite":
-        found = query.subquery()
-        for row in connection.execute(select(*found.c, func.count()).group_by(*found.c), values):
-            yield tuple(row[:-1]), row[-1]
-        return
-    # SQLite sorts what it groups, and hands over each row by itself: for a million people either takes
-    # longer than all the rest. All rows in one text it makes while others may work.
-    # In brackets, since || binds closer than a sum.
-    first, *others = (type_coerce(Grouping(one), Text) for one in query.selected_columns)
-    line: ColumnElement[str] = first
-    for one in others:
-        line = line.concat(_BETWEEN).concat(one)
-    rows = func.group_concat(line, _END)
-    text = connection.execute(query.with_only_columns(rows), values).scalar()
-    if text is not None:
-        for key, people in Counter(text.split(_END)).items():
-            yield tuple(key.split(_BETWEEN)), people
-
-
-def _is_excluded(rules: Rules) -> Clause:
-    clauses: list[Clause] = [false()]
-    if rules.segment is not None:
-        clauses.append(not_(compile_segment(rules.segment)))
-    if rules.exclude is not None:
-        own = compile_segment(rules.exclude)
-        # As another organisation knows them they count where they are on these lists, which are of
-        # one: so nobody is left out but by this row.
-        clauses.append(own)
-    return or_(*clauses)
-
-
 def _by_their_address(
     connection: Connection, rules: Rules, route: RouteList, ids: Sequence[int]
 ) -> Iterator[PeopleAlike]:
@@ -283,7 +177,7 @@ def _by_their_address(
         select(reason.label("reason"), *_ALIKE, supporter.c.address_digest)
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .where(membership.c.list_id == route.list_id, is_live(membership), _among(_BY_ADDRESS))
+        .where(membership.c.list_id == route.list_id, is_live(membership), among(BY_ADDRESS))
         .cte("found")
         .prefix_with("MATERIALIZED")
     )
@@ -303,6 +197,10 @@ def _by_their_address(
     query = select(found.c.reason, found.c.profile_id, found.c.country, found.c.time_zone).where(
         not_(counts_elsewhere)
     )
-    rows = Counter(tuple(row) for row in connection.execute(query, {_BY_ADDRESS: ids}))
-    for (reason_of, profile_id, country, time_zone), people in rows.items():
-        yield PeopleAlike(route.list_id, reason_of, profile_id, country, time_zone, people)
+    rows = Counter(
+        tuple(row)
+        for piece in slices(ids)
+        for row in connection.execute(query, {BY_ADDRESS: piece})
+    )
+    for (why, profile_id, country, time_zone), people in rows.items():
+        yield PeopleAlike(route.list_id, why, profile_id, country, time_zone, people)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     FromClause,
     and_,
@@ -36,17 +37,6 @@ from mailer.store.tables import delivery, language_profile, membership, supporte
 Unacceptable = Mapping[int, Collection[int]]
 
 
-def profiles_on(connection: Connection, list_ids: Sequence[int]) -> dict[int, LanguageProfile]:
-    """Return the language profiles of the people on these lists, by row id."""
-    used = (
-        select(supporter.c.profile_id)
-        .join(membership, membership.c.supporter_id == supporter.c.id)
-        .where(membership.c.list_id.in_(list_ids))
-    )
-    rows = connection.execute(select(language_profile).where(language_profile.c.id.in_(used)))
-    return {row.id: profile_from_text(row.languages, row.never) for row in rows}
-
-
 def count_memberships(connection: Connection, rules: Rules) -> int:
     """Count supporter × list over the lists of a mailing."""
     return int(
@@ -62,14 +52,18 @@ def count_memberships(connection: Connection, rules: Rules) -> int:
 
 
 def count_mailed(
-    connection: Connection, rules: Rules, route: RouteList, unacceptable: Unacceptable
+    connection: Connection,
+    rules: Rules,
+    route: RouteList,
+    unacceptable: Unacceptable,
+    among: Sequence[int],
 ) -> dict[tuple[int, str], int]:
-    """Count by profile and time zone the people whose first route is this list.
+    """Count by profile and time zone the people among these whose first route is this list.
 
     Those whose rows have to be looked at together are left out, see `joint_routes`.
     """
     reason = reason_not_mailed(
-        supporter, membership, rules, _no_edition(supporter, route, unacceptable)
+        supporter, membership, rules, no_edition(supporter, route, unacceptable)
     )
     earlier = [one for one in rules.lists if one.position < route.position]
     rows = connection.execute(
@@ -79,8 +73,9 @@ def count_mailed(
         .where(
             membership.c.list_id == route.list_id,
             is_live(membership),
+            supporter.c.id.in_(_written(among)),
             reason.is_(None),
-            not_(_joint(supporter, rules)),
+            not_(is_joint(supporter, rules)),
             *(not_(routed(supporter, one, rules, unacceptable)) for one in earlier),
         )
         .group_by(supporter.c.profile_id, supporter.c.time_zone)
@@ -126,11 +121,18 @@ def count_corrected(
 
 
 def count_not_mailed(
-    connection: Connection, rules: Rules, route: RouteList, unacceptable: Unacceptable
+    connection: Connection,
+    rules: Rules,
+    route: RouteList,
+    unacceptable: Unacceptable,
+    among: Sequence[int] | None = None,
 ) -> dict[tuple[SkipReason, int], int]:
-    """Count by reason and profile the people without any route whose first list is this one."""
+    """Count by reason and profile the people without any route whose first list is this one.
+
+    Only those of these ids are counted, or all where none are given.
+    """
     reason = reason_not_mailed(
-        supporter, membership, rules, _no_edition(supporter, route, unacceptable)
+        supporter, membership, rules, no_edition(supporter, route, unacceptable)
     )
     earlier = [one for one in rules.lists if one.position < route.position]
     later = [one for one in rules.lists if one.position > route.position]
@@ -141,7 +143,8 @@ def count_not_mailed(
         .where(
             membership.c.list_id == route.list_id,
             is_live(membership),
-            not_(_joint(supporter, rules)),
+            true() if among is None else supporter.c.id.in_(_written(among)),
+            not_(is_joint(supporter, rules)),
             *(not_(on_list(supporter, one)) for one in earlier),
             *(not_(routed(supporter, one, rules, unacceptable)) for one in later),
         )
@@ -168,10 +171,17 @@ class JointRoute:
     time_zone: str
 
 
-def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iterator[JointRoute]:
-    """Yield the members of a list whose address has never-languages and more than one row."""
-    if not rules.shared:
-        return
+def joint_routes(
+    connection: Connection, rules: Rules, route: RouteList, joint: Sequence[int]
+) -> Iterator[JointRoute]:
+    """Yield the members of a list whose address has never-languages and more than one row.
+
+    Args:
+        connection: a connection in a transaction.
+        rules: of the mailing.
+        route: the list.
+        joint: the ids of all such people.
+    """
     reason = reason_not_mailed(supporter, membership, rules, false())
     rows = connection.execute(
         select(
@@ -184,10 +194,14 @@ def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iter
         .select_from(membership)
         .join(supporter, supporter.c.id == membership.c.supporter_id)
         .join(language_profile, language_profile.c.id == supporter.c.profile_id)
-        .where(membership.c.list_id == route.list_id, is_live(membership), _joint(supporter, rules))
+        .where(
+            membership.c.list_id == route.list_id,
+            is_live(membership),
+            supporter.c.id.in_(_written(joint)),
+        )
     ).all()
     never: dict[bytes, set[str]] = {row.address_digest: set() for row in rows}
-    for digest, text in _never_lists(connection, rules, route):
+    for digest, text in _never_lists(connection, route, joint):
         if digest in never:
             never[digest].update(text.split(","))
     for row in rows:
@@ -198,7 +212,7 @@ def joint_routes(connection: Connection, rules: Rules, route: RouteList) -> Iter
 
 
 def _never_lists(
-    connection: Connection, rules: Rules, route: RouteList
+    connection: Connection, route: RouteList, joint: Sequence[int]
 ) -> Iterator[tuple[bytes, str]]:
     """Yield the never-list of every other row of the addresses that `joint_routes` is about."""
     other, profile = supporter.alias(), language_profile.alias()
@@ -213,21 +227,31 @@ def _never_lists(
             ),
         )
         .join(profile, and_(profile.c.id == other.c.profile_id, profile.c.never != ""))
-        .where(membership.c.list_id == route.list_id, is_live(membership), _joint(supporter, rules))
+        .where(
+            membership.c.list_id == route.list_id,
+            is_live(membership),
+            supporter.c.id.in_(_written(joint)),
+        )
     )
     for row in rows:
         yield row.address_digest, row.never
 
 
-def _no_edition(row: FromClause, route: RouteList, unacceptable: Unacceptable) -> Clause:
+def no_edition(row: FromClause, route: RouteList, unacceptable: Unacceptable) -> Clause:
+    """Tell whether a list has no edition for somebody."""
     profiles = sorted(unacceptable.get(route.list_id, ()))
     if not profiles:
         return false()
-    # Written into the statement: there may be more of them than a statement takes parameters.
-    return row.c.profile_id.in_(bindparam(None, profiles, expanding=True, literal_execute=True))
+    found: Clause = row.c.profile_id.in_(_written(profiles))
+    return found
 
 
-def _joint(row: FromClause, rules: Rules) -> Clause:
+def _written(ids: Sequence[int]) -> BindParameter[int]:
+    """Return ids written into the statement: there may be more than it takes parameters."""
+    return bindparam(None, ids, expanding=True, literal_execute=True)
+
+
+def is_joint(row: FromClause, rules: Rules) -> Clause:
     """Tell whether an address has more than one row, and a never-list on any of them."""
     # The language of a correction is what it was, and any row that forbids it is a reason by itself.
     if not rules.shared or rules.correction is not None:
@@ -255,8 +279,8 @@ def routed(row: FromClause, route: RouteList, rules: Rules, unacceptable: Unacce
     """Tell whether an address may be mailed through another list."""
 
     def is_route(other: FromClause, member: FromClause) -> Clause:
-        no_edition = _no_edition(other, route, unacceptable)
-        return reason_not_mailed(other, member, rules, no_edition).is_(None)
+        none = no_edition(other, route, unacceptable)
+        return reason_not_mailed(other, member, rules, none).is_(None)
 
     return _has_member(row, route, is_route)
 
