@@ -54,6 +54,7 @@ NAMES: Mapping[str, str] = {
     "left": mark("off the list"),
     "lifted": mark("lifted"),
     "limit": mark("limit"),
+    "mailing": mark("mailing"),
     "merged": mark("merged"),
     "new": mark("new"),
     "newsletter": mark("newsletter"),
