@@ -19,7 +19,7 @@ from mailer.model.statement import Visibility, localized
 from mailer.statements.languages import direction, language_name
 from mailer.web.public.caching import HTML, cached, etag_of
 from mailer.web.public.cards import Listing, Shown
-from mailer.web.public.ground import READ, Ground, Readers, Route
+from mailer.web.public.ground import READ, READERS, Ground, InThreads, Route
 from mailer.web.public.pages import root_of
 from mailer.web.public.reader import accepted_profile, page_language, spoken_language
 
@@ -36,7 +36,7 @@ class Archive:
         self._ground = ground
         self._pages = ground.pages
         self._listing = listing
-        self._readers = Readers()
+        self._readers = InThreads(READERS)
 
     def routes(self) -> tuple[Route, ...]:
         """Return what is answered here."""

@@ -25,7 +25,7 @@ from mailer.store.archive import not_listed
 from mailer.web.public.articles import Articles
 from mailer.web.public.caching import cached, etag_of
 from mailer.web.public.cards import Listing, Shown
-from mailer.web.public.ground import READ, Ground, Readers, Route
+from mailer.web.public.ground import READ, READERS, Ground, InThreads, Route
 from mailer.web.public.pages import Pages
 from mailer.web.public.reader import spoken_language
 from mailer.web.public.views import statement_path
@@ -96,7 +96,7 @@ class Feeds:
         self._pages = ground.pages
         self._listing = listing
         self._articles = articles
-        self._readers = Readers()
+        self._readers = InThreads(READERS)
         self._content = lru_cache(maxsize=_CONTENTS_KEPT)(self._write_content)
 
     def routes(self) -> tuple[Route, ...]:

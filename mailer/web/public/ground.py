@@ -28,10 +28,10 @@ READ = ("GET", "HEAD")
 WRITE = ("POST",)
 #: What a visitor or a provider is asked to wait when the database does not answer.
 RETRY_AFTER_S = 30
-#: At most this many forms of one part wait for the database at once; the others wait in line.
-_WRITERS = 4
+#: At most this many forms of one part wait for the database at once.
+WRITERS = 4
 #: At most this many requests of one part read the database at once.
-_READERS = 6
+READERS = 6
 _T = TypeVar("_T")
 
 
@@ -78,31 +78,20 @@ def not_now(pages: Pages, request: Request) -> Response:
     return pages.error(request, HTTPStatus.SERVICE_UNAVAILABLE, retry)
 
 
-class Readers:
-    """Looks at the database in threads, a few at once; the others wait in line."""
+class InThreads:
+    """Does what may wait for the database in threads, a few at once; the others wait in line."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
         self._limiter: CapacityLimiter | None = None
 
     async def run(self, work: Callable[[], _T]) -> _T:
-        """Do something in a thread."""
+        """Do something in a thread; a visitor who closes the page has been answered all the same."""
         if self._limiter is None:
-            self._limiter = CapacityLimiter(_READERS)
+            # It belongs to the loop that it is made in.
+            self._limiter = CapacityLimiter(self._at_once)
         return await to_thread.run_sync(work, limiter=self._limiter)
 
 
 #: A part of the public pages: what it answers, given what it stands on.
 Area = Callable[[Ground], Iterable[Route]]
-
-
-class Answering:
-    """Does what a form asks for in threads, a few of one part at a time."""
-
-    def __init__(self) -> None:
-        self._limiter: CapacityLimiter | None = None
-
-    async def work(self, work: Callable[[], _T]) -> _T:
-        """Do something in a thread; a visitor who closes the page has been answered all the same."""
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(_WRITERS)
-        return await to_thread.run_sync(work, limiter=self._limiter)

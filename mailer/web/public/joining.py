@@ -25,7 +25,7 @@ from mailer.model.mailing import Sender
 from mailer.model.statement import localized
 from mailer.statements.languages import language_name
 from mailer.web.public.forms import Fields, FormRefused, address_in, read_form
-from mailer.web.public.ground import READ, WRITE, Answering, Ground, Route, not_now
+from mailer.web.public.ground import READ, WRITE, WRITERS, Ground, InThreads, Route, not_now
 from mailer.web.public.limits import Limiter, network_of
 from mailer.web.public.pages import Pages
 from mailer.web.public.reader import DEFAULT_LANGUAGE, accepted_languages, page_language
@@ -169,7 +169,7 @@ class Joining:
     def __init__(self, ground: Ground, desk: Desk) -> None:
         self._pages = ground.pages
         self._desk = desk
-        self._answering = Answering()
+        self._answering = InThreads(WRITERS)
         self._limiter = Limiter(ground.clock)
 
     def routes(self) -> tuple[Route, ...]:
@@ -251,7 +251,7 @@ class Joining:
 
     async def _work(self, request: Request, work: Callable[[], Response]) -> Response:
         try:
-            return await self._answering.work(work)
+            return await self._answering.run(work)
         except NotNow as error:
             warn("sign-up had to wait", problem=error.reason)
             return not_now(self._pages, request)

@@ -33,8 +33,9 @@ from mailer.web.public.ground import (
     READ,
     RETRY_AFTER_S,
     WRITE,
-    Answering,
+    WRITERS,
     Ground,
+    InThreads,
     Route,
     not_now,
 )
@@ -96,7 +97,7 @@ class Leaving:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering()
+        self._answering = InThreads(WRITERS)
         self._together = Together(self._leave, _MOST_AT_ONCE)
 
     def _leave(self, wishes: Sequence[LeavingWish]) -> list[Unsubscribed]:
@@ -159,7 +160,7 @@ class Leaving:
         """Pause, or have only urgent mails come, or take that back; the page says what holds."""
         token: str = request.path_params["token"]
         now = self._clock.now()
-        done = await self._answering.work(
+        done = await self._answering.run(
             lambda: ease_by_token(self._store, self._tokens, token, easing, now)
         )
         if done:
@@ -196,7 +197,7 @@ class Leaving:
             return undo(self._store, self._tokens, wished.token, now, self._log)
 
         try:
-            put_back = await self._answering.work(take_back)
+            put_back = await self._answering.run(take_back)
         except StoreUnavailable as error:
             warn("undoing had to wait", problem=error.problem)
             return not_now(self._pages, request)

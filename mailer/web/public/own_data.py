@@ -28,9 +28,10 @@ from mailer.web.public.forms import Fields, FormRefused, address_in, read_form
 from mailer.web.public.ground import (
     READ,
     WRITE,
-    Answering,
+    WRITERS,
     Endpoint,
     Ground,
+    InThreads,
     Route,
     not_now,
 )
@@ -89,7 +90,7 @@ class OwnData:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering()
+        self._answering = InThreads(WRITERS)
         self._desk = desk
         self._limiter = Limiter(ground.clock)
 
@@ -143,13 +144,13 @@ class OwnData:
             if person is not None:
                 self._desk.send_link(person.supporter_id, self._letter("fresh_link.txt"))
 
-        await self._answering.work(send)
+        await self._answering.run(send)
         return self._check_mail(request)
 
     async def ask(self, request: Request) -> Response:
         """Ask for an address, and send it a fresh link when it is on record: the answer is one."""
         if request.method != "POST":
-            await self._answering.work(self._desk.open)
+            await self._answering.run(self._desk.open)
             return self._pages.private(request, "ask_link.html", is_wrong=False)
         fields = await read_form(request)
         address = address_in(fields, "address")
@@ -165,7 +166,7 @@ class OwnData:
             with self._store.write():
                 pass
 
-        await self._answering.work(see)
+        await self._answering.run(see)
         if wanted:
             # A mail takes several times as long as finding nobody, and twenty questions at once the
             # twentyfold: no answer waits for it.
@@ -201,7 +202,7 @@ class OwnData:
             # Of nobody, so that a token that is too old costs the same look.
             return found if is_there(self._store, found or 0) else None
 
-        return await self._answering.work(look)
+        return await self._answering.run(look)
 
     async def own(self, request: Request) -> Response:
         """Show what can be done with a fresh link."""
@@ -219,7 +220,7 @@ class OwnData:
         supporter_id = await self._person(request)
         if supporter_id is None:
             return self._nothing(request)
-        document = await self._answering.work(lambda: self._desk.held(supporter_id))
+        document = await self._answering.run(lambda: self._desk.held(supporter_id))
         if document is None:
             return self._nothing(request)
         return Response(
@@ -242,7 +243,7 @@ class OwnData:
         if not is_meant:
             return self._pages.private(request, "erase.html")
         now = self._clock.now()
-        erased = await self._answering.work(
+        erased = await self._answering.run(
             lambda: erase_own(self._store, supporter_id, now, self._log)
         )
         if erased:
@@ -256,7 +257,7 @@ class OwnData:
         if supporter_id is None:
             return self._nothing(request)
         if request.method != "POST":
-            await self._answering.work(self._desk.open)
+            await self._answering.run(self._desk.open)
             return self._pages.private(request, "change_address.html", is_wrong=False)
         address = address_in(fields, "address")
         if address is None:
@@ -271,7 +272,7 @@ class OwnData:
                 letter = self._letter("confirm_address.txt")
                 self._desk.ask_change(supporter_id, address, letter)
 
-        await self._answering.work(send)
+        await self._answering.run(send)
         return self._check_mail(request, new_address=True)
 
     async def confirm(self, request: Request) -> Response:
@@ -287,7 +288,7 @@ class OwnData:
             language = page_language(languages or (here,), self._pages.spoken)
             return self._pages.letter("address_notice.txt", language)
 
-        if not await self._answering.work(lambda: self._desk.confirm_change(token, notice)):
+        if not await self._answering.run(lambda: self._desk.confirm_change(token, notice)):
             return self._nothing(request)
         emit("address changed by their own wish")
         return self._pages.private(request, "address_changed.html")

@@ -30,7 +30,7 @@ from mailer.web.public.choices import (
     wishes_on_record,
 )
 from mailer.web.public.forms import Fields, FormRefused, read_form
-from mailer.web.public.ground import READ, WRITE, Answering, Ground, Route, not_now
+from mailer.web.public.ground import READ, WRITE, WRITERS, Ground, InThreads, Route, not_now
 from mailer.web.public.time_zones import ZoneGroup, zone_groups
 
 
@@ -52,7 +52,7 @@ class Preferences:
         self._pages = ground.pages
         self._clock = ground.clock
         self._log = ground.log
-        self._answering = Answering()
+        self._answering = InThreads(WRITERS)
 
     def routes(self) -> tuple[Route, ...]:
         """Return what is answered here."""
@@ -65,7 +65,7 @@ class Preferences:
     async def show(self, request: Request) -> Response:
         """Show what stands."""
         token: str = request.path_params["token"]
-        standing = await self._answering.work(
+        standing = await self._answering.run(
             lambda: preferences_of(self._store, self._tokens, token)
         )
         if standing is None:
@@ -81,7 +81,7 @@ class Preferences:
         token: str = request.path_params["token"]
         now = self._clock.now()
         try:
-            saved = await self._answering.work(
+            saved = await self._answering.run(
                 lambda: save_preferences(
                     self._store, self._tokens, token, self._choosing(fields, now), now, self._log
                 )

@@ -32,7 +32,7 @@ from mailer.store.archive import is_listed, not_listed
 from mailer.store.public import PublicRevision, public_revision
 from mailer.web.public.articles import Articles
 from mailer.web.public.caching import HTML, PICTURE_MAX_AGE_S, cached, etag_of
-from mailer.web.public.ground import READ, Ground, Readers, Route
+from mailer.web.public.ground import READ, READERS, Ground, InThreads, Route
 from mailer.web.public.guard import RESOURCE_POLICY
 from mailer.web.public.pages import NOT_FOUND_BY_SEARCH, root_of
 from mailer.web.public.reader import accepted_profile, best_edition, edition_shown, page_language
@@ -107,7 +107,7 @@ class Statements:
         self._store = ground.store
         self._pages = ground.pages
         self._clock = ground.clock
-        self._readers = Readers()
+        self._readers = InThreads(READERS)
         self._page = lru_cache(maxsize=_PAGES_KEPT)(self._render)
 
     def routes(self) -> tuple[Route, ...]:

@@ -21,7 +21,7 @@ from mailer.model.feedback import Event
 from mailer.store.engine import StoreUnavailable
 from mailer.store.suppression_log import LogNotWritten
 from mailer.web.public.forms import FormRefused, read_body
-from mailer.web.public.ground import RETRY_AFTER_S, WRITE, Answering, Ground, Route
+from mailer.web.public.ground import RETRY_AFTER_S, WRITE, WRITERS, Ground, InThreads, Route
 
 #: Takes in events and the body they came in; returns how many are new.
 TakeEvents = Callable[[Sequence[Event], bytes], int]
@@ -35,7 +35,7 @@ class Webhooks:
         self._hooks = hooks
         self._take = take
         self._clock = ground.clock
-        self._answering = Answering()
+        self._answering = InThreads(WRITERS)
 
     def routes(self) -> tuple[Route, ...]:
         """Return what is answered here; nothing where no hook is configured."""
@@ -55,7 +55,7 @@ class Webhooks:
         headers = {name.lower(): value for name, value in request.headers.items()}
         posted = Request(headers, body, self._clock.now())
         try:
-            await self._answering.work(lambda: self._taken(key, posted))
+            await self._answering.run(lambda: self._taken(key, posted))
         except Refused:
             return Response(status_code=HTTPStatus.FORBIDDEN)
         except (HookUnavailable, StoreUnavailable, LogNotWritten) as error:
