@@ -33,7 +33,7 @@ from mailer.web.public.limits import Limiter
 
 _VERSION = "1"
 #: What any endpoint may answer in place of what was asked for.
-_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
+_PROBLEMS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503)
 
 
 def endpoints(ground: Ground) -> list[Endpoint]:

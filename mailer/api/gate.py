@@ -25,6 +25,7 @@ from mailer.app.api_tokens import ApiTokens
 from mailer.events import failed
 from mailer.model.api_token import ApiToken
 from mailer.store.api_requests import Taken, Turn, drop_request, end_request, take_request
+from mailer.web.public.forms import FormRefused, read_body
 from mailer.web.public.limits import Limiter
 
 #: Requests of one token at once, and how many come back in an hour: five a second.
@@ -68,11 +69,16 @@ class Gate:
             self._slots = asyncio.Semaphore(_AT_ONCE)
         try:
             async with self._slots:
-                return await self._let_by(endpoint, request, handler)
+                token = await self._admit(endpoint, request)
+            # Whoever sends slowly takes no other's place.
+            body = await _body(request, endpoint.most_octets)
+            async with self._slots:
+                return await self._let_by(endpoint, request, token, body, handler)
         except Problem as problem:
             return problem.response()
 
-    async def _let_by(self, endpoint: Endpoint, request: Request, handler: Handler) -> Response:
+    async def _admit(self, endpoint: Endpoint, request: Request) -> ApiToken:
+        """Return the token of a request, where it is for this and not used too often."""
         token = await self._guarded(endpoint, self._in_thread(lambda: self._token(request)))
         if not self._limiter.allows(str(token.token_id)):
             detail = "This token asked too often. Wait a second."
@@ -88,7 +94,11 @@ class Gate:
                 detail,
                 headers={"WWW-Authenticate": challenge},
             )
-        body = await _body(request, endpoint.most_octets)
+        return token
+
+    async def _let_by(
+        self, endpoint: Endpoint, request: Request, token: ApiToken, body: bytes, handler: Handler
+    ) -> Response:
         _check_body(request, body)
         inner = Request(request.scope, _once(body))
         inner.state.call = Call(token)
@@ -222,21 +232,18 @@ async def _body(request: Request, most: int) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Problem: 413, as soon as it is too long.
+        Problem: 413, as soon as it is or says that it is too long; 408 when it comes too slowly.
     """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            detail = f"The body is longer than {most} octets."
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too-large",
-                detail,
-                headers={"Connection": "close"},
-            )
-        parts.append(part)
-    return b"".join(parts)
+    try:
+        return await read_body(request, most)
+    except FormRefused as refused:
+        too_large = refused.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise Problem(
+            refused.status,
+            "too-large" if too_large else "too-slow",
+            f"The body is longer than {most} octets." if too_large else "The body came too slowly.",
+            headers={"Connection": "close"},
+        ) from refused
 
 
 def _check_body(request: Request, body: bytes) -> None:

@@ -21,6 +21,8 @@ from mailer.web.public.forms import FormRefused, read_body
 
 #: An edition with its head is tens of thousands; encoded, Cyrillic letters take six octets each.
 LARGEST_FORM = 4 * 1024 * 1024
+#: Where nobody need be signed in: the comment of a reviewer, and what passwords may have.
+LARGEST_FORM_OF_ANYBODY = 64 * 1024
 _MOST_FIELDS = 2_000
 _LONGEST_FIELD = 2 * 1024 * 1024
 
@@ -63,8 +65,8 @@ class Form:
         return next(iter(self.files.get(name, ())), None)
 
 
-async def read_form(request: Request, upload: Upload | None) -> Form:
-    """Return what a form holds.
+async def read_form(request: Request, largest: int, upload: Upload | None = None) -> Form:
+    """Return what a form of so many octets at most holds.
 
     Raises:
         FormRefused: for another content type, a body that is too large, too slow or malformed.
@@ -77,7 +79,6 @@ async def read_form(request: Request, upload: Upload | None) -> Form:
         raise FormRefused(HTTPStatus.BAD_REQUEST)
     if not multipart and content_type != b"application/x-www-form-urlencoded":
         raise FormRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    largest = upload.most_octets if upload else LARGEST_FORM
     body = await read_body(request, largest)
     parser: MultiPartParser | FormParser
     if multipart:

@@ -12,20 +12,19 @@ import secrets
 from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
-from typing import TypeVar
 from urllib.parse import urlencode
 
-from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mailer.desk.forms import Form, read_form
+from mailer.desk.forms import LARGEST_FORM, LARGEST_FORM_OF_ANYBODY, Form, read_form
 from mailer.desk.ground import Desk
 from mailer.desk.routes import Method, Route
 from mailer.desk.visit import Visit
 from mailer.model.staff import StaffSession
 from mailer.web.public.forms import FormRefused
+from mailer.web.public.ground import InThreads
 
 #: Field of every form.
 TOKEN_FIELD = "form_token"  # noqa: S105  (The field's name.)
@@ -35,7 +34,6 @@ TOKEN_HEADER = "x-form-token"  # noqa: S105
 ADDRESS_KEPT = "strict-origin"
 #: So many visits are answered at once; the others wait in line.
 _AT_ONCE = 8
-_T = TypeVar("_T")
 
 
 class Gate:
@@ -43,7 +41,7 @@ class Gate:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._limiter: CapacityLimiter | None = None
+        self._threads = InThreads(_AT_ONCE)
         self.session_cookie = desk.cookie("desk-session")
         self.form_cookie = desk.cookie("desk-form")
 
@@ -55,14 +53,11 @@ class Gate:
 
         return answer
 
-    async def _work(self, work: Callable[[], _T]) -> _T:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(_AT_ONCE)
-        return await to_thread.run_sync(work, limiter=self._limiter)
-
     async def _answer(self, route: Route, request: Request) -> Response:
         token = request.cookies.get(self.session_cookie, "")
-        session = await self._work(lambda: self._desk.accounts.session(token)) if token else None
+        session = (
+            await self._threads.run(lambda: self._desk.accounts.session(token)) if token else None
+        )
         visit = self.visit(request, route.name, session)
         if session is None and route.roles:
             return self._to_sign_in(visit, route)
@@ -72,7 +67,7 @@ class Gate:
             visit = self.visit(request, route.name, session, form)
         if route.roles and session is not None and session.user.roles.isdisjoint(route.roles):
             raise visit.forbidden()
-        answer = await self._work(lambda: route.answer(visit))
+        answer = await self._threads.run(lambda: route.answer(visit))
         if "{token}" in route.path:
             # The address is a secret: not even our own proxy's log is to read it beside a style.
             answer.headers["Referrer-Policy"] = ADDRESS_KEPT
@@ -103,7 +98,7 @@ class Gate:
 
     async def _form(self, request: Request, route: Route) -> Form:
         try:
-            return await read_form(request, route.upload)
+            return await read_form(request, _most(route), route.upload)
         except FormRefused as refused:
             raise HTTPException(refused.status) from refused
 
@@ -149,3 +144,10 @@ class Gate:
                     name, path="/", secure=self._desk.is_secure, httponly=True, samesite="lax"
                 )
         return answer
+
+
+def _most(route: Route) -> int:
+    """Return how many octets a form may have: of whom nobody knows who it is, few."""
+    if route.upload is not None:
+        return route.upload.most_octets
+    return LARGEST_FORM if route.roles else LARGEST_FORM_OF_ANYBODY

@@ -1,17 +1,20 @@
 """Who gets into the API, and what is done once however often it is asked."""
 
 import re
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from mailer.api.app import endpoints
-from mailer.api.ground import Ground, Method
+from mailer.api.ground import PREFIX, Ground, Method
 from mailer.app.api_tokens import ApiTokens
 from mailer.model.api_token import Purpose
 from mailer.store.api_requests import KEPT
 from mailer.store.audit import entries_before
+from mailer.web.public import forms
 from tests.support.api import served_api
 from tests.support.drafts import LIST, SLUG
 from tests.support.staff import TERMINAL
@@ -148,6 +151,36 @@ def test_a_long_or_deep_or_foreign_body_is_refused(program):
     assert (deep.status_code, deep.json()["code"]) == (400, "too-deep")
     form = program.post(path, data={"address": "mira@example.org"})
     assert form.status_code == 415
+
+
+def test_who_sends_slowly_takes_no_others_place(api, program, monkeypatch):
+    """More than are answered at once begin a body and say no more: others are answered, those get 408."""
+    monkeypatch.setattr(forms, "BODY_TIMEOUT_S", 2.0)
+    lines = [
+        f"POST {PREFIX}/suppressions/find HTTP/1.1", "Host: x", f"Authorization: Bearer {api.token()}",
+        "Content-Type: application/json", "Content-Length: 50", "", "{",
+    ]  # fmt: skip
+    waiting = [socket.create_connection(("127.0.0.1", api.port), 20) for _ in range(20)]
+    for one in waiting:
+        one.sendall("\r\n".join(lines).encode())
+    began = time.monotonic()
+    assert program.get("/statements").status_code == 200
+    assert time.monotonic() - began < 2
+    answers = [one.recv(4096) for one in waiting]
+    for one in waiting:
+        one.close()
+    assert {one[:12] for one in answers} == {b"HTTP/1.1 408"}
+
+
+def test_what_says_that_it_is_too_long_is_not_read(api):
+    """413 by the length it claims, before a byte of it came."""
+    head = [
+        f"POST {PREFIX}/suppressions/find HTTP/1.1", "Host: x", f"Authorization: Bearer {api.token()}",
+        "Content-Type: application/json", "Content-Length: 99999999", "", "",
+    ]  # fmt: skip
+    with socket.create_connection(("127.0.0.1", api.port), 5) as connection:
+        connection.sendall("\r\n".join(head).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
 
 
 def test_a_problem_repeats_nothing_of_what_was_sent(program):

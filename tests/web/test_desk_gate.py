@@ -19,7 +19,7 @@ from mailer.app.planning import Wish, make_plan
 from mailer.app.scheduling import make_draft
 from mailer.app.workspace import Workspace
 from mailer.desk.app import CONTENT_SECURITY_POLICY, HEADERS, create_desk_app, desk_routes
-from mailer.desk.forms import LARGEST_FORM
+from mailer.desk.forms import LARGEST_FORM, LARGEST_FORM_OF_ANYBODY
 from mailer.desk.ground import Desk
 from mailer.desk.pages import DeskPages
 from mailer.desk.routes import Method, Route
@@ -430,9 +430,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(ground):
     headers = {"Origin": ground.desk.url, "X-Form-Token": ground.all_roles.form_token}
     cookies = "; ".join(f"{one.name}={one.value}" for one in ground.all_roles.client.cookies.jar)
     for route in ground.of(Method.CHANGE):
-        if not route.roles:
-            continue
-        most = route.upload.most_octets if route.upload else LARGEST_FORM
+        most = LARGEST_FORM if route.roles else LARGEST_FORM_OF_ANYBODY
+        most = route.upload.most_octets if route.upload else most
         lines = [
             f"POST {ground.path(route)} HTTP/1.1",
             f"Host: 127.0.0.1:{ground.desk.port}",

@@ -22,6 +22,8 @@ _MOST_FIELDS = 200
 _LONGEST_FIELD = 1024
 #: Who takes longer for so little is keeping the connection busy.
 BODY_TIMEOUT_S = 10.0
+#: Who sends much has the time that it takes at this rate, in octets a second.
+_SLOWEST = 32_000
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -88,12 +90,14 @@ async def read_body(request: Request, largest: int) -> bytes:
     if declared.isdigit() and int(declared) > largest:
         raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     body = bytearray()
+    until = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout_at(until) as limit:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > largest:
                     raise FormRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                limit.reschedule(until + len(body) / _SLOWEST)
     except TimeoutError as error:
         raise FormRefused(HTTPStatus.REQUEST_TIMEOUT) from error
     return bytes(body)
