@@ -31,7 +31,8 @@ from mailer.cli.common import (
 from mailer.model.audience import ListDefinition
 from mailer.model.faults import Fault, FaultsFound, errors_in
 from mailer.model.statement import localized
-from mailer.store.audience import members_by_language, unfinished_imports
+from mailer.store.audience import unfinished_imports
+from mailer.store.audience_counts import members_by_language
 from mailer.store.undo import batches
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -33,7 +33,8 @@ from mailer.model.segment_forms import RowProblem, SegmentForm
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
 from mailer.statements.languages import language_name, locale_name
-from mailer.store.audience import members_by_language, unfinished_imports
+from mailer.store.audience import unfinished_imports
+from mailer.store.audience_counts import members_by_language
 
 #: Rows of a breakdown that are shown; the rest is one row.
 _SHOWN = 40

@@ -38,9 +38,7 @@ from mailer.store.tables import (
     import_batch,
     language_profile,
     mailing_list,
-    membership,
     organisation,
-    supporter,
 )
 
 SCOPE_ALL = "all"
@@ -229,22 +227,3 @@ def unfinished_imports(connection: Connection) -> dict[str, int]:
         .group_by(mailing_list.c.key)
     )
     return {row.key: row.imports for row in rows}
-
-
-def members_by_language(connection: Connection) -> dict[str, dict[str, int]]:
-    """Count the members of each list by their first language; "" where none is named."""
-    rows = connection.execute(
-        select(mailing_list.c.key, language_profile.c.languages, func.count().label("members"))
-        .select_from(membership)
-        .join(mailing_list, mailing_list.c.id == membership.c.list_id)
-        .join(supporter, supporter.c.id == membership.c.supporter_id)
-        .join(language_profile, language_profile.c.id == supporter.c.profile_id)
-        .where(is_live(membership))
-        .group_by(mailing_list.c.key, language_profile.c.languages)
-    )
-    table: dict[str, dict[str, int]] = {}
-    for row in rows:
-        first = row.languages.split(",")[0]
-        counts = table.setdefault(row.key, {})
-        counts[first] = counts.get(first, 0) + row.members
-    return table

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, exists, false, literal, not_, or_, select
 
 from mailer.model.states import SkipReason
-from mailer.store.audience import is_live
+from mailer.store.audience import all_profiles, is_live
 from mailer.store.counting import (
     BARRED,
     BY_ADDRESS,
@@ -39,7 +39,7 @@ from mailer.store.coverage import on_list, routed
 from mailer.store.engine import Store
 from mailer.store.routes import RouteList, Rules, mark_of, reason_not_mailed
 from mailer.store.segments import Clause
-from mailer.store.tables import membership, supporter
+from mailer.store.tables import mailing_list, membership, supporter
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,26 @@ def people_alike(store: Store, rules: Rules) -> Iterator[PeopleAlike]:
         with store.read() as connection:
             for route in rules.lists:
                 yield from _by_their_address(connection, rules, route, apart.by_address)
+
+
+def members_by_language(connection: Connection) -> dict[str, dict[str, int]]:
+    """Count the members of each list by their first language; "" where none is named."""
+    first = {
+        row_id: next(iter(profile.languages), "")
+        for row_id, profile in all_profiles(connection).items()
+    }
+    ranges = list(parts(connection))
+    table: dict[str, dict[str, int]] = {}
+    for one in connection.execute(select(mailing_list).order_by(mailing_list.c.id)).all():
+        route = RouteList(0, one.id, one.organisation_id)
+        counts: Counter[str] = Counter()
+        for part in ranges:
+            query = members(select(supporter.c.profile_id), route)
+            for (profile_id,), people in counted_part(connection, query, {}, part):
+                counts[first[int(profile_id)]] += people
+        if counts:
+            table[one.key] = dict(counts)
+    return table
 
 
 @dataclass(frozen=True)

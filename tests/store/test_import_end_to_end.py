@@ -8,7 +8,7 @@ import pytest
 from mailer.audience.imports import CHUNK_ROWS
 from mailer.model.audience import MembershipState, SuppressionReason
 from mailer.store import tables
-from mailer.store.audience import members_by_language
+from mailer.store.audience_counts import members_by_language
 from tests.store.import_ground import LIST, Importer
 from tests.support.clocks import NOW
 from tests.support.factories import make_list

@@ -15,7 +15,8 @@ from mailer.audience.records import LONGEST_LINE
 from mailer.model.audience import MembershipState
 from mailer.model.faults import FaultsFound
 from mailer.store import tables
-from mailer.store.audience import members_by_language, unfinished_imports
+from mailer.store.audience import unfinished_imports
+from mailer.store.audience_counts import members_by_language
 from mailer.store.engine import StoreUnavailable
 from mailer.store.scratch import SeenDigests
 from tests.store.import_ground import LIST, Importer

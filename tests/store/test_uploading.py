@@ -12,7 +12,7 @@ from mailer.model.faults import FaultsFound
 from mailer.model.staff import Actor, ActorKind
 from mailer.model.uploads import READING_LOST, UPLOAD_WINDOW, UploadState
 from mailer.schedule.housekeeping import FEW
-from mailer.store.audience import members_by_language
+from mailer.store.audience_counts import members_by_language
 from mailer.store.audit import entries_in_order
 from mailer.store.uploads import forget_uploads, read_chunk
 from tests.support.clocks import FixedClock
