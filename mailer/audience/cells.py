@@ -2,7 +2,7 @@
 
 In: a cell. Out: the same, disarmed or as it was before; the tags it holds. Disarming and taking
 that back are exact opposites, so that an export comes in again as it went out. In much of Europe a
-spreadsheet parts cells at semicolons, whatever is in quotes: what follows one begins a cell too.
+spreadsheet parts cells at semicolons: what follows one, or ends a line, begins a cell too.
 Standards: RFC 4180 for the quotes of a list within a cell.
 """
 
@@ -15,9 +15,13 @@ from collections.abc import Iterable
 # What a spreadsheet takes for the beginning of a formula, full-width forms included. Apostrophes
 # before it are counted too: one more is put before them, and that one is taken off again.
 _ARMED = "'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
-_BEGINS = "(?<![^;])"
+# Where it parts at semicolons the quotes of a cell count for nothing, unless they stand at its
+# beginning: a line end within ends the row, and the two quotes that are written for one are empty.
+_BEGINS = '(?<![^;\r\n])("*)'
 _TO_DISARM = re.compile(f"{_BEGINS}(?={_ARMED})")
 _TO_REARM = re.compile(f"{_BEGINS}'(?={_ARMED})")
+#: Most cells are settled by a glance: they begin with a letter, and nothing in them begins a cell.
+_HARMLESS = re.compile(r"[^\W_][^;\r\n]*|")
 _TAG = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=[;,|]|$)|[^;,|]+')
 
 
@@ -37,12 +41,12 @@ def cleaned(text: str) -> str:
 
 def disarmed(cell: str) -> str:
     """Return a cell that no spreadsheet runs."""
-    return _TO_DISARM.sub("'", cell)
+    return cell if _HARMLESS.fullmatch(cell) else _TO_DISARM.sub(r"\1'", cell)
 
 
 def rearmed(cell: str) -> str:
     """Return a cell as it was before `disarmed`."""
-    return _TO_REARM.sub("", cell) if "'" in cell else cell
+    return _TO_REARM.sub(r"\1", cell) if "'" in cell else cell
 
 
 def split_tags(text: str) -> list[str]:

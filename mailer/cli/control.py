@@ -16,6 +16,7 @@ from rich.table import Table
 from mailer.app import stopping
 from mailer.app.documents import outcomes_of, report_document, shares_document
 from mailer.app.workspace import Workspace
+from mailer.audience.cells import disarmed
 from mailer.cli.breaker import print_paused
 from mailer.cli.clocks import (
     print_shares,
@@ -245,7 +246,7 @@ def deliveries_command(
                 row.finished_at.isoformat(timespec="seconds") if row.finished_at else "",
             )  # fmt: skip
             if as_csv:
-                writer.writerow(cells)
+                writer.writerow([disarmed(one) for one in cells])
             else:
                 table.add_row(*cells)
     if not as_csv:
