@@ -79,6 +79,10 @@ class Chosen:
         """Return what a form or an address holds."""
         return cls(**{name: values.get(name, "").strip() for name in _NAMES})
 
+    def query(self) -> str:
+        """Return it as an address holds it."""
+        return urlencode({name: value for name, value in vars(self).items() if value})
+
     def hours(self) -> Hours:
         """Return it as the command line has it.
 
@@ -159,14 +163,18 @@ class Scheduling:
             pinned_breaker(self._desk.workspace, chosen.canary or None, 1)
         except FaultsFound as error:
             return self._form(visit, mailing, chosen, problems_of(visit, error.faults, _FIELDS))
-        query = urlencode({name: value for name, value in vars(chosen).items() if value})
         address = self._desk.path_to("confirm-schedule", key=mailing.key)
-        return RedirectResponse(f"{address}?{query}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"{address}?{chosen.query()}", HTTPStatus.SEE_OTHER)
 
     def show(self, visit: Visit) -> Response:
-        """Show who gets it when, and ask for the number."""
+        """Show who gets it when, and ask for the number; what takes a while to count comes apart."""
+        mailing = mailing_of(visit)
         chosen = Chosen.of(dict(visit.request.query_params))
-        return self._confirming(visit, mailing_of(visit), chosen)
+        if visit.query("part") or visit.query("counted"):
+            return self._confirming(visit, mailing, chosen, part=bool(visit.query("part")))
+        return visit.page(
+            "confirm_schedule.html", mailing=mailing, problems={}, asked=chosen.query()
+        )
 
     def confirm(self, visit: Visit) -> Response:
         """Schedule it, when the number that was typed is the number of people."""
@@ -252,6 +260,8 @@ class Scheduling:
         mailing: Mailing,
         chosen: Chosen,
         problems: dict[str, str] | None = None,
+        *,
+        part: bool = False,
     ) -> Response:
         try:
             proposal = self._proposal(mailing, chosen)
@@ -261,11 +271,12 @@ class Scheduling:
             return visit.go("mailing", said="not-any-more", key=mailing.key)
         clocks = proposal.clocks
         return visit.page(
-            "confirm_schedule.html",
+            "_confirm_schedule.html" if part else "confirm_schedule.html",
             HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
             mailing=mailing,
             chosen=vars(chosen),
             problems=problems or {},
+            asked="",
             counted=counted(visit, proposal.plan),
             count=proposal.plan.count,
             at=visit.shown(clocks.due_at, clocks.time_zone),

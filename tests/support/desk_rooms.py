@@ -219,9 +219,9 @@ def _mailings(rooms: Rooms, say: Say) -> None:
     rooms.places["/statements/{slug}/compare"] = {"?": "?before=1"}
     rooms.places["/mailings/{key}/preview/mail"] = {"?": "?language=en"}
     hour = now + timedelta(days=2)
-    rooms.places["/mailings/{key}/schedule/confirm"] = {
-        "?": f"?date={hour:%Y-%m-%d}&time=09:00&zone=Europe/Chisinau"
-    }
+    query = f"?date={hour:%Y-%m-%d}&time=09:00&zone=Europe/Chisinau"
+    rooms.places["/mailings/{key}/schedule/confirm"] = {"?": query}
+    rooms.more["/mailings/{key}/schedule/confirm"] = {"?": f"{query}&counted=1"}
     rooms.places["/mailings/{key}/approval"] = {"key": reviewed}
     rooms.places["/review/{token}"] = rooms.places["/review/{token}/mail"] = {"token": token}
     returned = make_draft(workspace, ANA, make_plan(workspace, wish)).key
