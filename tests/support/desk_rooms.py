@@ -8,6 +8,7 @@ goes in by the ways they have; what only a relay or a scheduler does is written 
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -35,11 +36,14 @@ from mailer.desk.routes import Method, Route
 from mailer.feedback.taking import Taker
 from mailer.model.api_token import Purpose
 from mailer.model.approval import Vote
+from mailer.model.audit import AuditAction
 from mailer.model.feedback_policy import SoftLimits
 from mailer.model.staff import Actor, ActorKind, StaffRole
 from mailer.model.statement import (
+    Edition,
     RelatedItem,
     RelatedKind,
+    Revision,
     Signatory,
     StatementKind,
     Supported,
@@ -49,7 +53,8 @@ from mailer.model.states import DeliveryState, MailingState, SkipReason
 from mailer.statements.drafts import EditionDraft, HeadDraft, RowDraft
 from mailer.statements.source import read_statement
 from mailer.store import tables
-from mailer.store.statements import save_revision
+from mailer.store.audit import write_audit
+from mailer.store.statements import publish, save_revision
 from mailer.tokens import Tokens
 from tests.support.came_back import dsn
 from tests.support.factories import Ground, make_edition, make_revision
@@ -59,6 +64,10 @@ LIST = "harbor-news"
 SLUG = "her-rights"
 #: A statement that is being written, and says what the texts say.
 WRITTEN = "written-here"
+#: An address that runs something where a page makes a link of it.
+RUNS = "javascript:alert(document.domain)//"
+#: What a statement is refused with: it would be for the template.
+_MARKS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -106,6 +115,7 @@ class Rooms:
 def furnish(folder: Path, clock: Clock, say: Say = plainly) -> Rooms:
     """Make a workspace with something behind every address."""
     make_workspace(folder).store.close()
+    _declare(folder, say)
     workspace = Workspace.open(folder, clock)
     rooms = Rooms(workspace)
     rooms.places[""] = {"slug": SLUG, "language": "ru", "key": f"{SLUG}-1", "name": "harbor.jpg"}
@@ -114,6 +124,18 @@ def furnish(folder: Path, clock: Clock, say: Say = plainly) -> Rooms:
     _mailings(rooms, say)
     _staff(rooms, say)
     return rooms
+
+
+def _declare(folder: Path, say: Say) -> None:
+    """Let the files of the workspace say what the texts say: the names of workspace and list."""
+    for path, before, place in (
+        (folder / "config.toml", 'name = "Harbor Solidarity"', "workspace"),
+        (folder / "lists" / f"{LIST}.toml", 'en = "Harbor News"', "list"),
+    ):
+        text = path.read_text(encoding="utf-8")
+        assert before in text, before
+        after = f"{before.partition(' = ')[0]} = {json.dumps(say(place, 100), ensure_ascii=False)}"
+        path.write_text(text.replace(before, after, 1), encoding="utf-8")
 
 
 def _write(rooms: Rooms, say: Say) -> None:
@@ -125,7 +147,8 @@ def _write(rooms: Rooms, say: Say) -> None:
     edition = EditionDraft(
         title=say("title"), subject=say("subject"), preheader=say("preheader"),
         discreet_subject=say("discreet subject"), discreet_preheader=say("discreet preheader"),
-        body=f"{say('body')}\n\n![{say('alternative text')}](harbor.jpg)\n\n[{say('link')}](https://a.example.org)",
+        body=f"{say('body')}\n\n![{say('alternative text')}](harbor.jpg)\n\n[{say('link')}](https://a.example.org)\n\n"
+        f"[Run]({RUNS}) <{RUNS}>",
     )  # fmt: skip
     for language in ("en", "ru"):
         file = writing.read_edition(workspace, WRITTEN, language).file
@@ -134,7 +157,7 @@ def _write(rooms: Rooms, say: Say) -> None:
         )
     row = RowDraft(
         kind="organisation", names={"en": say("name"), "ru": say("имя")},
-        address="https://b.example.org",
+        address=RUNS,
     )  # fmt: skip
     head = HeadDraft(
         WRITTEN, kind="appeal", source_language="en", supports=(row,), related=(row,),
@@ -251,16 +274,13 @@ def _sent(rooms: Rooms, say: Say) -> None:
         )
     ground.lists[LIST] = (row_id, workspace.lists[0][LIST])
     edition = make_edition(
-        "en", title=say("title"), subject=say("subject"), preheader=say("preheader")
-    )
-    names = {"en": say("name")}
-    text = make_revision(
-        ("en",), slug="sent-here", editions={"en": edition},
-        signatories=(Signatory(names, "MD", "https://harbor.example.org"),),
-        supports=(Supported(SupportedKind.ORGANISATION, names, ""),),
-        related=(RelatedItem(RelatedKind.CASE, names, "https://example.org/case"),),
+        "en", title=say("title"), subject=say("subject"), preheader=say("preheader"),
+        body=_MARKS.sub("", f"{say('body')}\n\n[{say('link')}](https://a.example.org) [Run]({RUNS})\n"),
     )  # fmt: skip
-    sent = ground.add_mailing([LIST], MailingState.RUNNING, text)
+    names = {"en": say("name")}
+    sent = ground.add_mailing(
+        [LIST], MailingState.RUNNING, _saying("sent-here", edition, names, RUNS)
+    )
     ids = {}
     for name, state, columns in (
         ("olga", DeliveryState.ACCEPTED, {}),
@@ -290,19 +310,40 @@ def _sent(rooms: Rooms, say: Say) -> None:
         workspace.store, workspace.service_keys, workspace.suppression_log, workspace.clock,
         SoftLimits(),
     )  # fmt: skip
-    taker.take(report)
+    subject = b"Undelivered Mail Returned to Sender"
+    assert subject in report
+    taker.take(report.replace(subject, words.encode()))
     with workspace.store.read() as connection:
         bounced = connection.execute(
             tables.delivery.select().where(tables.delivery.c.id == ids["olga"])
         ).one()
     for path in ("/supporters/{supporter}", "/supporters/{supporter}/correct"):
         rooms.places[path] = {"supporter": str(bounced.supporter_id)}
+    with workspace.store.write() as connection:
+        publish(connection, "sent-here", sent.revision_id, workspace.clock.now())
+        # No mail is made of a statement that links to what runs.
+        mailed = _saying("mailed-here", edition, names, "https://a.example.org/")
+        save_revision(connection, mailed, workspace.clock.now())
+    made = make_draft(workspace, ANA, make_plan(workspace, Wish("mailed-here", (LIST,))))
+    rooms.more["/mailings/{key}/preview"] = rooms.more["/mailings/{key}/preview/mail"] = {
+        "key": made.key, "?": "?language=en",
+    }  # fmt: skip
     for page in ("", "/watch", "/live", "/doubts", "/report", "/catch-up"):
         rooms.places[f"/mailings/{{key}}{page}"] = {"key": sent.key}
 
 
+def _saying(slug: str, edition: Edition, names: dict[str, str], address: str) -> Revision:
+    """Return a statement that says the texts wherever it says anything, and leads to an address."""
+    return make_revision(
+        ("en",), slug=slug, editions={"en": edition},
+        signatories=(Signatory(names, "MD", address),),
+        supports=(Supported(SupportedKind.ORGANISATION, names, address),),
+        related=(RelatedItem(RelatedKind.CASE, names, address),),
+    )  # fmt: skip
+
+
 def _staff(rooms: Rooms, say: Say) -> None:
-    """Invite somebody, and make a token."""
+    """Invite somebody, make a token, and put on record why something went without approval."""
     workspace = rooms.workspace
     accounts = Accounts(workspace)
     made = accounts.invite(ANA, "nadia", say("staff", 60), [StaffRole.TRANSLATOR], ["ru"])
@@ -310,3 +351,8 @@ def _staff(rooms: Rooms, say: Say) -> None:
     rooms.places[""]["login"] = "nadia"
     ends = workspace.clock.now() + timedelta(days=30)
     ApiTokens(workspace).make(ANA, "website", frozenset({Purpose.REPORTS_READ}), ends)
+    with workspace.store.write() as connection:
+        write_audit(
+            connection, ANA, AuditAction.APPROVAL_OVERRIDDEN, f"{SLUG}-1",
+            workspace.clock.now(), reason=say("override"),
+        )  # fmt: skip

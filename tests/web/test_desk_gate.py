@@ -236,6 +236,28 @@ def test_every_answer_forbids_what_pages_do_not_need(ground):
     assert "data:" not in CONTENT_SECURITY_POLICY
 
 
+def test_no_page_believes_what_host_it_is_asked_by(ground):
+    """Neither Host nor what a proxy would add stands in a link, a redirect or anything else."""
+    evil = "evil.example.org"
+    names = {
+        "Host": evil,
+        "X-Forwarded-Host": evil,
+        "Forwarded": f"host={evil}",
+        "X-Original-URL": evil,
+    }
+    wrong = []
+    with ground.desk.browser() as nobody:
+        for route in ground.of(Method.SEE):
+            # What is told while it lasts has no end, and its page is asked for, too.
+            if route.name.endswith("-live"):
+                continue
+            for browser in (ground.all_roles, nobody):
+                answer = browser.client.get(ground.path(route), headers=names)
+                if evil in answer.text or evil in str(answer.headers):
+                    wrong.append((route.name, answer.status_code))
+    assert wrong == []
+
+
 def test_another_method_is_told_which_there_are(ground):
     """405 names all of them, as RFC 9110 wants."""
     for path, allowed in (
