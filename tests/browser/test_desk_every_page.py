@@ -154,6 +154,7 @@ def test_the_watch_sees_what_comes_alive(browser, policy, alive):
     assert watch.injected
 
 
+@pytest.mark.timeout(400)
 def test_every_page_takes_texts_as_texts(browser, rooms, desk):
     """No dialog, no policy broken, nothing asked of others, and nothing sticks out on a telephone."""
     wide = {}
