@@ -170,11 +170,10 @@ class Scheduling:
         """Show who gets it when, and ask for the number; what takes a while to count comes apart."""
         mailing = mailing_of(visit)
         chosen = Chosen.of(dict(visit.request.query_params))
-        if visit.query("part") or visit.query("counted"):
+        asked = chosen.query()
+        if visit.query("part") or visit.query("counted") or not asked:
             return self._confirming(visit, mailing, chosen, part=bool(visit.query("part")))
-        return visit.page(
-            "confirm_schedule.html", mailing=mailing, problems={}, asked=chosen.query()
-        )
+        return visit.page("confirm_schedule.html", mailing=mailing, problems={}, asked=asked)
 
     def confirm(self, visit: Visit) -> Response:
         """Schedule it, when the number that was typed is the number of people."""
