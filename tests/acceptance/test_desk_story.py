@@ -22,7 +22,7 @@ from tests.acceptance.processes import running, until
 from tests.support.browser import axe_violations, open_page, overflows
 from tests.support.desk import welcome
 
-pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+pytestmark = [pytest.mark.timeout(500), pytest.mark.browser, pytest.mark.acceptance]
 
 SLUG = "keep-the-ferry"
 #: Language → title, subject, preheader, body, and what a stranger may read.
