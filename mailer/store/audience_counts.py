@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, false, literal, not_, or_, select
@@ -28,6 +28,7 @@ from mailer.store.counting import (
     counted_part,
     is_excluded,
     known_twice,
+    mark_by,
     mark_code,
     members,
     of_these,
@@ -154,9 +155,7 @@ def _people_by_their_row(rules: Rules, route: RouteList, apart: _Apart) -> Selec
         (has_consent, _on_one_of(earlier, with_consent=True)),
         else_=or_(_on_one_of(earlier, with_consent=False), _on_one_of(later, with_consent=True)),
     )
-    own = mark_of(supporter, replace(rules, shared=False))
-    # Nobody is looked for among nobody: that would take as long as the rest.
-    mark = case((among(MARKED), mark_of(supporter, rules)), else_=own) if apart.marked else own
+    mark = mark_by(rules, apart.marked)
     others = [not_(among(BY_ADDRESS))] if apart.by_address else []
     reason = case(
         (among(BARRED), code_of(SkipReason.SUPPRESSED)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +30,7 @@ from sqlalchemy.sql.elements import Grouping
 
 from mailer.model.states import SkipReason
 from mailer.store.audience import is_live, scopes_for
-from mailer.store.routes import RouteList, Rules
+from mailer.store.routes import RouteList, Rules, mark_of
 from mailer.store.segments import Clause, compile_segment
 from mailer.store.tables import membership, supporter, suppression
 
@@ -102,6 +103,16 @@ def barred_by(connection: Connection, organisation_id: int) -> list[int]:
         .join(suppression, suppression.c.address_digest == supporter.c.address_digest)
         .where(suppression.c.scope.in_(scopes_for(organisation_id))),
     )
+
+
+def mark_by(rules: Rules, marked: Sequence[int]) -> ColumnElement[str | None]:
+    """Return the mark of somebody: by their own row, or by all of their rows for those of these ids.
+
+    The ids are those that `MARKED` names in the query.
+    """
+    own = mark_of(supporter, replace(rules, shared=False))
+    # Nobody is looked for among nobody: that would take as long as the rest.
+    return case((among(MARKED), mark_of(supporter, rules)), else_=own) if marked else own
 
 
 def mark_code(mark: ColumnElement[str | None], otherwise: ColumnElement[int] | int) -> Any:  # noqa: ANN401  (A case.)

@@ -8,7 +8,7 @@ reason, profile and time zone, each counted with one list. Whoever is known by s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +39,7 @@ from mailer.store.counting import (
     counted_part,
     is_excluded,
     known_twice,
+    mark_by,
     mark_code,
     members,
     of_these,
@@ -113,9 +114,7 @@ def _people(
     rules: Rules, route: RouteList, unacceptable: Unacceptable, twice: KnownTwice
 ) -> Select[Any]:
     excluded = is_excluded(rules)
-    own = mark_of(supporter, replace(rules, shared=False))
-    # Nobody is looked for among nobody: that would take as long as the rest.
-    mark = case((among(MARKED), mark_of(supporter, rules)), else_=own) if twice.marked else own
+    mark = mark_by(rules, twice.marked)
     topic = _other_topics(membership, rules)
     forbidden = no_edition(supporter, route, unacceptable)
     last = case(

@@ -12,7 +12,7 @@ from mailer.cli.workspace import make_workspace
 from mailer.model.staff import Actor, ActorKind, StaffRole
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
 from tests.support.clocks import FixedClock
-from tests.support.desk import served_desk, welcome
+from tests.support.desk import served_desk, sign_in, welcome
 
 ANA = Actor(ActorKind.STAFF, "ana")
 LIST = "harbor-news"
@@ -62,12 +62,7 @@ def test_every_page_is_sound(browser, desk, language, width, dark):
         workspace, ANA, LIST, f"vera-{language}@example.org", {"name": "Вера"}, "by letter"
     )[0]
     with open_page(browser, width=width, dark=dark, language=language) as page:
-        page.goto(f"{desk.url}/desk/sign-in")
-        page.fill("#login", member.login)
-        page.fill("#password", member.password)
-        page.fill("#code", member.code())
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{desk.url}/desk")
+        sign_in(page, desk.url, member)
         for name, path, wait in (
             ("lists", "audience", "[data-fetch] table"),
             ("count", f"audience/count?list={LIST}&segment=country+%3D+MD", "[data-fetch] table"),
@@ -97,12 +92,7 @@ def test_a_row_is_added_by_the_keyboard_alone(browser, desk):
     """The Enter key in a field shows what the form says, and takes no row away."""
     member = welcome(desk.workspace, "keys", StaffRole.SENDER)
     with open_page(browser) as page:
-        page.goto(f"{desk.url}/desk/sign-in?to=/desk/audience/new-segment")
-        page.fill("#login", member.login)
-        page.fill("#password", member.password)
-        page.fill("#code", member.code())
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{desk.url}/desk/audience/new-segment")
+        sign_in(page, desk.url, member, "/desk/audience/new-segment")
         page.fill("#row-0-0", "MD, UA")
         page.keyboard.press("Enter")
         page.wait_for_selector("pre")

@@ -12,7 +12,7 @@ from mailer.model.staff import StaffRole
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
 from tests.support.clocks import FixedClock
 from tests.support.databases import sqlite_copy
-from tests.support.desk import served_desk, welcome
+from tests.support.desk import served_desk, sign_in, welcome
 from tests.support.drafts import drafting_workspace
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -40,16 +40,11 @@ def desk(tmp_path_factory, sqlite_template):
     store.close()
 
 
-def sign_in(page, desk, login):
+def sign_in_new(page, desk, login):
     """Sign an author in who is new."""
     desk.workspace.clock.forward(seconds=30)
     member = welcome(desk.workspace, login, StaffRole.AUTHOR)
-    page.goto(f"{desk.url}/desk/sign-in")
-    page.fill("#login", member.login)
-    page.fill("#password", member.password)
-    page.fill("#code", member.code())
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{desk.url}/desk")
+    sign_in(page, desk.url, member)
 
 
 def begin(page, desk, slug, title="Keep the ferry running"):
@@ -81,7 +76,7 @@ def look_at(page, name):
 def test_what_is_pasted_keeps_headings_bold_and_links_and_is_kept(browser, desk):
     """It comes in as Markdown, is saved without a button, and the mail beside it shows it."""
     with open_page(browser, width=1100) as page:
-        sign_in(page, desk, "ana")
+        sign_in_new(page, desk, "ana")
         begin(page, desk, "pasted")
         page.focus("#body")
         page.evaluate(_PASTE, PASTED)
@@ -102,7 +97,7 @@ def test_what_is_pasted_keeps_headings_bold_and_links_and_is_kept(browser, desk)
 def test_buttons_put_our_markdown_at_the_cursor(browser, desk):
     """What is chosen is set bold; a quote and a demand stand on lines of their own; Ctrl+Z works."""
     with open_page(browser) as page:
-        sign_in(page, desk, "boris")
+        sign_in_new(page, desk, "boris")
         begin(page, desk, "buttons")
         page.fill("#body", "The ferry")
         page.evaluate("document.getElementById('body').setSelectionRange(4, 9)")
@@ -123,7 +118,7 @@ def test_buttons_put_our_markdown_at_the_cursor(browser, desk):
 def test_a_clash_is_told_and_loses_nothing(browser, desk):
     """Keeping stops, the words stay in the field, and saving shows both texts."""
     with open_page(browser) as page:
-        sign_in(page, desk, "clara")
+        sign_in_new(page, desk, "clara")
         begin(page, desk, "clash")
         other = page.context.new_page()
         other.goto(page.url)
@@ -145,7 +140,7 @@ def test_scripts_in_any_field_run_nowhere(browser, desk):
         dialogs, said = [], []
         page.on("dialog", lambda one: (dialogs.append(one.message), one.dismiss()))
         page.on("console", lambda one: said.append(one.text))
-        sign_in(page, desk, "dina")
+        sign_in_new(page, desk, "dina")
         begin(page, desk, "evil", f"Title {EVIL}")
         page.fill("#subject", EVIL)
         page.fill("#preheader", EVIL)
@@ -173,7 +168,7 @@ def test_pages_of_statements_are_sound(browser, desk, language, width, dark):
     """Nothing sticks out on a telephone, and everybody can use them, in the dark too."""
     name = f"desk-statements-{language}-{width}-{'dark' if dark else 'light'}"
     with open_page(browser, width=width, dark=dark, language=language) as page:
-        sign_in(page, desk, f"eva-{language}-{width}")
+        sign_in_new(page, desk, f"eva-{language}-{width}")
         open_sample(page, desk)
         at = f"{desk.url}/desk/statements/her-rights"
         for part, address in (

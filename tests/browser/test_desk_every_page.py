@@ -17,7 +17,7 @@ from mailer.model.staff import StaffRole
 from mailer.tokens import Tokens
 from tests.support.browser import open_page, overflows, screenshot
 from tests.support.clocks import FixedClock
-from tests.support.desk import served_desk, welcome
+from tests.support.desk import served_desk, sign_in, welcome
 from tests.support.desk_rooms import furnish
 from tests.support.public_web import public_site
 
@@ -120,17 +120,6 @@ def desk(rooms):
         yield served
 
 
-def sign_in(page, desk, login):
-    """Sign somebody in who may do everything."""
-    member = welcome(desk.workspace, login, *StaffRole)
-    page.goto(f"{desk.url}/desk/sign-in")
-    page.fill("#login", member.login)
-    page.fill("#password", member.password)
-    page.fill("#code", member.code())
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{desk.url}/desk")
-
-
 @pytest.mark.parametrize(
     ("policy", "alive"),
     [
@@ -160,7 +149,7 @@ def test_every_page_takes_texts_as_texts(browser, rooms, desk):
     wide = {}
     with open_page(browser, width=320, dark=True, headers={"User-Agent": EVIL}) as page:
         watch = Watch(page, desk.url)
-        sign_in(page, desk, "omni")
+        sign_in(page, desk.url, welcome(desk.workspace, "omni", *StaffRole))
         for route, path in rooms.paths():
             if route.name.endswith("-live") or route.name in DOWNLOADS:
                 # The page that listens to it is opened, too.

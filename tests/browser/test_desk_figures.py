@@ -16,7 +16,7 @@ from mailer.statements.source import read_statement
 from mailer.store.statements import save_revision
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
 from tests.support.clocks import FixedClock
-from tests.support.desk import served_desk, welcome
+from tests.support.desk import served_desk, sign_in, welcome
 from tests.support.drafts import LIST, SLUG
 
 ANNA = "anna-of-the-lighthouse-on-the-northern-shore@correspondence.example.org"
@@ -40,17 +40,6 @@ def desk(tmp_path_factory):
     workspace.store.close()
 
 
-def sign_in(page, desk, login, to):
-    """Sign somebody in who may send, and open a page."""
-    member = welcome(desk.workspace, login, StaffRole.SENDER)
-    page.goto(f"{desk.url}/desk/sign-in?to={to}")
-    page.fill("#login", member.login)
-    page.fill("#password", member.password)
-    page.fill("#code", member.code())
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{desk.url}{to}")
-
-
 def sound(page, name):
     """Take a picture, and see that nothing sticks out and axe finds nothing."""
     screenshot(page, name)
@@ -66,7 +55,8 @@ def test_a_supporter_is_chosen_and_their_mail_is_sound(browser, desk, language, 
     name = f"{language}-{width}-{'dark' if dark else 'light'}"
     preview = f"/desk/mailings/{SLUG}-1/preview"
     with open_page(browser, width=width, dark=dark, language=language) as page:
-        sign_in(page, desk, f"sender-{language}", preview)
+        member = welcome(desk.workspace, f"sender-{language}", StaffRole.SENDER)
+        sign_in(page, desk.url, member, preview)
         page.locator("details", has=page.locator("#address")).locator("summary").click()
         sound(page, f"desk-preview-form-{name}")
         page.fill("#address", ANNA)

@@ -4,7 +4,7 @@ import pytest
 
 from mailer.model.staff import StaffRole
 from tests.support.browser import axe_violations, open_page, overflows, screenshot
-from tests.support.desk import welcome
+from tests.support.desk import sign_in, welcome
 from tests.web.test_desk_segments import KEY, desk  # noqa: F401  (The same workspace.)
 
 
@@ -14,12 +14,7 @@ def test_segments_and_outcomes_are_sound(browser, desk, language, width, dark): 
     member = welcome(desk.workspace, f"sender-{language}", StaffRole.SENDER)
     with open_page(browser, width=width, dark=dark, language=language) as page:
         to = f"/desk/mailings/{KEY}/report"
-        page.goto(f"{desk.url}/desk/sign-in?to={to}")
-        page.fill("#login", member.login)
-        page.fill("#password", member.password)
-        page.fill("#code", member.code())
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{desk.url}{to}")
+        sign_in(page, desk.url, member, to)
         page.wait_for_selector("[data-fetch] table")
         for name, path in (
             ("report", ""), ("segments", f"{to}/segments?for=partners"), ("watch", f"{to}/../watch"),

@@ -548,16 +548,17 @@ def test_what_blocks_is_refused_when_a_plan_is_scheduled(world):
     assert [FindingCode.RELAY_UNVERIFIED] == [one.code for one in caught.value.findings]
 
 
+def scheduled(world):
+    """Return a mailing on record, due in an hour."""
+    due_at = NOW + timedelta(hours=1)
+    return schedule(
+        world.workspace, BY_ITSELF, world.plan(), due_at=due_at, time_zone="UTC", grace_s=60
+    )
+
+
 def test_a_mailing_on_record_is_looked_at_as_it_was_pinned(world):
     """Templates that were changed since do not concern it, and it does not clash with itself."""
-    mailing = schedule(
-        world.workspace,
-        BY_ITSELF,
-        world.plan(),
-        due_at=NOW + timedelta(hours=1),
-        time_zone="UTC",
-        grace_s=60,
-    )
+    mailing = scheduled(world)
     world.change("templates/mail/base/layout.txt", ("{{ unsubscribe_url }}", "nowhere"))
     assert () == preflight(world.workspace, mailing).findings
     assert preflight(world.workspace, Wish(SLUG, (LIST,))).blocking
@@ -565,14 +566,7 @@ def test_a_mailing_on_record_is_looked_at_as_it_was_pinned(world):
 
 def test_the_hour_of_one_that_has_begun_is_no_news(world):
     """Of one that waits a passed hour is told; of one that went it is only how things go."""
-    mailing = schedule(
-        world.workspace,
-        BY_ITSELF,
-        world.plan(),
-        due_at=NOW + timedelta(hours=1),
-        time_zone="UTC",
-        grace_s=60,
-    )
+    mailing = scheduled(world)
     late = replace(mailing, due_at=NOW - timedelta(hours=1))
     assert [FindingCode.HOUR_TOO_LATE] == [
         one.code for one in preflight(world.workspace, late).findings
