@@ -8,11 +8,20 @@ anything remote, mails so long that programs clip them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mailer.compose.conditions import TooManyVectors, possible_vectors
 from mailer.compose.context import Reading
-from mailer.compose.design import Look, catalogs_of, look_at, phrases_in, sources_of, where_named
+from mailer.compose.design import (
+    Look,
+    catalogs_of,
+    design_to_document,
+    look_at,
+    phrases_in,
+    sources_of,
+    where_named,
+)
 from mailer.compose.essentials import (
     SOMEONE,
     Essential,
@@ -34,6 +43,7 @@ from mailer.model.mailing import Design
 from mailer.model.statement import Revision, edition_file
 from mailer.model.worded import worded
 from mailer.statements.catalog import find_catalog, required_phrases
+from mailer.statements.document import document_digest, revision_to_document
 
 #: Gmail clips a mail whose HTML is longer, and the unsubscribe link with it.
 CLIPPED_BYTES = 102_000
@@ -99,6 +109,43 @@ def check_revision_with_design(
         design: How its mails look.
         fields: Attributes that the lists declare; None where that cannot be told.
     """
+    return list(_revision_faults(_question(revision, design, fields)))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Whether a revision makes sound mails of a design; two are the same when the answer is."""
+
+    #: Digests of what they hold now, whatever digests they carry.
+    revision_digest: str
+    design_digest: str
+    fields: frozenset[str] | None
+    #: Where bodies begin in their files is in no digest, and faults name lines.
+    body_lines: tuple[int, ...]
+    revision: Revision = field(compare=False)
+    design: Design = field(compare=False)
+
+
+def _question(revision: Revision, design: Design, fields: frozenset[str] | None) -> _Question:
+    return _Question(
+        document_digest(revision_to_document(revision)),
+        document_digest(design_to_document(design)),
+        fields,
+        tuple(edition.body_line for edition in revision.editions.values()),
+        revision,
+        design,
+    )
+
+
+# Staff come back to the same few statements, and each edition takes some 15 ms to look at.
+@lru_cache(maxsize=8)
+def _revision_faults(question: _Question) -> tuple[Fault, ...]:
+    return _faults_of(question.revision, question.design, question.fields)
+
+
+def _faults_of(
+    revision: Revision, design: Design, fields: frozenset[str] | None
+) -> tuple[Fault, ...]:
     look = look_at(design, fields)
     phrases = _phrases(look)
     own = set(_design_faults(look))
@@ -128,8 +175,12 @@ def check_revision_with_design(
                     )
                 )
     said = {(fault.file, fault.field) for fault in own if fault.file.startswith(_TEMPLATES)}
-    return sorted(
-        fault for fault in found - own if not fault.field or (fault.file, fault.field) not in said
+    return tuple(
+        sorted(
+            fault
+            for fault in found - own
+            if not fault.field or (fault.file, fault.field) not in said
+        )
     )
 
 

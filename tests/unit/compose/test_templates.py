@@ -106,6 +106,27 @@ def test_an_unknown_variable_is_named_with_its_line():
     assert [(fault.line, "nmae" in str(fault)) for fault in faults] == [(line, True)]
 
 
+def test_what_was_found_before_is_told_of_nothing_else():
+    """A look is remembered for the same words, lines, templates, phrases and attributes alone."""
+    design, edition = mail_design(), one_edition("One.\n\nTwo {{ supporter.city }}.\n")
+    (gap,) = check_revision_with_design(edition, design, FIELDS)
+    assert [gap] == check_revision_with_design(edition, design, FIELDS)
+    (language,) = edition.editions
+    lower = replace(edition.editions[language], body_line=gap.line + 7)
+    (moved,) = check_revision_with_design(
+        replace(edition, editions={language: lower}), design, FIELDS
+    )
+    assert lower.body_line + 2 == moved.line
+    other = replace(edition.editions[language], body="One.")
+    assert [] == check_revision_with_design(
+        replace(edition, editions={language: other}), design, FIELDS
+    )
+    (unknown,) = check_revision_with_design(edition, design, FIELDS - {"city"})
+    assert unknown != gap
+    silent = {**design.catalogs, language: {}}
+    assert len(check_revision_with_design(edition, replace(design, catalogs=silent), FIELDS)) > 1
+
+
 @pytest.mark.parametrize(
     "body",
     ["[here](https://example.org/{{ supporter.city }})", '![x](a.png "{{ supporter.city }}")'],
