@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from mailer.app.workspace import Workspace
 from mailer.model.staff import StaffRole
-from tests.support.browser import axe_violations, open_page, overflows, screenshot
+from tests.support.browser import open_page
 from tests.support.clocks import FixedClock
 from tests.support.databases import sqlite_copy
 from tests.support.desk import served_desk, sign_in, welcome
@@ -55,22 +55,6 @@ def begin(page, desk, slug, title="Keep the ferry running"):
     page.select_option("#source_language", "en")
     page.click("form[action$=new-statement] button")
     page.wait_for_url(f"{desk.url}/desk/statements/{slug}/editions/en")
-
-
-def open_sample(page, desk):
-    """Open the sample statement to be written, once."""
-    page.goto(f"{desk.url}/desk/statements/her-rights")
-    button = page.locator("form[action$='/open'] button")
-    if button.count():
-        button.click()
-        page.wait_for_selector("#editions")
-
-
-def look_at(page, name):
-    """Keep a picture, and see that nothing sticks out and that everybody can use it."""
-    screenshot(page, name)
-    assert overflows(page) == []
-    assert axe_violations(page) == []
 
 
 def test_what_is_pasted_keeps_headings_bold_and_links_and_is_kept(browser, desk):
@@ -158,26 +142,3 @@ def test_scripts_in_any_field_run_nowhere(browser, desk):
         page.goto(f"{desk.url}/desk/statements")
         assert dialogs == []
         assert [one for one in said if "Content Security Policy" in one] == []
-
-
-@pytest.mark.parametrize(
-    ("language", "width", "dark"),
-    [("en", 1100, False), ("ru", 320, True)],
-)
-def test_pages_of_statements_are_sound(browser, desk, language, width, dark):
-    """Nothing sticks out on a telephone, and everybody can use them, in the dark too."""
-    name = f"desk-statements-{language}-{width}-{'dark' if dark else 'light'}"
-    with open_page(browser, width=width, dark=dark, language=language) as page:
-        sign_in_new(page, desk, f"eva-{language}-{width}")
-        open_sample(page, desk)
-        at = f"{desk.url}/desk/statements/her-rights"
-        for part, address in (
-            ("list", f"{desk.url}/desk/statements"), ("new", f"{desk.url}/desk/new-statement"),
-            ("one", at), ("head", f"{at}/head"), ("pictures", f"{at}/pictures"),
-            ("translation", f"{at}/editions/ru"), ("original", f"{at}/editions/en"),
-            ("document", f"{at}/editions/en/document"), ("preview", f"{at}/editions/ru/preview"),
-            ("compare", f"{at}/compare?before=1"),
-        ):  # fmt: skip
-            page.goto(address)
-            page.wait_for_load_state("networkidle")
-            look_at(page, f"{name}-{part}")

@@ -17,7 +17,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,11 +27,36 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playw
 
 _AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 #: Rules of WCAG 2.2 A and AA, and what axe knows beside them.
-_AXE_OPTIONS = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-}
+_AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 #: Browser → the page that shows its mails; it goes when the browser does.
 _STANDING: WeakKeyDictionary[Browser, Page] = WeakKeyDictionary()
+#: Follows the focus: `begin` counts what should get it, `step` says when all of it had it.
+_KEYS = """window.keys = (() => {
+  const used = "a[href], button, input:not([type=hidden]), select, textarea, summary, iframe, [tabindex='0']";
+  const shown = one => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.tabIndex >= 0;
+  const group = one => one.type === "radio" ? `${one.form?.id} ${one.form?.action} ${one.name}` : one;
+  const said = one => one.outerHTML.slice(0, 120);
+  let left, unseen;
+  return {
+    begin() {
+      left = new Map([...document.querySelectorAll(used)].filter(shown).map(one => [group(one), one]));
+      unseen = [];
+      document.activeElement?.blur();
+      return left.size;
+    },
+    step() {
+      const one = document.activeElement;
+      if (!left.has(group(one))) return left.size === 0;
+      left.delete(group(one));
+      const style = getComputedStyle(one), box = one.getBoundingClientRect();
+      const ringed = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+      const there = box.width && box.bottom > 0 && box.top < innerHeight && box.right > 0;
+      if (one.tagName !== "IFRAME" && !(ringed && there)) unseen.push(`not seen: ${said(one)}`);
+      return left.size === 0;
+    },
+    end: () => [...unseen, ...[...left.values()].map(one => `not reached: ${said(one)}`)],
+  };
+})()"""
 _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -127,20 +152,28 @@ def open_html(
         yield page
 
 
-def axe_violations(page: Page, context: str = "") -> list[str]:
-    """Return what axe-core finds wrong, a line each: rule, how bad, where.
+def axe_violations(page: Page, context: str = "", rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds wrong, a line each: rule, how bad, where; `rules` are all by default.
 
     It is run by the debugger, so a page's Content-Security-Policy does not stop it; it does need
     a page that was opened with JavaScript.
     """
-    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_AXE.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate(
-        "([context, options]) => axe.run(context || document, options)", [context, _AXE_OPTIONS]
+        "([context, options]) => axe.run(context || document, options)",
+        # Of what is right only as much is worked out as tells what is wrong.
+        [context, {"runOnly": list(rules or _AXE_RULES), "resultTypes": ["violations"]}],
     )
     return [
         f"{one['id']} ({one['impact']}): " + ", ".join(str(node["target"]) for node in one["nodes"])
         for one in found["violations"]
     ]
+
+
+def set_dark(page: Page, dark: bool) -> None:
+    """Let the visitor prefer dark pages, or light ones."""
+    page.emulate_media(color_scheme="dark" if dark else "light")
 
 
 def style(page: Page, selector: str, name: str) -> str:
@@ -161,6 +194,22 @@ def overflows(page: Page) -> list[str]:
                && (box.right > document.documentElement.clientWidth + 1 || box.left < -1);
            }).map(element => element.tagName.toLowerCase() + '.' + element.className)"""
     )
+    return found
+
+
+def out_of_reach(page: Page) -> list[str]:
+    """Return what Tab does not lead to, or where nobody sees that it is: a line each.
+
+    Counted is what a visitor can use: links, fields, buttons, details. Of a group of radio buttons
+    one is enough, as the arrow keys lead to the others; what a frame holds is the frame's.
+    """
+    page.evaluate(_KEYS)
+    steps: int = page.evaluate("() => keys.begin()")
+    for _ in range(steps * 2 + 20):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => keys.step()"):
+            break
+    found: list[str] = page.evaluate("() => keys.end()")
     return found
 
 

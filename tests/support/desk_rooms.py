@@ -68,6 +68,8 @@ WRITTEN = "written-here"
 RUNS = "javascript:alert(document.domain)//"
 #: What a statement is refused with: it would be for the template.
 _MARKS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+#: What a browser saves, or shows by itself: it styles a picture, which its policy forbids.
+_DOWNLOADS = frozenset({"statement-files", "statement-picture"})
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -103,6 +105,25 @@ class Rooms:
                 yield route, self._path(route, self.places.get(route.path, {}))
                 if route.path in self.more:
                     yield route, self._path(route, self.more[route.path])
+
+    def shown(self) -> Iterator[tuple[Route, str]]:
+        """Yield of those what a browser shows: pages, and the mails in their frames."""
+        for route, path in self.paths():
+            # The page that listens to it is shown, too.
+            if route.name not in _DOWNLOADS and not route.name.endswith("-live"):
+                yield route, path
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Yield the whole pages: a name of its own for each, for its picture, and the address."""
+        names: set[str] = set()
+        for route, path in self.shown():
+            if route.name.endswith("-frame"):
+                continue
+            name = route.name
+            while name in names:
+                name += "-more"
+            names.add(name)
+            yield name, path
 
     def _path(self, route: Route, there: dict[str, str]) -> str:
         """Return an address of a route; raises KeyError where there is nothing for it."""
