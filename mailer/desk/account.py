@@ -26,6 +26,7 @@ from mailer.desk.routes import ALL_STAFF, Method, Route
 from mailer.desk.visit import Visit
 from mailer.desk.welcome import wrong_code_words
 from mailer.desk.words import role
+from mailer.model.browsers import UNKNOWN_BROWSER
 from mailer.model.passwords import PasswordRefused
 from mailer.model.sign_in import HashingBusy, SignInRefused, WrongCode
 from mailer.model.staff import StaffRole, StaffSession, StaffUser
@@ -180,7 +181,7 @@ def session_line(visit: Visit, one: StaffSession, this: int = 0) -> dict[str, ob
     """Return what a list of sessions says of one."""
     return {
         "id": one.session_id,
-        "browser": one.browser,
+        "browser": visit.say("Unknown browser") if one.browser == UNKNOWN_BROWSER else one.browser,
         "since": visit.shown(one.started_at),
         "seen": visit.shown(one.seen_at),
         "here": one.session_id == this,

@@ -6,11 +6,10 @@ without scripts a link leads to the figures. Nobody is named here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from babel import Locale
 from starlette.responses import Response
 
 from mailer.app.audience import EXCLUDE, SEGMENT, AudienceCounts, audience_of
@@ -19,26 +18,28 @@ from mailer.app.segments import attributes_of
 from mailer.app.workspace import Workspace
 from mailer.audience.building import problems_of as row_problems
 from mailer.audience.building import read_form, write_expression
-from mailer.audience.segments import Place, SavedSegments, read_expression, saved_segments
+from mailer.audience.segments import Place, read_expression
 from mailer.desk import segment_rows
 from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
 from mailer.desk.mailings import problems_of
 from mailer.desk.routes import ALL_STAFF, SENDERS, Method, Route
 from mailer.desk.visit import Visit
+from mailer.desk.whom import as_saved, saved_of, segment_choices, whom_from
 from mailer.desk.words import skip_reason
-from mailer.model.audience import Attribute
-from mailer.model.faults import Fault, FaultsFound
+from mailer.model.audience import Attribute, ListDefinition
+from mailer.model.faults import FaultsFound
 from mailer.model.segment_forms import RowProblem, SegmentForm
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
-from mailer.statements.languages import language_name, locale_name
+from mailer.statements.languages import country_name, language_name
 from mailer.store.audience import unfinished_imports
 from mailer.store.audience_counts import members_by_language
 
 #: Rows of a breakdown that are shown; the rest is one row.
 _SHOWN = 40
 _TEXT = "text"
+_FIELDS = {f"--{name}": name for name in (SEGMENT, EXCLUDE)}
 
 
 class Audience:
@@ -66,7 +67,7 @@ class Audience:
     def show(self, visit: Visit) -> Response:
         """Show lists and saved segments."""
         workspace = self._desk.workspace.reread()
-        saved, broken = _saved(workspace)
+        saved, broken = saved_of(workspace)
         with self._desk.store.read() as connection:
             unfinished = unfinished_imports(connection)
         definitions, faults = workspace.lists
@@ -92,14 +93,14 @@ class Audience:
             members = members_by_language(connection)
         lists = [
             {
-                "key": key,
+                "name": localized(definition.name, visit.language, "en"),
                 "people": sum(members.get(key, {}).values()),
                 "by_language": [
                     (_language(visit, tag), count)
                     for tag, count in sorted(members.get(key, {}).items(), key=lambda one: -one[1])
                 ],
             }
-            for key in sorted(self._desk.workspace.reread().lists[0])
+            for key, definition in sorted(self._desk.workspace.reread().lists[0].items())
         ]
         template = "_members.html" if visit.query("part") else "members.html"
         return visit.page(template, lists=lists)
@@ -108,16 +109,19 @@ class Audience:
         """Show the form that asks for an audience, and where it is filled in, its count."""
         workspace = self._desk.workspace.reread()
         chosen = visit.request.query_params.getlist("list")
-        segment, exclude = visit.query(SEGMENT), visit.query(EXCLUDE)
-        saved, _ = _saved(workspace)
+        asked = whom_from(visit.query)
+        problems = problems_of(visit, asked.faults(visit), _FIELDS)
+        texts = asked.segment.text, asked.exclude.text
         return visit.page(
             "audience_count.html",
+            HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
             lists=_list_choices(visit, workspace),
             chosen=chosen,
-            segment=segment,
-            exclude=exclude,
-            saved=list(saved.by_key),
-            asked=_counted_query(chosen, segment, exclude) if chosen else "",
+            whom=asked if problems else as_saved(workspace, *texts),
+            problems=problems,
+            segments=segment_choices(workspace),
+            may_build=visit.may(*SENDERS),
+            asked=_counted_query(chosen, *texts) if chosen and not problems else "",
         )
 
     def counted(self, visit: Visit) -> Response:
@@ -133,7 +137,9 @@ class Audience:
             problem = joined(problems_of(visit, error.faults, {}).values())
         template = "_audience_counts.html" if visit.query("part") else "audience_counted.html"
         return visit.page(
-            template, problem=problem, counted=_figures(visit, found) if found else None
+            template,
+            problem=problem,
+            counted=_figures(visit, found, workspace.lists[0]) if found else None,
         )
 
     def ask_segment(self, visit: Visit) -> Response:
@@ -143,7 +149,7 @@ class Audience:
     def show_segment(self, visit: Visit) -> Response:
         """Show a saved segment as a form, or as text where no form can show it."""
         workspace = self._desk.workspace.reread()
-        saved, _ = _saved(workspace)
+        saved, _ = saved_of(workspace)
         one = saved.by_key.get(visit.path["key"])
         if one is None:
             raise visit.not_found()
@@ -182,7 +188,7 @@ class Audience:
 
     def _from_text(self, visit: Visit, workspace: Workspace, key: str, name: str) -> Response:
         text, action = visit.form.lines("expression").strip(), visit.form.text("do")
-        saved, _ = _saved(workspace)
+        saved, _ = saved_of(workspace)
         try:
             read_expression(text, _attributes(workspace), Place("expression"), saved)
         except FaultsFound as error:
@@ -261,7 +267,7 @@ class Audience:
         """Take a saved segment away."""
         workspace = self._desk.workspace.reread()
         key = visit.path["key"]
-        saved, _ = _saved(workspace)
+        saved, _ = saved_of(workspace)
         one = saved.by_key.get(key)
         if one is None:
             return visit.go("audience", said="not-any-more")
@@ -271,14 +277,6 @@ class Audience:
             told = {"": joined(problems_of(visit, error.faults, {}).values())}
             return self._page(visit, workspace, key, one.name, one.text, read_form(one.text), told)
         return visit.go("audience", said="segment-removed")
-
-
-def _saved(workspace: Workspace) -> tuple[SavedSegments, tuple[Fault, ...]]:
-    """Return the saved segments, and what keeps their file from being read."""
-    try:
-        return saved_segments(workspace.config.lists_dir), ()
-    except FaultsFound as error:
-        return SavedSegments(), error.faults
 
 
 def _attributes(workspace: Workspace) -> dict[str, Attribute]:
@@ -302,9 +300,10 @@ def _language(visit: Visit, tag: str) -> str:
     return language_name(tag, visit.language) if tag else visit.say("not known")
 
 
-def _figures(visit: Visit, found: AudienceCounts) -> dict[str, object]:
+def _figures(
+    visit: Visit, found: AudienceCounts, definitions: Mapping[str, ListDefinition]
+) -> dict[str, object]:
     """Return figures as the page shows them."""
-    countries = Locale.parse(locale_name(visit.language)).territories
     unknown = visit.say("not known")
     return {
         "people": found.people,
@@ -314,10 +313,12 @@ def _figures(visit: Visit, found: AudienceCounts) -> dict[str, object]:
             (visit.say("By the first language they accept"),
              [(_language(visit, tag), count) for tag, count in found.by_language.items()][:_SHOWN]),
             (visit.say("By country"),
-             [(countries.get(code, code) if code else unknown, count)
+             [(country_name(code, visit.language) if code else unknown, count)
               for code, count in found.by_country.items()][:_SHOWN]),
             (visit.say("By time zone"),
              [(zone or unknown, count) for zone, count in found.by_zone.items()][:_SHOWN]),
-            (visit.say("By the list they are mailed through"), list(found.by_list.items())),
+            (visit.say("By the list they are mailed through"),
+             [(localized(definitions[key].name, visit.language, "en"), count)
+              for key, count in found.by_list.items()]),
         ],
     }  # fmt: skip

@@ -22,6 +22,9 @@ from mailer.desk.visit import Visit
 from mailer.model.faults import FaultsFound
 from mailer.statements.languages import language_name
 
+#: Faults are about the mailing whose page it is, and need not say so.
+_FIELDS = {"mailing": "mailing"}
+
 
 class CatchUp:
     """The routes of catching up."""
@@ -48,7 +51,7 @@ class CatchUp:
         try:
             found = catching_up(self._desk.workspace.reread(), mailing)
         except FaultsFound as error:
-            problem = joined(problems_of(visit, error.faults, {}).values())
+            problem = joined(problems_of(visit, error.faults, _FIELDS).values())
         return visit.page(
             "catch_up.html",
             HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK,
@@ -67,5 +70,7 @@ class CatchUp:
             plan = make_plan(workspace, found.wish, counted=False)
             made = make_draft(workspace, visit.actor, plan)
         except FaultsFound as error:
-            return self._page(visit, {"": joined(problems_of(visit, error.faults, {}).values())})
+            return self._page(
+                visit, {"": joined(problems_of(visit, error.faults, _FIELDS).values())}
+            )
         return visit.go("mailing", key=made.key)

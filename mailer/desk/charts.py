@@ -170,11 +170,14 @@ def _table(words: Words, headings: Sequence[str], rows: Sequence[tuple[str, Sequ
     head = "".join(f'<th scope="col" class="number">{escape(one)}</th>' for one in headings)
     body = "".join(
         f'<tr><th scope="row">{escape(label)}</th>'
-        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in cells)
+        + "".join(
+            f'<td data-label="{escape(heading)}" class="number">{escape(cell)}</td>'
+            for heading, cell in zip(headings, cells, strict=True)
+        )
         + "</tr>"
         for label, cells in rows
     )
     return (
-        f'<table class="chart-table"><caption>{escape(words.title)}</caption><thead><tr>'
+        f'<table class="rows chart-table"><caption>{escape(words.title)}</caption><thead><tr>'
         f'<th scope="col">{escape(words.of_what)}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )

@@ -50,3 +50,18 @@ EFFECTS: Mapping[FeedbackEffect, str] = {
     FeedbackEffect.UNSUBSCRIBED: mark("taken off the lists of that mail"),
     FeedbackEffect.TOLD_STAFF: mark("staff were told"),
 }
+
+#: What a suppression came from, as its row says.
+SUPPRESSION_SOURCES: Mapping[str, str] = {
+    "staff": mark("staff"),
+    "supporter": mark("the person"),
+    "bounce": mark("a bounce"),
+    "complaint": mark("a complaint"),
+    "import": mark("an import"),
+    "suppressions.log": mark("suppressions.log, after a restore"),
+}
+#: On what ground somebody is mailed; lists may name others of their own.
+CONSENT: Mapping[str, str] = {
+    "consent": mark("consent"),
+    "membership": mark("membership"),
+}

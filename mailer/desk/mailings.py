@@ -7,7 +7,7 @@ are is fetched apart, see `mailer.desk.counting`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
 from itertools import groupby
@@ -21,8 +21,9 @@ from mailer.app.planning import Wish, make_plan
 from mailer.app.scheduling import change_draft, make_draft
 from mailer.desk.faults import joined
 from mailer.desk.ground import Desk
-from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
+from mailer.desk.routes import ALL_STAFF, MAKERS, SENDERS, Method, Route
 from mailer.desk.visit import Visit
+from mailer.desk.whom import Whom, as_saved, segment_choices, whom_from
 from mailer.desk.words import mailing_state
 from mailer.model.faults import Fault, FaultsFound
 from mailer.model.mailing import Mailing
@@ -52,15 +53,20 @@ class Filled:
     statement: str = ""
     lists: tuple[str, ...] = ()
     sender: str = ""
-    segment: str = ""
-    exclude: str = ""
+    whom: Whom = field(default_factory=Whom)
     urgent: bool = False
 
     @property
     def wish(self) -> Wish:
         """Return what it asks for."""
+        whom = self.whom
         return Wish(
-            self.statement, self.lists, self.sender, self.segment, self.exclude, self.urgent
+            self.statement,
+            self.lists,
+            self.sender,
+            whom.segment.text,
+            whom.exclude.text,
+            self.urgent,
         )
 
 
@@ -71,8 +77,7 @@ def filled_from(visit: Visit) -> Filled:
         form.text("statement"),
         form.all("lists"),
         form.text("sender"),
-        form.text("segment"),
-        form.text("exclude"),
+        whom_from(form.text),
         form.has("urgent"),
     )
 
@@ -133,7 +138,7 @@ class Mailings:
             {
                 "day": long_date(day, visit.language),
                 "mailings": [_line(visit, one) for one in those],
-                "clash": clashing(those),
+                "clash": clashing(visit, those),
             }
             for day, group in groupby(dated, key=_day)
             if (those := list(group))
@@ -202,6 +207,8 @@ class Mailings:
             "mailing.html",
             mailing=mailing,
             state_words=mailing_state(visit, mailing.state),
+            lists=list_names(visit, mailing),
+            sender=localized(mailing.sender.name, visit.language, "en"),
             revision=revision,
             at="" if _has_no_hour(mailing) else visit.shown(mailing.due_at, mailing.time_zone),
             started=visit.shown(mailing.started_at),
@@ -221,8 +228,7 @@ class Mailings:
             slug,
             tuple(target.definition.key for target in mailing.targets),
             mailing.sender.key,
-            mailing.segment,
-            mailing.exclude,
+            as_saved(self._desk.workspace.reread(), mailing.segment, mailing.exclude),
             mailing.concern.urgent,
         )
 
@@ -237,6 +243,7 @@ class Mailings:
             faults.append(Fault("", 0, "--statement", visit.say("Choose a statement")))
         if not filled.lists:
             faults.append(Fault("", 0, "--list", visit.say("Choose at least one list")))
+        faults += filled.whom.faults(visit)
         if faults:
             raise FaultsFound(faults)
         return filled.wish
@@ -258,6 +265,8 @@ class Mailings:
             filled=filled,
             problems=problems or {},
             mailing=mailing,
+            segments=segment_choices(workspace),
+            may_build=visit.may(*SENDERS),
             statements=[("", visit.say("Choose a statement"))]
             + [(one.slug, f"{one.title} ({', '.join(one.languages)})") for one in statements],
             lists=[
@@ -284,14 +293,19 @@ def _day(mailing: Mailing) -> date:
     return mailing.due_at.astimezone(ZoneInfo(mailing.time_zone)).date()
 
 
-def clashing(mailings: Sequence[Mailing]) -> list[str]:
-    """Return the keys of lists to which more than one of these mailings goes."""
-    counts: dict[str, int] = {}
+def clashing(visit: Visit, mailings: Sequence[Mailing]) -> list[str]:
+    """Return what the lists are called to which more than one of these mailings goes."""
+    met: dict[str, list[str]] = {}
     for one in mailings:
         if one.state is not MailingState.CANCELLED:
-            for target in one.targets:
-                counts[target.definition.key] = counts.get(target.definition.key, 0) + 1
-    return sorted(key for key, count in counts.items() if count > 1)
+            for target, name in zip(one.targets, list_names(visit, one), strict=True):
+                met.setdefault(target.definition.key, []).append(name)
+    return sorted(names[0] for names in met.values() if len(names) > 1)
+
+
+def list_names(visit: Visit, mailing: Mailing) -> list[str]:
+    """Return what the lists of a mailing are called, as they were when it was made."""
+    return [localized(one.definition.name, visit.language, "en") for one in mailing.targets]
 
 
 def _line(visit: Visit, one: Mailing) -> dict[str, object]:
@@ -302,6 +316,6 @@ def _line(visit: Visit, one: Mailing) -> dict[str, object]:
         "at": "" if _has_no_hour(one) else visit.shown(one.due_at, one.time_zone),
         "zone": one.time_zone,
         "people": one.confirmed_count,
-        "lists": [target.definition.key for target in one.targets],
+        "lists": list_names(visit, one),
         "rehearsal": one.rehearsal,
     }

@@ -28,7 +28,7 @@ from mailer.app.small_counts import FigureTable, Hidden
 from mailer.audience.segments import saved_segments
 from mailer.desk.charts import Bar, Line, Words, bars, lines_over_time
 from mailer.desk.ground import Desk
-from mailer.desk.mailings import mailing_of
+from mailer.desk.mailings import list_names, mailing_of
 from mailer.desk.phrases import mark
 from mailer.desk.routes import ALL_STAFF, MAKERS, Method, Route
 from mailer.desk.visit import Visit
@@ -95,7 +95,14 @@ class Reports:
         made = report_of(self._desk.workspace, mailing.key)
         for_partners = visit.query("for") == "partners"
         tables = self._tables(made, for_partners=for_partners, segments=visit.query("segments"))
-        names = self._segment_names() if visit.query("segments") else NO_NAMES
+        names: dict[str, Mapping[str, str]] = {
+            "list": {
+                target.definition.key: name
+                for target, name in zip(mailing.targets, list_names(visit, mailing), strict=True)
+            }
+        }
+        if visit.query("segments"):
+            names[SEGMENT] = self._segment_names()
         with self._desk.store.read() as connection:
             revision = load_text(connection, mailing.revision_id)
         return visit.page(
@@ -109,7 +116,7 @@ class Reports:
             figures=made.figures,
             for_partners=for_partners,
             tables=[
-                shown_table(visit, one, names if one.name == SEGMENT else NO_NAMES)
+                shown_table(visit, one, names.get(one.name, NO_NAMES))
                 for one in tables
                 if one.rows and one.columns
             ],

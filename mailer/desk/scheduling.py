@@ -285,7 +285,7 @@ class Scheduling:
             more_shares=max(0, len(clocks.shares) - _SHOWN_SHARES),
             late_people=clocks.late_people,
             canary=proposal.plan.breaker.canary if proposal.plan.breaker else 0,
-            clash=self._clash(mailing, clocks),
+            clash=self._clash(visit, mailing, clocks),
             warnings=proposal.plan.warnings,
         )
 
@@ -301,7 +301,7 @@ class Scheduling:
             for one in clocks.shares
         ]
 
-    def _clash(self, mailing: Mailing, clocks: Clocks) -> list[str]:
+    def _clash(self, visit: Visit, mailing: Mailing, clocks: Clocks) -> list[str]:
         """Return the lists to which another mailing goes on the same day."""
         day = clocks.due_at.astimezone(ZoneInfo(clocks.time_zone)).date()
         begin, end = day_bounds(day, clocks.time_zone)
@@ -311,7 +311,11 @@ class Scheduling:
                 for one in mailings_between(connection, begin, end)
                 if one.row_id != mailing.row_id and one.state not in BEFORE_SCHEDULING
             ]
-        return clashing([*others, replace(mailing, state=MailingState.SCHEDULED)]) if others else []
+        return (
+            clashing(visit, [*others, replace(mailing, state=MailingState.SCHEDULED)])
+            if others
+            else []
+        )
 
     def _form(
         self,

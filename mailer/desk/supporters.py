@@ -36,6 +36,7 @@ from mailer.model.faults import FaultsFound
 from mailer.model.feedback import FeedbackReason
 from mailer.model.staff import StaffRole
 from mailer.model.statement import localized
+from mailer.statements.languages import country_name, language_name
 from mailer.store.suppression_log import LogNotWritten
 
 #: Administrators may look.
@@ -148,11 +149,12 @@ class Supporters:
             row=row,
             others=[one for one in person.rows if one.supporter_id != row.supporter_id],
             barred=_barred(visit, person),
+            country=country_name(row.country, visit.language),
             problems=problems or {},
             may=visit.may(StaffRole.SENDER),
             lists=[
                 {"key": one.key, "is_on": one.is_on, "since": visit.shown(one.since),
-                 "left_at": visit.shown(one.left_at), "consent": one.consent_basis,
+                 "left_at": visit.shown(one.left_at), "consent": _named(visit, evidence_words.CONSENT, one.consent_basis),
                  "source": one.consent_source, "consented_at": visit.shown(one.consented_at),
                  "topics": ", ".join(one.topics)}
                 for one in row.lists
@@ -170,7 +172,7 @@ class Supporters:
                 for one in person.evidence
             ],
             mailed=[
-                {"key": one.mailing, "language": one.language, "at": visit.shown(one.at),
+                {"key": one.mailing, "language": language_name(one.language, visit.language) if one.language else "", "at": visit.shown(one.at),
                  "outcome": _outcome(visit, one.outcome)}
                 for one in person.mailed
             ],
@@ -390,10 +392,15 @@ def _outcome(visit: Visit, outcome: str) -> str:
     return visit.say(words[outcome]) if outcome in words else outcome
 
 
+def _named(visit: Visit, words: Mapping[str, str], value: str) -> str:
+    """Return what a value is called; the value itself where nobody gave it a name."""
+    return visit.say(words[value]) if value in words else value
+
+
 def _barred(visit: Visit, person: Person) -> list[dict[str, object]]:
     return [
         {"scope": one.entry.scope, "organisation": one.organisation or visit.say("all organisations"),
-         "reason": visit.say(REASONS[one.entry.reason]), "source": one.entry.source,
+         "reason": visit.say(REASONS[one.entry.reason]), "source": _named(visit, evidence_words.SUPPRESSION_SOURCES, one.entry.source),
          "since": visit.shown(one.entry.since), "own": one.is_own_word}
         for one in person.barred
     ]  # fmt: skip

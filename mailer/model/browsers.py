@@ -1,6 +1,6 @@
 """Call a browser by its family and system, so that staff know their sessions apart.
 
-In: the User-Agent field, which anybody may invent. Out: "Firefox on Linux"; of the field itself
+In: the User-Agent field, which anybody may invent. Out: "Firefox, Linux"; of the field itself
 nothing is kept.
 """
 
@@ -30,9 +30,9 @@ UNKNOWN_BROWSER = "Unknown browser"
 
 
 def browser_of(user_agent: str) -> str:
-    """Return what a browser is called: "Firefox on Linux", or `UNKNOWN_BROWSER`."""
+    """Return what a browser is called: "Firefox, Linux", or `UNKNOWN_BROWSER`."""
     family = next((name for mark, name in _FAMILIES if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if family and system:
-        return f"{family} on {system}"
+        return f"{family}, {system}"
     return family or system or UNKNOWN_BROWSER

@@ -67,7 +67,7 @@ class StaffSession:
     form_token: str
     started_at: datetime
     seen_at: datetime
-    #: Coarse: "Firefox on Linux"; never the whole user agent, never where from.
+    #: Coarse: "Firefox, Linux"; never the whole user agent, never where from.
     browser: str = ""
 
 

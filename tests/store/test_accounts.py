@@ -331,9 +331,9 @@ def test_when_a_session_was_seen_is_written_once_a_minute(accounts, ana, clock):
 def test_sessions_are_seen_and_ended_one_by_one_or_all(accounts, ana, clock):
     """Each person's own: with another's login nothing is ended."""
     bob = new_person(accounts, clock, "bob", AUTHOR)
-    phone = ana.sign_in(browser="Safari on iPhone")
+    phone = ana.sign_in(browser="Safari, iPhone")
     shown = accounts.sessions_of(phone.session.user)
-    assert ["Safari on iPhone", "Unknown browser"] == [one.browser for one in shown]
+    assert ["Safari, iPhone", "Unknown browser"] == [one.browser for one in shown]
     assert {""} == {one.form_token for one in shown}
     assert not accounts.end_session(TERMINAL, "bob", phone.session.session_id)
     assert accounts.end_session(TERMINAL, "ana", phone.session.session_id)

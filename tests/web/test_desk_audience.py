@@ -90,7 +90,7 @@ def test_people_are_imported_step_by_step_and_taken_back(sender):
     sender.get(batch)
     sender.post(batch)
     until(sender, batch, "Taken back")
-    assert "harbor-news" in sender.get("/desk/audience/members").text
+    assert "Harbor News" in sender.get("/desk/audience/members").text
 
 
 def test_an_audience_is_counted_on_a_page_of_its_own(sender):

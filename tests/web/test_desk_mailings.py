@@ -43,3 +43,29 @@ def test_what_is_no_language_is_told_and_stays_text(browser, typed):
     assert 422 == page.status_code
     assert "There is no such mail" in page.text
     assert "<script>alert" not in page.text
+
+
+def test_people_are_narrowed_by_a_saved_segment_or_by_an_expression(browser):
+    """A saved one is chosen by its name and is chosen when the form is opened again; both is refused."""
+    path = "/desk/mailings/new"
+    page = browser.get(path).text
+    assert '<option value="active-volunteers">Volunteers with at least four hours' in page
+    asked = {"statement": SLUG, "lists": "harbor-volunteers"}
+    page = browser.post(path, asked | {"saved_segment": "active-volunteers"})
+    assert f"/desk/mailings/{SLUG}-2" == page.url.path
+    assert "hours &gt;= 4" in page.text
+    page = browser.get(f"/desk/mailings/{SLUG}-2/change").text
+    assert '<option value="active-volunteers" selected>' in page
+    browser.post(f"/desk/mailings/{SLUG}-2/change", asked | {"exclude": "country = RU"})
+    page = browser.get(f"/desk/mailings/{SLUG}-2/change").text
+    assert "active-volunteers" in page
+    assert '<option value="active-volunteers" selected>' not in page
+    assert 'value="country = RU"' in page
+    both = asked | {"saved_exclude": "active-volunteers", "exclude": "country = RU"}
+    page = browser.post(path, both)
+    assert 422 == page.status_code
+    assert "not both" in page.text
+    params = {"list": LIST, "saved_segment": "new-this-year", "segment": "country = MD"}
+    page = browser.client.get("/desk/audience/count", params=params)
+    assert 422 == page.status_code
+    assert "data-fetch" not in page.text
