@@ -6,7 +6,6 @@ The pages are taken from the router: a new one without something behind its addr
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from html import unescape
 from urllib.parse import quote
 
@@ -16,9 +15,8 @@ from playwright.sync_api import ConsoleMessage, Dialog, Page, Request
 from mailer.model.staff import StaffRole
 from mailer.tokens import Tokens
 from tests.support.browser import open_page, overflows, screenshot
-from tests.support.clocks import FixedClock
 from tests.support.desk import served_desk, sign_in, welcome
-from tests.support.desk_rooms import furnish
+from tests.support.desk_rooms import furnished
 from tests.support.public_web import public_site
 
 pytestmark = [pytest.mark.browser]
@@ -106,9 +104,8 @@ def said():
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory, said):
     """A workspace with something hostile behind every address."""
-    made = furnish(tmp_path_factory.mktemp("rooms") / "w", FixedClock(datetime.now(UTC)), said)
-    yield made
-    made.workspace.store.close()
+    with furnished(tmp_path_factory.mktemp("rooms") / "w", said) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ keeps a picture of each.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from mailer.model.staff import StaffRole
@@ -19,9 +17,8 @@ from tests.support.browser import (
     screenshot,
     set_dark,
 )
-from tests.support.clocks import FixedClock
 from tests.support.desk import served_desk, sign_in, welcome
-from tests.support.desk_rooms import furnish
+from tests.support.desk_rooms import furnished
 
 pytestmark = [pytest.mark.browser]
 
@@ -33,9 +30,8 @@ COUNTED_MS = 30_000
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory):
     """A workspace with something behind every address."""
-    made = furnish(tmp_path_factory.mktemp("rooms") / "w", FixedClock(datetime.now(UTC)))
-    yield made
-    made.workspace.store.close()
+    with furnished(tmp_path_factory.mktemp("rooms") / "w") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

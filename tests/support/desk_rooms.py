@@ -7,12 +7,13 @@ goes in by the ways they have; what only a relay or a scheduler does is written 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +58,7 @@ from mailer.store.audit import write_audit
 from mailer.store.statements import publish, save_revision
 from mailer.tokens import Tokens
 from tests.support.came_back import dsn
+from tests.support.clocks import FixedClock
 from tests.support.factories import Ground, make_edition, make_revision
 
 ANA = Actor(ActorKind.STAFF, "ana")
@@ -131,6 +133,16 @@ class Rooms:
         query = places.get("?", "")
         path = _PLACEHOLDER.sub(lambda one: places[one[1]], route.path).rstrip("/")
         return f"/desk{path}{query}"
+
+
+@contextlib.contextmanager
+def furnished(folder: Path, say: Say = plainly) -> Iterator[Rooms]:
+    """Give a workspace with something behind every address, as of now, until the block ends."""
+    made = furnish(folder, FixedClock(datetime.now(UTC)), say)
+    try:
+        yield made
+    finally:
+        made.workspace.store.close()
 
 
 def furnish(folder: Path, clock: Clock, say: Say = plainly) -> Rooms:
